@@ -1,0 +1,100 @@
+"""Start the simulator, print a ready configuration, run until Ctrl-C or SIGTERM."""
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from linkless_simulator.scenarios import STORIES
+from linkless_simulator.server import Simulator
+
+DEFAULT_FILE = "config.json"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    options = _options(arguments)
+    if options.stories:
+        print(_stories())
+        return 0
+    stop = Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    with Simulator(host=options.host, port=options.port) as simulator:
+        for username in options.linked:
+            simulator.backend.link(username)
+        config = configuration(simulator, options.login)
+        if options.write_config:
+            _write(Path(options.write_config), config)
+        print(_greeting(simulator, config, options.write_config), flush=True)
+        stop.wait()
+    print("\nThe simulator has stopped.", flush=True)
+    return 0
+
+
+def configuration(simulator: Simulator, username: str) -> dict[str, Any]:
+    """Return a configuration of the connector for one login at the simulator."""
+    return {
+        "environment": "sandbox",
+        "client_id": simulator.client_id,
+        "secret": simulator.secret,
+        "connection": {
+            "method": "login",
+            "source_id": simulator.source_id,
+            "username": username,
+            "password": "pass_good",
+            "key": username.split("+", 1)[0].replace("_", "-"),
+        },
+        "poll_interval_seconds": 1,
+        "api_url": simulator.url,
+    }
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m linkless_simulator", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address (default: this machine only)")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: any free one)")
+    parser.add_argument("--login", default="user_good", help="login of the printed configuration")
+    parser.add_argument("--linked", action="append", default=[], metavar="LOGIN", help="linked already")
+    parser.add_argument("--write-config", metavar="FILE", help="write the configuration to FILE")
+    parser.add_argument("--stories", action="store_true", help="list the stories and end")
+    return parser.parse_args(arguments)
+
+
+def _write(path: Path, config: dict[str, Any]) -> None:
+    """Write for the owner's eyes only: a real configuration would hold a password."""
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _greeting(simulator: Simulator, config: dict[str, Any], written_to: str | None) -> str:
+    file = written_to or DEFAULT_FILE
+    where = f"Configuration, written to {file}:" if written_to else f"Configuration, to be saved as {file}:"
+    return "\n".join(
+        (
+            "Stories (login name, up to a plus sign; password pass_good):",
+            _stories(),
+            "",
+            where,
+            json.dumps(config, indent=2),
+            "",
+            "Try:",
+            f"  source-linkless check --config {file}",
+            f"  source-linkless discover --config {file}",
+            "",
+            f"The simulator listens on {simulator.url} - Ctrl-C stops it.",
+        )
+    )
+
+
+def _stories() -> str:
+    width = max(map(len, STORIES))
+    return "\n".join(f"  {name:<{width}}  {story.about}" for name, story in STORIES.items())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

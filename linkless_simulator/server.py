@@ -1,0 +1,139 @@
+"""HTTP around a backend: one thread per kept-alive connection, nothing decided here."""
+
+import socket
+import socketserver
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
+from threading import Event, Lock, Thread
+from types import TracebackType
+from typing import Any, Self
+
+from linkless_simulator.answers import Answer
+from linkless_simulator.backend import CLIENT_ID, SECRET, Backend
+from linkless_simulator.sources import ORDINARY
+
+BASE_PATH = "/api/v1"
+
+
+class Simulator:
+    """The imitated API on a port of this machine; a context manager.
+
+    `url` (once started) is the value of the connector's option `api_url`; `client_id`, `secret` and
+    `source_id` are accepted by it; `backend` holds all state and rules.
+    """
+
+    client_id = CLIENT_ID
+    secret = SECRET
+    source_id = ORDINARY.source_id
+
+    def __init__(self, backend: Backend | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Prepare; `port` 0 means any free one. Nothing is opened before `start`."""
+        self.backend = backend or Backend()
+        self._address = (host, port)
+        self._server: _Server | None = None
+
+    @property
+    def url(self) -> str:
+        """The base address, without a slash at its end; RuntimeError when the simulator is not running."""
+        if self._server is None:
+            raise RuntimeError("The simulator is not running")
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}{BASE_PATH}"
+
+    def start(self) -> Self:
+        """Open the port and answer from now on; OSError when the port is taken."""
+        self._server = _Server(self._address, self.backend)
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Close the port and every connection, and wait for the threads."""
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    """Knows its open connections, so that stopping ends them instead of waiting for the clients."""
+
+    allow_reuse_address = True
+    request_queue_size = 512
+    daemon_threads = False
+
+    def __init__(self, address: tuple[str, int], backend: Backend) -> None:
+        super().__init__(address, _Handler)
+        self.backend = backend
+        self.stopping = Event()
+        self._open: set[socket.socket] = set()
+        self._lock = Lock()
+        self._thread = Thread(target=self.serve_forever, args=(0.05,), name="simulator", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.shutdown()
+        self._thread.join()
+        with self._lock:
+            for connection in self._open:
+                _hang_up(connection)
+        self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):  # the client may have been faster
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # the client went away; nobody is left to tell
+            super().handle()
+
+    def _answer(self) -> None:
+        """Read one request, let the backend answer it, write the answer in one piece."""
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        path = self.path.removeprefix(BASE_PATH) if self.path.startswith(BASE_PATH) else ""
+        answer = self.server.backend.answer(self.command, path, dict(self.headers.items()), body)
+        if answer.delay:
+            self.server.stopping.wait(answer.delay)
+        if answer.dropped:
+            self.close_connection = True
+        else:
+            self.wfile.write(_as_http(answer))
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - names that http.server looks for
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in http.server
+        """Log nothing: the journal of the backend tells what was asked."""
+
+
+def _as_http(answer: Answer) -> bytes:
+    headers = answer.headers | {"content-length": str(len(answer.body))}
+    lines = [f"HTTP/1.1 {answer.status} -", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode("latin-1") + answer.body
