@@ -1,0 +1,92 @@
+"""The vocabulary of failure: how a login can end, who has to act, and the exceptions that carry it.
+
+Problem                  one request did not give what was asked for
+└─ its Meaning           what that says about the login: a row of the table in `outcomes`
+AirbyteTracedException   what the platform sees: invalid_configuration, invalid_state, or the end of a failed run
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+
+class Status(StrEnum):
+    """How one configured login ended in this sync."""
+
+    READY = "ready"
+    NO_DATA = "no_data"
+    PENDING = "pending"
+    NEEDS_USER = "needs_user"
+    FAILED = "failed"
+
+
+class Actor(StrEnum):
+    """Who has to act before the next sync can do better."""
+
+    NOBODY = "nobody"
+    USER = "user"
+    PROVIDER = "provider"
+    UTILITY = "utility"
+    CONNECTOR = "connector"
+
+
+class Then(Enum):
+    """What the one who asked does next."""
+
+    PROCEED = "proceed"  # the step is done
+    WAIT = "ask again later, until the deadline"
+    SLOW_DOWN = "wait, and slow down all connections, until the deadline"
+    RETRY = "repeat a few times with growing pauses; connect and exchange: stop"
+    ASK_CONTEXT = "this session is gone: go on with /connection/context"
+    ASK_KEYS = "401: let /test/api_keys decide between the keys and this connection"
+    RELINK = "the provider does not know the token: link once more if it was ours"
+    STOP = "this login is over for this run"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a word of the provider means for one login."""
+
+    status: Status
+    actor: Actor
+    then: Then
+    failure: FailureType | None
+    advice: str
+    """What happened and what to do, for the user; follows the login's key and the word."""
+
+
+class Problem(Exception):  # noqa: N818 - the provider's answer, not an error of ours
+    """One request did not give what was asked for.
+
+    `word` is what the provider said (`error_code`, else the HTTP status or the failure of the transport).
+    `reached` is False when the request certainly did not reach the provider. `retry_after` is in seconds.
+    Its text holds identifiers only: never a body, a token or a credential.
+    """
+
+    def __init__(
+        self,
+        word: str,
+        meaning: Meaning,
+        *,
+        detail: str = "",
+        reached: bool = True,
+        retry_after: float | None = None,
+    ) -> None:
+        """Describe the answer; `detail` is for engineers: endpoint, HTTP status, request id."""
+        super().__init__(f"{word} ({detail})" if detail else word)
+        self.word, self.meaning, self.detail = word, meaning, detail
+        self.reached, self.retry_after = reached, retry_after
+
+
+def invalid_configuration(message: str) -> AirbyteTracedException:
+    """Make the error for a configuration that must be corrected; `message` names the field, never a value."""
+    return AirbyteTracedException(message=message, internal_message=message, failure_type=FailureType.config_error)
+
+
+def invalid_state(message: str) -> AirbyteTracedException:
+    """Make the error for a state that cannot be used; `message` says which stream and what to do."""
+    return AirbyteTracedException(message=message, internal_message=message, failure_type=FailureType.config_error)
