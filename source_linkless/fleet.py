@@ -72,6 +72,15 @@ def read_json(text: str) -> Any:
     raise UnreadableError(problem)
 
 
+def delimiter_of(text: str) -> str:
+    """Return what divides the cells of a CSV text.
+
+    Spreadsheets of some countries write semicolons, and cells copied out of one are divided by tabs.
+    """
+    header = text.lstrip().partition("\n")[0]
+    return max(",;\t", key=header.count)
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
@@ -100,11 +109,8 @@ def _csv_entries(text: str) -> Iterator[dict[str, Any]]:
 
 def _csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not blank, each with the number of its last line. Raises `UnreadableError`."""
-    # Spreadsheets of some countries write semicolons, and cells copied out of one are divided by tabs.
-    header = text.lstrip().partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
     reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
+        io.StringIO(text, newline=""), delimiter=delimiter_of(text), skipinitialspace=True, strict=True
     )
     try:
         for cells in reader:

@@ -1,0 +1,23 @@
+"""Airbyte source for utility bills behind portal logins.
+
+The class is imported when it is asked for: the console entry must catch signals before the CDK's two seconds of
+imports.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from source_linkless.source import SourceLinkless
+
+__all__ = ["SourceLinkless"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SourceLinkless":
+        from source_linkless.source import SourceLinkless  # noqa: PLC0415 - see the module's docstring
+
+        return SourceLinkless
+    message = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(message)

@@ -1,0 +1,100 @@
+"""Check: are configuration and keys right, and could a sync deliver anything?
+
+A login without a link is linked and waited for until `Connected`; a connection that has a token is asked for its
+health and never linked again. Of a fleet at most one login is linked, and none when any link exists; its tokens are
+verified together, as far as the time goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from source_linkless.config import Config
+from source_linkless.errors import Problem, Then
+from source_linkless.events import Event, Finished
+from source_linkless.handover import Emit
+from source_linkless.linking import open_connection, relink, withdraw
+from source_linkless.links import Links, Step
+from source_linkless.opening import test_keys
+from source_linkless.orchestration import Surroundings, new_run
+from source_linkless.outcomes import (
+    PROVIDER_DOWN,
+    READY,
+    TOKEN,
+    WORKING,
+    Outcome,
+    of_context,
+    of_problem,
+    of_wait,
+    outcome,
+)
+from source_linkless.refreshing import look_at
+from source_linkless.running import Connection, Ended, Opening, Run, patiently
+from source_linkless.waiting import time
+
+
+async def check_all(config: Config, links: Links, surroundings: Surroundings, emit: Emit[Event]) -> None:
+    """Prove the keys, then the chosen logins; emits a Finished for each of them. Raises Problem for keys or outage."""
+    run = new_run(config, links, surroundings, emit, config.check_timeout_seconds)
+    try:
+        await test_keys(run)
+    except TimeoutError:
+        raise Problem("TIMEOUT", PROVIDER_DOWN, detail="/test/api_keys") from None
+    async with asyncio.TaskGroup() as tasks:
+        for opening in _chosen(config, links):
+            tasks.create_task(_check_login(run, opening, emit))
+    await run.written()
+
+
+def _chosen(config: Config, links: Links) -> list[Opening]:
+    """Choose what to check: the one login; of a fleet all with a token, or else the first that may be linked."""
+    with_token = [login for login in config.logins if links.token(login)]
+    linkable = [login for login in config.logins if links.step(login) is Step.LINK]
+    chosen = config.logins if config.method != "fleet" else with_token or linkable[:1] or config.logins[:1]
+    return [Opening(login, time()) for login in chosen]
+
+
+async def _check_login(run: Run, opening: Opening, emit: Emit[Event]) -> None:
+    try:
+        opening.outcome = await _health(run, opening)
+    except Ended as end:
+        opening.outcome = end.outcome
+    except Problem as problem:
+        is_keys = problem.meaning.then is Then.ASK_KEYS  # the keys were proven: only this token is at fault
+        opening.outcome = outcome(problem.word, TOKEN, problem.detail) if is_keys else of_problem(problem)
+    except TimeoutError:
+        opening.outcome = of_wait(opening.word)
+    withdraw(run, opening)
+    waited = time() - opening.started
+    await emit(Finished(opening.login, opening.outcome, opening.connection_id, opening.context, waited))
+
+
+async def _health(run: Run, opening: Opening) -> Outcome:
+    token, is_fleet = run.links.token(opening.login), run.config.method == "fleet"
+    if token and is_fleet:
+        return await _verified(run, opening, Connection(token))  # an edited login of a fleet is left to the sync
+    try:
+        connection = await open_connection(run, opening)
+        return (opening.concern or READY) if opening.sent else await _verified(run, opening, connection)
+    except Problem as problem:
+        if problem.meaning.then is not Then.RELINK or is_fleet:
+            raise
+        await relink(run, opening, problem)
+        return READY
+
+
+async def _verified(run: Run, opening: Opening, connection: Connection) -> Outcome:
+    """Ask for the health of a connection; where that is bad or unknown, whether it could still deliver data."""
+    async with run.deadline.applied():
+        context = await look_at(run, opening, connection)
+        meaning = of_context(context.status, context.reason) if context else None
+        if meaning is not None and meaning.then is not Then.STOP:
+            return READY
+        bad = outcome(context.reason or context.status, meaning) if context and meaning else opening.concern
+        try:
+            await patiently(run, opening, lambda: run.api.document(connection.access_token))
+        except Problem as problem:
+            if problem.meaning.then is not Then.WAIT:
+                raise
+            return bad or outcome(problem.word, WORKING)
+        return READY

@@ -1,0 +1,65 @@
+"""The wall clock and the calendar; the only module that touches pendulum.
+
+Waiting never looks here: it uses the event loop's own time (see `waiting`), so that tests can let it jump.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+
+import pendulum
+from pendulum import DateTime
+
+Now = Callable[[], DateTime]
+"""Something that tells the present moment in UTC; tests pass their own."""
+
+_DATED = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def utc_now() -> DateTime:
+    """Return the present moment in UTC."""
+    return pendulum.now("UTC")
+
+
+def stamp(moment: DateTime) -> str:
+    """Write a moment as ISO 8601 in UTC with microseconds, so that text order is time order."""
+    return moment.in_timezone("UTC").format("YYYY-MM-DD[T]HH:mm:ss.SSSSSS[Z]")
+
+
+def parse_moment(text: object) -> DateTime | None:
+    """Read an ISO 8601 moment (a moment without a zone is taken as UTC), or return None.
+
+    The guide and the description of `/connection/context` disagree on the layout of its time stamp (API notes,
+    section 3.1), so whatever cannot be read is treated as unknown.
+    """
+    if not isinstance(text, str) or not _DATED.match(text):
+        return None  # pendulum would take "now", and a time alone for one of today
+    try:
+        moment = pendulum.parse(text, tz="UTC")
+        return moment.in_timezone("UTC") if isinstance(moment, DateTime) else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def stamp_after(moment: DateTime, previous: str | None) -> str:
+    """Stamp a moment, but later than `previous` even if the clock was stepped back in between.
+
+    `observed_at` of a connection must grow from sync to sync: it is the cursor of every stream.
+    """
+    earliest = parse_moment(previous)
+    if earliest is not None and moment <= earliest:
+        moment = earliest.add(microseconds=1)
+    return stamp(moment)
+
+
+def hours_since(text: object, now: DateTime) -> float | None:
+    """Return the hours between a written moment and `now`, or None if the moment cannot be read."""
+    moment = parse_moment(text)
+    return None if moment is None else (now - moment).total_seconds() / 3600
+
+
+def days_between(earlier: str, later: str) -> int:
+    """Return the days from one ISO date to another: calendar days as printed on bills, without a zone."""
+    return (date.fromisoformat(later) - date.fromisoformat(earlier)).days

@@ -1,0 +1,123 @@
+"""The declared fields of the provider's objects, and which value each column can hold. Pure.
+
+One table per object of the API notes, section 4.2, that becomes a record. A value of another type than its
+column never reaches it: it stays, under its own name, among the `other_fields`, like every undeclared field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import lru_cache
+from typing import Any, Final
+
+_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T00:00:00(\.0+)?)?")
+_MAX_INTEGER = 2**63 - 1
+
+
+class _NoValue:
+    """What a reader returns for a value that its column cannot hold."""
+
+
+NO_VALUE: Final = _NoValue()
+
+Reader = Callable[[Any], Any]
+
+
+def text(value: object) -> str | _NoValue:
+    """Accept a string, as sent."""
+    return value if isinstance(value, str) else NO_VALUE
+
+
+def number(value: object) -> float | _NoValue:
+    """Accept a JSON number, as sent: money is never recomputed."""
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else NO_VALUE
+
+
+def integer(value: object) -> int | _NoValue:
+    """Accept a whole number; 31.0 is 31."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MAX_INTEGER
+    return value if isinstance(value, int) and whole else NO_VALUE
+
+
+def day(value: object) -> str | _NoValue:
+    """Accept an ISO date; midnight without a zone is that date.
+
+    Serialisers of date types print `2026-02-11T00:00:00`: such a value says nothing beyond the date. Any
+    other time, and any zone, would make the date depend on where it is read, so those are no dates here.
+    """
+    return _day(value) if isinstance(value, str) else NO_VALUE
+
+
+@lru_cache(maxsize=4096)
+def _day(value: str) -> str | _NoValue:
+    match = _DATE.fullmatch(value)
+    if match is None:
+        return NO_VALUE
+    try:
+        date.fromisoformat(match[1])
+    except ValueError:
+        return NO_VALUE
+    return match[1]
+
+
+def lines(value: object) -> list[Any] | _NoValue:
+    """Accept an array of objects; `split` keeps its other items apart."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else NO_VALUE
+
+
+DOCUMENT: Mapping[str, Reader] = {"source_name": text, "source_country": text, "accounts": lines}
+"""The envelope of a document. `username` is missing on purpose: see `documents`."""
+
+ACCOUNT: Mapping[str, Reader] = {"account_number": text, "statements": lines}
+
+STATEMENT: Mapping[str, Reader] = {
+    "account_number": text,
+    "statement_id": text,
+    "statement_number": text,
+    "customer_name": text,
+    "customer_number": text,
+    "billing_address": text,
+    "billing_date": day,
+    "billing_period_start_date": day,
+    "billing_period_end_date": day,
+    "billing_period_duration_days": integer,
+    "next_billing_date": day,
+    "payment_due_date": day,
+    "auto_pay_date": day,
+    "previous_total_due_amount": number,
+    "balance_forward": number,
+    "total_due_amount": number,
+    "currency_code": text,
+    "charges": lines,
+    "payments": lines,
+    "corrections": lines,
+}
+
+CHARGE: Mapping[str, Reader] = {"charge_name": text, "amount": number, "currency_code": text}
+
+PAYMENT: Mapping[str, Reader] = {"date": day, "details": text, "amount": number, "currency_code": text}
+
+
+def split(fields: Mapping[str, Any], readers: Mapping[str, Reader]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Divide an object into the values of its columns and its `other_fields`; nulls are in neither.
+
+    Items of an array of objects that are no objects are kept in `other_fields`, under the name of the array.
+    """
+    values: dict[str, Any] = {}
+    other: dict[str, Any] = {}
+    for name, sent in fields.items():
+        if sent is None:
+            continue
+        reader = readers.get(name)
+        value: Any = NO_VALUE if reader is None else reader(sent)
+        if value is NO_VALUE:
+            other[name] = sent
+            continue
+        values[name] = value
+        if reader is lines and len(value) < len(sent):
+            other[name] = [item for item in sent if not isinstance(item, dict)]
+    return values, other

@@ -1,0 +1,66 @@
+"""What a run tells its consumer, in order; `check`, `read` and the command line understand the same events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from source_linkless.api import Context
+from source_linkless.config import Login
+from source_linkless.outcomes import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class LinksChanged:
+    """The value of the property `links` that must be written back before anything else happens."""
+
+    links: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The document of a connection, undecoded; acknowledging it frees its memory for the next."""
+
+    login: Login
+    connection_id: str | None
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of one login in this run; comes once for every configured login, after its document."""
+
+    login: Login
+    outcome: Outcome
+    connection_id: str | None
+    context: Context | None
+    waited: float
+    """Seconds from the start of the run to the document or the failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One login that is being waited for: its key, the provider's latest word, the seconds so far."""
+
+    key: str
+    word: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Once a minute: how far the run is. `counts` by status; `slowest` are the longest waits, longest first."""
+
+    counts: dict[str, int]
+    slowest: tuple[Waiting, ...]
+    heartbeat: bool
+    """True every few minutes: time to repeat the states, so that the platform knows that we live."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A login has got a step further; told only of small runs, never once per look."""
+
+    waiting: Waiting
+
+
+Event = LinksChanged | Delivered | Finished | Progress | Moved

@@ -1,0 +1,169 @@
+"""The bridge between the waiting, which runs on an event loop, and the generators that Airbyte consumes.
+
+    main(emit) on a loop in a background thread            the caller's thread
+    ------------------------------------------------       ---------------------------------
+    await emit(event)  ── waits for its turn ──►           for event in events(main): ...
+    goes on            ◄── acknowledged ──                 asking for the next event
+
+Asking for the next event acknowledges the last: an `emit` that has returned was really consumed, so *written
+before waiting* is an `await`, and a reader that is slow (or whose standard output is blocked) stops the fetching.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor, Future
+from functools import partial
+from typing import Any, Generic, Protocol, TypeVar
+
+E = TypeVar("E")
+E_contra = TypeVar("E_contra", contravariant=True)
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
+
+
+class Emit(Protocol[E_contra]):
+    """Hand an event to the consumer and return when it was consumed."""
+
+    def __call__(self, event: E_contra, *, urgent: bool = False) -> Awaitable[None]:
+        """Hand over `event`; an `urgent` one overtakes all that have not begun to cross."""
+
+
+class DaemonThreads(Executor):
+    """A fixed set of threads that never hold up the end of the process.
+
+    The threads of `concurrent.futures.ThreadPoolExecutor` are joined when the interpreter exits, which would
+    then wait for a read of up to two minutes.
+    """
+
+    def __init__(self, threads: int, name: str) -> None:
+        """Prepare for at most `threads` threads; each is started when it is first needed."""
+        self._most, self._name = threads, name
+        self._idle = threading.Semaphore(0)
+        self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run a call in one of the threads; see `concurrent.futures.Executor.submit`."""
+        future: Future[Any] = Future()
+        self._jobs.put((future, lambda: fn(*args, **kwargs)))
+        if len(self._threads) < self._most and not self._idle.acquire(blocking=False):
+            name = f"{self._name}-{len(self._threads)}"
+            self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+            self._threads[-1].start()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - as inherited
+        """End the threads when all that was submitted is done; see `concurrent.futures.Executor.shutdown`."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads if wait else ():
+            thread.join()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            future, call = job
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call())
+                except BaseException as error:  # noqa: BLE001 - belongs to the one who waits for the future
+                    future.set_exception(error)
+            del job, future, call  # an idle thread must not keep the last document alive
+            self._idle.release()
+
+
+class _Background(Generic[E]):
+    """`main` on an event loop in a thread of its own, and the two queues between the threads."""
+
+    def __init__(self, main: Callable[[Emit[E]], Awaitable[None]], new_loop: NewLoop | None) -> None:
+        self.events: queue.SimpleQueue[E | None] = queue.SimpleQueue()
+        self.acknowledged: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.done: Future[None] = Future()
+        self._main, self._new_loop = main, new_loop
+        self._courier = DaemonThreads(1, "courier")
+        self._ordinary, self._door = asyncio.Lock(), asyncio.Lock()
+        self._cancel: Callable[[], object] = lambda: None
+        self._is_wanted = True
+        self._thread = threading.Thread(target=self._run, name="waiting", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=self._new_loop) as runner:
+                runner.run(self._body())
+            self.done.set_result(None)
+        except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
+            self.done.set_exception(error)
+        self.events.put(None)
+
+    async def _body(self) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        if task is not None:
+            self._cancel = partial(loop.call_soon_threadsafe, task.cancel)
+        if self._is_wanted:  # else stopped before there was anything to cancel
+            await self._main(self._emit)
+
+    async def _emit(self, event: E, *, urgent: bool = False) -> None:
+        if urgent:
+            await self._cross(event)
+            return
+        async with self._ordinary:  # so that at most one ordinary event is ahead of an urgent one
+            await self._cross(event)
+
+    async def _cross(self, event: E) -> None:
+        async with self._door:
+            await asyncio.get_running_loop().run_in_executor(self._courier, self._carry, event)
+
+    def _carry(self, event: E) -> None:
+        self.events.put(event)
+        self.acknowledged.get()
+
+    def stop(self) -> None:
+        """Wait for the end of `main`; cancel it first if it has not come to its own."""
+        if sys.is_finalizing():
+            return  # the process is ending and no other thread runs any more: waiting would last for ever
+        self._is_wanted = False
+        if not self.done.done():
+            with contextlib.suppress(RuntimeError):  # the loop has just been closed by itself
+                self._cancel()
+        while not self.done.done():
+            self.acknowledged.put(None)  # lets go a courier that still waits for an acknowledgement
+            with contextlib.suppress(TimeoutError):
+                self.done.exception(timeout=0.05)
+        self._thread.join()
+        self.acknowledged.put(None)  # for an event that nobody waits for any more
+        self._courier.shutdown()
+
+
+def events(
+    main: Callable[[Emit[E]], Awaitable[None]],
+    *,
+    new_loop: NewLoop | None = None,
+    before_waiting: Callable[[], object] = lambda: None,
+) -> Iterator[E]:
+    """Run `main` on an event loop in a background thread and yield what it emits, in order.
+
+    `before_waiting` is called whenever there is nothing to yield yet: the place to flush standard output. What
+    `main` raises is raised here after its last event. Closing the iterator cancels `main` and waits for its end.
+    """
+    background = _Background(main, new_loop)
+    try:
+        while (event := _next(background, before_waiting)) is not None:
+            yield event
+            del event  # a document must not outlive its turn
+            background.acknowledged.put(None)
+        background.done.result()
+    finally:
+        background.stop()
+
+
+def _next(background: _Background[E], before_waiting: Callable[[], object]) -> E | None:
+    try:
+        return background.events.get_nowait()
+    except queue.Empty:
+        before_waiting()
+        return background.events.get()

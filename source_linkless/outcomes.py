@@ -1,0 +1,250 @@
+"""What each word of the provider means: the table of outcomes as data. Nothing here acts, waits or counts.
+
+    word of the provider ──► Meaning(status, actor, then, failure, advice) ──► Outcome of one login
+      error_code, HTTP status, link status, reason of the connection, failure of the transport
+
+`then` tells the one who waits what to do; `status`, `actor` and `advice` become a row of the stream `connections`
+and a line of the final message; `failure` decides whether the platform repeats the sync.
+Where the facts come from: API notes, sections 2.4, 3.1 and 6.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airbyte_cdk.models import FailureType
+
+from source_linkless.errors import Actor, Meaning, Problem, Status, Then
+
+_CONFIG, _TRANSIENT, _SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
+
+
+def _person(advice: str) -> Meaning:
+    return Meaning(Status.NEEDS_USER, Actor.USER, Then.STOP, _CONFIG, advice)
+
+
+def _wrong(advice: str, then: Then = Then.STOP) -> Meaning:
+    return Meaning(Status.FAILED, Actor.USER, then, _CONFIG, advice)
+
+
+def _working(advice: str, then: Then = Then.WAIT) -> Meaning:
+    return Meaning(Status.PENDING, Actor.PROVIDER, then, _TRANSIENT, advice)
+
+
+def _outage(actor: Actor, advice: str) -> Meaning:
+    return Meaning(Status.FAILED, actor, Then.RETRY, _TRANSIENT, advice)
+
+
+_BY_HAND = "Link this login once by hand with the command `linkless link`, which asks you for it."
+_ELSEWHERE = "Link it once in the provider's own form in a browser and enter its access token here."
+CREDENTIALS = _person(
+    "The utility refused the username or the password. Correct it in the configuration; the same login is not "
+    "submitted again before it changes or 'attempt' is raised."
+)
+LOCKED = _person("The utility has locked the account. Unlock it at its portal, then raise 'attempt' by one.")
+CODE = _person(f"The utility asks for a one-time code or a confirmation. {_BY_HAND}")
+METHOD = _person(f"The utility asks how to send a code, which only a browser can answer. {_ELSEWHERE}")
+CAPTCHA = _person(f"The utility shows a captcha, which only a browser can answer. {_ELSEWHERE}")
+QUESTION = _person(f"The utility asks a security question. {_BY_HAND}")
+ACCOUNTS = _person(f"The utility wants an account to be chosen. {_BY_HAND}")
+CONSENT = _person(
+    "The utility wants its terms to be accepted. Log in to its portal once, accept, raise 'attempt' by one."
+)
+PIN = _person("The utility wants a PIN that this login does not carry. Enter all its fields as 'Login fields'.")
+
+WORKING = _working("The provider is still working on it; the next sync goes on waiting, nothing is submitted again.")
+RATE_LIMITED = _working("The provider limits the number of requests: lower 'Requests per second'.", Then.SLOW_DOWN)
+SESSION_GONE = _working("The link session has ended; the connection itself is asked instead.", Then.ASK_CONTEXT)
+CONNECTED = Meaning(Status.READY, Actor.NOBODY, Then.PROCEED, None, "Connected.")
+NO_DATA = Meaning(
+    Status.NO_DATA, Actor.NOBODY, Then.STOP, None, "The utility shows no accounts or bills for this login."
+)
+
+PROVIDER_DOWN = _outage(Actor.PROVIDER, "The provider does not answer properly. The next sync tries again.")
+UTILITY_DOWN = _outage(Actor.UTILITY, "The utility's portal does not respond. The next sync tries again.")
+BROKEN = Meaning(
+    Status.FAILED,
+    Actor.UTILITY,
+    Then.STOP,
+    _CONFIG,
+    "The provider's session at the utility ended in an error. A later sync tries again; tell the provider's support "
+    "if it stays.",
+)
+EXCHANGE_LOST = Meaning(
+    Status.FAILED,
+    Actor.PROVIDER,
+    Then.STOP,
+    _CONFIG,
+    "The provider did not complete the linking. The next sync links this login once more, at most twice in 24 hours.",
+)
+
+KEYS = _wrong(
+    "The provider refused the keys. Check 'Client ID', 'Secret' and 'Environment': each has a secret of its own.",
+    Then.ASK_KEYS,
+)
+TOKEN = _wrong(
+    "The provider does not know this access token. Link the login again or enter its new token.", Then.RELINK
+)
+SOURCE = _wrong("The provider does not know this utility. Correct the source ID of this login.")
+PRODUCT = _wrong("The sustainability product is not enabled for these keys. Ask the provider to enable it.")
+NOT_ACCEPTED = _wrong("The provider did not accept the request. Check the source ID and the login's fields.")
+NOT_OURS = _wrong("The provider answered with a code of another product. Ask its support about these keys.")
+GONE = _wrong(
+    "The provider's sustainability endpoint is gone. See its migration page: "
+    "docs.deck.co/migrations/migrating-from-sustainability."
+)
+SUBMITTED_TWICE = _wrong(
+    "This login was submitted twice within 24 hours and the linking was not completed. It is submitted again after "
+    "24 hours, or when it changes or 'attempt' is raised."
+)
+TOO_MANY_LINKS = _wrong(
+    "The configuration is too large to remember one more link. Spread the logins over several sources."
+)
+UNKNOWN = Meaning(
+    Status.FAILED,
+    Actor.CONNECTOR,
+    Then.STOP,
+    _SYSTEM,
+    "The provider answered in a way that this connector does not know. Report it with the code and the request id.",
+)
+
+NOT_READY = "PRODUCT_NOT_READY"
+VALIDATION_FAILED = "VALIDATION_FAILED"
+PARTIAL_ACCOUNTS = "PARTIAL_ACCOUNTS"
+TWICE = "SUBMITTED_TWICE"
+
+ERROR_CODES: dict[str, Meaning] = {
+    NOT_READY: WORKING,
+    "RATE_LIMIT_EXCEEDED": RATE_LIMITED,
+    "PLANNED_MAINTENANCE": PROVIDER_DOWN,
+    "UNEXPECTED_ERROR": PROVIDER_DOWN,
+    "DATA_SOURCE_NOT_RESPONDING": UTILITY_DOWN,
+    "INVALID_CREDENTIALS": CREDENTIALS,
+    "CONNECTION_LOCKED": LOCKED,
+    "CONSENT_REQUIRED": CONSENT,
+    "BLOCKED_BY_PIN": PIN,
+    "SECURITY_QUESTION_NOT_FOUND": QUESTION,
+    "SECURITY_CAPTCHA_NOT_FOUND": CAPTCHA,
+    "CONNECTION_FAILED": BROKEN,
+    "NO_ACCOUNTS": NO_DATA,
+    "NO_STATEMENTS": NO_DATA,
+    "INVALID_LINK_TOKEN": SESSION_GONE,
+    "INVALID_PUBLIC_TOKEN": EXCHANGE_LOST,
+    "INVALID_API_KEYS": KEYS,
+    "INVALID_ACCESS_TOKEN": TOKEN,
+    "CONNECTION_NOT_FOUND": TOKEN,
+    "NO_ACTIVE_CONNECTION": TOKEN,
+    "INVALID_SOURCE": SOURCE,
+    "DATA_SOURCE_NOT_FOUND": SOURCE,
+    "NOT_SUPPORTED": SOURCE,
+    "DOMAIN_BLACKLISTED": SOURCE,
+    "PRODUCT_NOT_ENABLED": PRODUCT,
+    "LIVE_CONNECTIVITY_NOT_ENABLED": PRODUCT,
+    VALIDATION_FAILED: NOT_ACCEPTED,
+    "INVALID_ARGUMENT": NOT_ACCEPTED,
+    "INVALID_ACCOUNT_ID": NOT_ACCEPTED,
+    "INVALID_STATEMENT_ID": NOT_ACCEPTED,
+    "INVALID_CURP": NOT_ACCEPTED,
+    "INVALID_DOCUMENT_UPLOAD": NOT_ACCEPTED,
+    **dict.fromkeys(
+        ("ACTIVE_CONNECTION_EXISTS", "NO_JOB_FOUND", "JOB_CANNOT_BE_CANCELED", "JOB_NOT_RUNNING"), NOT_OURS
+    ),
+    **dict.fromkeys(("IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_KEY_DUPLICATE", "CORRELATION_ID_INVALID"), NOT_OURS),
+}
+"""`error_code` of the error object (API notes, section 6.2)."""
+
+LINK_STATUSES: dict[str, Meaning] = {
+    "New": WORKING,
+    "Connecting": WORKING,
+    "Connected": CONNECTED,
+    "InvalidCredentials": CREDENTIALS,
+    "Error": BROKEN,
+    "MfaMethodChoice": METHOD,
+    "MfaQuestion": CODE,
+    "MfaQuestionInvalidAnswer": CODE,
+    "MfaQuestionNoAnswer": CODE,
+    "Captcha": CAPTCHA,
+    "SecurityQuestion": QUESTION,
+    "AccountSelection": ACCOUNTS,
+}
+"""Answers of `/link/connection/status` (API notes, section 2.4)."""
+
+REASONS: dict[str, Meaning] = {
+    "New": WORKING,
+    "Connecting": WORKING,
+    "CredentialsSent": WORKING,
+    "ConnectedCredentials": WORKING,
+    "ConnectedWaitingOnDataExtraction": WORKING,
+    "WaitingForJob": WORKING,
+    "ExecutingJob": WORKING,
+    "CompletedJob": WORKING,
+    "RetryLater": WORKING,
+    "DataFound": CONNECTED,
+    "NoDataFound": NO_DATA,
+    "NoStatement": NO_DATA,
+    "InvalidCredentials": CREDENTIALS,
+    "MfaMethodChoiceRequired": METHOD,
+    "MfaCodeRequired": CODE,
+    "MfaCodeInvalid": CODE,
+    "MfaCodeTimeout": CODE,
+    "MfaActionRequired": CODE,
+    "SecurityAnswerRequired": QUESTION,
+    "SecurityAnswerInvalid": QUESTION,
+    "SecurityQuestionTimeout": QUESTION,
+    "SecurityAnswerTimeout": QUESTION,
+    "AccountSelectionRequired": ACCOUNTS,
+    "BlockedByPin": PIN,
+    "Error": BROKEN,
+}
+"""`connection_status_reason` of `/connection/context` (API notes, section 3.1)."""
+
+HTTP_STATUSES: dict[int, Meaning] = {401: KEYS, 408: PROVIDER_DOWN, 429: RATE_LIMITED}
+
+
+def of_answer(error_code: str | None, http_status: int) -> Meaning:
+    """Classify an error answer: by its `error_code` if we know it, then by its HTTP status."""
+    meaning = ERROR_CODES.get(error_code or "") or HTTP_STATUSES.get(http_status)
+    return meaning or (PROVIDER_DOWN if http_status >= 500 else UNKNOWN)  # noqa: PLR2004 - the class of server errors
+
+
+def of_link_status(status: str) -> Meaning:
+    """Classify a link status; one we do not know is progress, and the deadline ends the wait."""
+    return LINK_STATUSES.get(status, WORKING)
+
+
+def of_context(status: str | None, reason: str | None) -> Meaning:
+    """Classify the health of a connection; a reason that we do not know is progress, unless its status is Error."""
+    return REASONS.get(reason or "") or (BROKEN if status == "Error" else WORKING)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one login ended in this run: a row of `connections`, a line of the final message."""
+
+    status: Status
+    actor: Actor
+    failure: FailureType | None
+    reason: str | None
+    """The provider's own word, or one of ours."""
+    message: str
+    """What to do, for the user."""
+    detail: str = ""
+    """Identifiers for support: endpoint, HTTP status, request id."""
+
+
+READY = Outcome(Status.READY, Actor.NOBODY, None, None, "")
+
+
+def outcome(word: str | None, meaning: Meaning, detail: str = "") -> Outcome:
+    """Make the outcome of a login that ended with `word`."""
+    return Outcome(meaning.status, meaning.actor, meaning.failure, word, meaning.advice, detail)
+
+
+def of_wait(word: str) -> Outcome:
+    """Make the outcome of a login that is still waited for at the deadline; `word` is the provider's latest."""
+    return outcome(word, RATE_LIMITED if word in ("RATE_LIMIT_EXCEEDED", "HTTP_429") else WORKING)
+
+
+def of_problem(problem: Problem) -> Outcome:
+    """Make the outcome of a login that ended with a problem."""
+    return outcome(problem.word, problem.meaning, problem.detail)

@@ -1,0 +1,131 @@
+"""What the logins of one run share, one login on its way, and the two ways to repeat a request.
+
+patiently        reads: through every 429, and a few times through failures of the provider or the network
+at_allowed_rate  anything: through every 429, which the provider answers before it does anything
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from source_linkless.api import Api, Context
+from source_linkless.asking import Person
+from source_linkless.clock import Now
+from source_linkless.config import Config, Login
+from source_linkless.errors import Problem, Then
+from source_linkless.links import Links
+from source_linkless.outcomes import Outcome
+from source_linkless.waiting import Deadline, Pace, RateLimit, Retries, pause
+
+T = TypeVar("T")
+
+NOT_ASKED_YET = "NOT_ASKED_YET"
+"""Word of a login whose turn has not come: the deadline can strike before it."""
+
+
+class Ended(Exception):  # noqa: N818 - an outcome, not an error
+    """This login is over for this run."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        """Carry the outcome."""
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A linked login. `concern` is what is wrong with its latest submission although its token works."""
+
+    access_token: str = field(repr=False)
+    connection_id: str | None = None
+    concern: Outcome | None = None
+
+
+@dataclass(slots=True)
+class Opening:
+    """One login on its way in this run."""
+
+    login: Login
+    started: float
+    word: str = NOT_ASKED_YET
+    """The provider's latest word: what a wait is about, and the reason of a row that stays pending."""
+    announced: bool = False
+    """Written down as about to be submitted, and not submitted yet."""
+    sent: bool = False
+    """Submitted in this run: never again in it."""
+    updating: bool = False
+    connection_id: str | None = None
+    context: Context | None = None
+    refreshed: bool = False
+    answered: str | None = None
+    """The status that a person answered last, and `patience`: how often it may be seen again before it asks anew."""
+    patience: int = 0
+    answers: int = 0
+    wrong_answers: int = 0
+    is_corrected: bool = False
+    """A person has typed another password in this run: once, as a third wrong one could lock the account."""
+    concern: Outcome | None = None
+    outcome: Outcome | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """What all logins of one run share."""
+
+    config: Config
+    api: Api
+    links: Links
+    deadline: Deadline
+    limit: RateLimit
+    pace: Pace
+    written: Callable[[], Awaitable[None]]
+    """Returns when everything that `links` knows now has been written back into the configuration."""
+    mask: Callable[[str], object]
+    """Keeps a token out of every log line; called the moment a token is known."""
+    now: Now
+    """The wall clock, for the age of sessions."""
+    chance: Callable[[], float]
+    """A random number between 0 and 1, for jitter."""
+    only_if_remembered: bool
+    """True where a link that outgrows the secret store would be lost (Airbyte Cloud)."""
+    person: Person | None = None
+    """Who answers what a login asks; None in a sync, where every question ends the login."""
+    retries: Retries = field(default_factory=Retries)
+    waiting: int = 0
+    """Connections that are being waited for now."""
+
+
+async def patiently(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]]) -> T:
+    """Make a request that may be repeated: through every 429, and through a few failures of provider or network."""
+    failures = 0
+    while True:
+        try:
+            return await at_allowed_rate(run, opening, call)
+        except Problem as problem:
+            failures += 1
+            wait = run.retries.pause(failures, run.chance()) if problem.meaning.then is Then.RETRY else None
+            if wait is None:
+                raise
+            _note(opening, problem.word)
+            await pause(max(wait, problem.retry_after or 0.0))
+
+
+async def at_allowed_rate(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]]) -> T:
+    """Make a request, and again after the pause the provider asks for whenever it answers 429."""
+    refusals = 0
+    while True:
+        try:
+            return await call()
+        except Problem as problem:
+            if problem.meaning.then is not Then.SLOW_DOWN:
+                raise
+            refusals += 1
+            _note(opening, problem.word)
+            run.limit.slow_down(problem.retry_after or min(60.0, 2.0**refusals))
+
+
+def _note(opening: Opening | None, word: str) -> None:
+    if opening is not None:
+        opening.word = word

@@ -1,0 +1,102 @@
+"""SourceLinkless: spec, check, discover and read; wiring only."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from airbyte_cdk.config_observation import emit_configuration_as_airbyte_control_message
+from airbyte_cdk.logger import PRINT_BUFFER
+from airbyte_cdk.models import (
+    AirbyteCatalog,
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteStateMessage,
+    ConfiguredAirbyteCatalog,
+)
+from airbyte_cdk.sources.source import Source
+
+from source_linkless.check_report import CheckReport
+from source_linkless.checking import check_all
+from source_linkless.config import Config, parse_config, secrets_in
+from source_linkless.errors import Problem
+from source_linkless.events import Event, Finished, LinksChanged, Moved
+from source_linkless.handover import events
+from source_linkless.links import Links
+from source_linkless.masking import written_forms
+from source_linkless.orchestration import Surroundings, sync_all
+from source_linkless.streams import catalog_streams
+from source_linkless.sync import SyncMessages, selected_streams
+
+
+class SourceLinkless(Source):
+    """Airbyte source for utility bills behind portal logins.
+
+    `surroundings` are the network, the clocks and chance; only tests pass their own.
+    """
+
+    check_config_against_spec = False  # our own validation says more and never prints a value
+
+    def __init__(self, surroundings: Surroundings | None = None) -> None:
+        """Build without touching the network."""
+        self._surroundings = surroundings or Surroundings()
+
+    def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:  # noqa: ARG002 - the CDK's signature
+        """Take the configuration as it is; unlike the CDK's, without writing its secrets into a temporary file."""
+        return config
+
+    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:  # noqa: ARG002 - the CDK's signature
+        """Return the catalog, without any network."""
+        return AirbyteCatalog(streams=catalog_streams())
+
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        """Prove configuration, keys and logins; see `checking`.
+
+        Returns FAILED when the configuration or the keys are wrong or when a sync could deliver nothing; raises a
+        transient error when the provider is out of reach.
+        """
+        parsed, links = self._prepare(config)
+        report = CheckReport(parsed)
+        try:
+            for event in self._events(partial(check_all, parsed, links, self._surroundings)):
+                match event:
+                    case LinksChanged():
+                        emit_configuration_as_airbyte_control_message({**config, "links": event.links})
+                    case Finished():
+                        report.add(event)
+                    case Moved():
+                        logger.info("%s: %s (%.0f s)", event.waiting.key, event.waiting.word, event.waiting.seconds)
+        except Problem as problem:
+            return report.without_logins(problem)
+        return report.status()
+
+    def read(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterable[AirbyteMessage]:
+        """Open every login, wait for all at once, and yield what changed; see `sync` and `orchestration`."""
+        parsed, links = self._prepare(config)
+        messages = SyncMessages(
+            config,
+            parsed,
+            selected_streams(catalog, state, parsed),
+            now=self._surroundings.now,
+            logger=logger,
+            flush=PRINT_BUFFER.flush,
+        )
+        return messages.of(self._events(partial(sync_all, parsed, links, self._surroundings)))
+
+    def _prepare(self, config: Mapping[str, Any]) -> tuple[Config, Links]:
+        """Register every secret for masking, then parse."""
+        for form in (form for secret in secrets_in(config) for form in written_forms(secret)):
+            self._surroundings.mask(form)
+        parsed = parse_config(config)
+        return parsed, Links(parsed, self._surroundings.now, self._surroundings.new_salt)
+
+    def _events(self, main: Any) -> Iterator[Event]:
+        return events(main, new_loop=self._surroundings.new_loop, before_waiting=PRINT_BUFFER.flush)

@@ -1,0 +1,59 @@
+"""The lock files: complete, checked by hash, naming no host, and in step with pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parent.parent
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+RUNTIME: list[str] = PROJECT["project"]["dependencies"]
+GROUPS: dict[str, list[str]] = PROJECT["dependency-groups"]
+
+LOCKS = {
+    "requirements.txt": RUNTIME,
+    "requirements-dev.txt": [*RUNTIME, *GROUPS["dev"]],
+    "requirements-demo.txt": GROUPS["demo"],
+}
+"""What each lock file must satisfy."""
+
+
+def pins(name: str) -> list[tuple[Requirement, int]]:
+    """Return every requirement of a lock file and the number of its hashes."""
+    text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+    return [(Requirement(line.partition(" --hash")[0]), line.count("--hash=sha256:")) for line in lines]
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_no_host(name: str) -> None:
+    """Whoever installs chooses the registry."""
+    assert re.findall(r"^\s*-{1,2}\w.*index.*$|find-links|://", (ROOT / name).read_text(), re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_every_locked_package_has_one_version_and_hashes(name: str) -> None:
+    """Nothing is installed that was not looked at when the lock was made."""
+    assert [
+        str(pin) for pin, hashes in pins(name) if not re.fullmatch(r"==[^*,]+", str(pin.specifier)) or not hashes
+    ] == []
+
+
+@pytest.mark.parametrize(("name", "wanted"), LOCKS.items())
+def test_a_lock_is_in_step_with_the_project(name: str, wanted: list[str]) -> None:
+    """Every dependency that pyproject.toml names is locked, in a version that it allows: else run scripts/lock."""
+    locked = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin, _ in pins(name)}
+    requirements = [Requirement(text) for text in wanted]
+    assert [str(r) for r in requirements if locked[canonicalize_name(r.name)] not in r.specifier] == []
+
+
+def test_the_tests_run_what_is_shipped() -> None:
+    """Runtime packages have the same versions in the environment of the tests as in the image."""
+    shipped = {str(pin) for pin, _ in pins("requirements.txt")}
+    assert shipped - {str(pin) for pin, _ in pins("requirements-dev.txt")} == set()
