@@ -71,18 +71,22 @@ def accounts_of(login: str, source: Source, sizes: Sizes) -> list[Account]:
 
 
 def document(login: str, source: Source, sizes: Sizes, today: date) -> Document:
-    """Return what `/sustainability/get` delivers: monthly bills up to the month before `today`."""
-    newest = today.year * _MONTHS_PER_YEAR + today.month - 2
-    months = range(newest - sizes.statements + 1, newest + 1)
+    """Return what `/sustainability/get` delivers: monthly bills up to the newest that was out by `today`."""
     return {
         "source_name": source.name,
         "source_country": source.country,
         "username": login,
         "accounts": [
-            {"account_number": a.number, "statements": list(_statements(a, months, sizes.charges))}
+            {"account_number": a.number, "statements": list(_statements(a, _months(a, sizes, today), sizes.charges))}
             for a in accounts_of(login, source, sizes)
         ],
     }
+
+
+def _months(account: Account, sizes: Sizes, today: date) -> range:
+    this = today.year * _MONTHS_PER_YEAR + today.month - 1
+    newest = this if _billed(account, this) <= today else this - 1
+    return range(newest - sizes.statements + 1, newest + 1)
 
 
 def _account(rng: random.Random, login: str, source: Source, customer: str, street: str, n: int) -> Account:
@@ -134,7 +138,7 @@ def _statement(
     account: Account, month: int, lines: list[Line], total_before: int, forward: int, total: int
 ) -> dict[str, Any]:
     start, end = _day(month - 1, account.read_day), _day(month, account.read_day)
-    billed, due = end + timedelta(days=1 + account.skipped % 3), end + timedelta(days=22)
+    billed, due = _billed(account, month), end + timedelta(days=22)
     return {
         "statement_id": identifier("statement", account.seed, month),
         "customer_name": account.customer,
@@ -146,7 +150,7 @@ def _statement(
         "billing_period_end_date": end.isoformat(),
         "billing_period_duration_days": (end - start).days,
         "billing_date": billed.isoformat(),
-        "next_billing_date": (_day(month + 1, account.read_day) + (billed - end)).isoformat(),
+        "next_billing_date": _billed(account, month + 1).isoformat(),
         "payment_due_date": due.isoformat(),
         "auto_pay_date": due.isoformat() if account.pays_automatically else None,
         "previous_total_due_amount": total_before / 100,
@@ -162,6 +166,10 @@ def _statement(
 def _payment(account: Account, start: date, cents: int) -> dict[str, Any]:
     details = "Automatic payment - thank you" if account.pays_automatically else "Payment received - thank you"
     return {"date": (start + timedelta(days=15)).isoformat(), "details": details, "amount": cents / 100}
+
+
+def _billed(account: Account, month: int) -> date:
+    return _day(month, account.read_day) + timedelta(days=1 + account.skipped % 3)
 
 
 def _day(month: int, day: int) -> date:

@@ -28,7 +28,7 @@ def _growing(login: str, source: Source, sizes: Sizes, today: date, version: int
     """Every delivery happens a month after the one before: nothing old changes, one bill is new."""
     months = today.year * 12 + today.month - 1 + version - 1
     more = replace(sizes, statements=sizes.statements + version - 1)
-    return document(login, source, more, date(months // 12, months % 12 + 1, 1))
+    return document(login, source, more, date(months // 12, months % 12 + 1, min(today.day, 28)))
 
 
 def _corrected(login: str, source: Source, sizes: Sizes, today: date, version: int) -> Document:

@@ -187,9 +187,7 @@ def _entry_name(number: int, entry: Mapping[str, Any]) -> str:
 def _entry_method(section: Section) -> str:
     method = section.choice("method", ("login", "access_token"))
     if section.has("access_token") and (method == "login" or _has_credentials(section)):
-        raise section.refused(
-            "access_token", "stands beside a login: keep the access token or the login, not both"
-        )
+        raise section.refused("access_token", "stands beside a login: keep the access token or the login, not both")
     return method or ("access_token" if section.has("access_token") else "login")
 
 

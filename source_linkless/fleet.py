@@ -109,9 +109,7 @@ def _csv_entries(text: str) -> Iterator[dict[str, Any]]:
 
 def _csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows that are not blank, each with the number of its last line. Raises `UnreadableError`."""
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter_of(text), skipinitialspace=True, strict=True
-    )
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), skipinitialspace=True, strict=True)
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
@@ -129,9 +127,7 @@ def _columns(header: list[str]) -> list[str]:
         columns.pop()
     # A list without its header would have its first login quoted as unknown columns.
     if len(set(columns) & set(FLEET_COLUMNS)) < 2:  # noqa: PLR2004 - one name alone may be somebody's value
-        raise UnreadableError(
-            f"must be a JSON array, or CSV whose first line names the columns (known are {KNOWN})"
-        )
+        raise UnreadableError(f"must be a JSON array, or CSV whose first line names the columns (known are {KNOWN})")
     for name in columns:
         if name not in FLEET_COLUMNS:
             raise UnreadableError(f"has an unknown column {shown_name(name)} (known are {KNOWN})")

@@ -47,7 +47,7 @@ def delivery_of(document: Document, observed_at: str, start_date: str | None) ->
         observed_at,
         document.source_name,
         document.source_country,
-        accounts=len(document.accounts),
+        accounts=sum(account.is_readable or bool(account.number) for account in document.accounts),
         statements=len(delivered),
         latest_billing_date=max(known, default=None),
         late_accounts=sum(_is_late(ones, observed_at[:10]) for ones in dates),

@@ -37,7 +37,7 @@ from source_linkless.submitting import connect
 from source_linkless.waiting import pause, time
 
 SUBMISSION_SECONDS = 150.0
-"""Longest time for `connect` and `exchange` together: no deadline may strike between the two and lose the token."""
+"""Time that `connect` and `exchange` get together at least: no deadline may strike between them and lose the token."""
 
 
 async def open_connection(run: Run, opening: Opening) -> Connection:
@@ -108,7 +108,10 @@ async def _submit(run: Run, opening: Opening) -> Connection:
         raise
     connection = None
     while connection is None:
-        connected = await _submitted(run, opening, link_token, old_token)
+        try:
+            connected = await _submitted(run, opening, link_token, old_token)
+        except (Ended, Problem) as failure:
+            return _unchanged(opening, old_token, failure)
         await run.written()
         async with run.deadline.applied():
             connection = await _until_connected(run, opening, link_token, connected)
@@ -116,9 +119,18 @@ async def _submit(run: Run, opening: Opening) -> Connection:
     return connection
 
 
+def _unchanged(opening: Opening, old_token: str | None, failure: Ended | Problem) -> Connection:
+    """An update that failed leaves the connection as it was, with the data it has; a new login has nothing."""
+    is_about_keys = isinstance(failure, Problem) and failure.meaning.then is Then.ASK_KEYS
+    if old_token is None or is_about_keys:
+        raise failure
+    opening.concern = of_problem(failure) if isinstance(failure, Problem) else failure.outcome
+    return Connection(old_token, concern=opening.concern)
+
+
 async def _submitted(run: Run, opening: Opening, link_token: str, old_token: str | None) -> Connected:
     try:
-        async with asyncio.timeout(SUBMISSION_SECONDS):
+        async with asyncio.timeout(max(SUBMISSION_SECONDS, run.deadline.left())):
             return await _connect_and_exchange(run, opening, link_token, old_token)
     except TimeoutError:
         raise Ended(outcome("TIMEOUT", EXCHANGE_LOST)) from None  # counted: it may have reached the utility

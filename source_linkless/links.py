@@ -20,7 +20,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any
 
@@ -59,6 +59,9 @@ class Link:
     def __repr__(self) -> str:
         """Never show the token."""
         return f"Link(identity={self.identity!r}, submitted={self.submitted!r}, refused={self.refused!r})"
+
+
+_NAMES = tuple(field.name for field in fields(Link))
 
 
 class Links:
@@ -129,7 +132,17 @@ class Links:
 
     def refuse(self, login: Login, word: str) -> None:
         """Note that the login needs a person; it is not submitted again until it changes."""
-        self._links[login.key] = replace(self._links[login.key], refused=word, updating=None)
+        link = self._current(login)
+        if link is not None and (link.refused is None or link.updating):
+            self._links[login.key] = replace(link, refused=word, updating=None)
+
+    def recovered(self, login: Login, since: str | None) -> None:
+        """Note that a session which is newer than our last submission went well: somebody has helped the login."""
+        link = self._current(login)
+        session = hours_since(since, self._now())
+        submission = hours_since(link.submitted[-1], self._now()) if link and link.submitted else None
+        if link and link.refused and None not in (session, submission) and (session or 0.0) < (submission or 0.0):
+            self._links[login.key] = replace(link, refused=None)
 
     def ask_again(self, login: Login) -> None:
         """Take an unchanged login, refused or linked, as changed: a person is there and wants it submitted now."""
@@ -161,7 +174,7 @@ class Links:
 
     def _json(self, links: dict[str, Link]) -> str:
         entries = {
-            key: {name: value for name, value in asdict(link).items() if value not in (None, ())}
+            key: {name: value for name in _NAMES if (value := getattr(link, name)) not in (None, ())}
             for key, link in links.items()
         }
         return json.dumps({"salt": self._salt, "connections": entries}, separators=(",", ":"))

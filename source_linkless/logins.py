@@ -78,9 +78,7 @@ def is_key(text: object) -> TypeGuard[str]:
 
 def secrets_beside(values: Mapping[str, Any]) -> set[str]:
     """Return the secrets of an entry that its key must not repeat: keys stand in every table and message."""
-    return {
-        value.strip() for name in ("password", "access_token") if isinstance(value := values.get(name), str)
-    }
+    return {value.strip() for name in ("password", "access_token") if isinstance(value := values.get(name), str)}
 
 
 def refuse_twins(named: Sequence[tuple[str, Login]]) -> None:
@@ -120,9 +118,7 @@ def _login_fields(section: Section) -> dict[str, str] | None:
         raise section.refused("login_fields", f"stands beside username or password: {_TOGETHER}")
     fields = _parsed(section)
     if not isinstance(fields, Mapping) or not fields:
-        raise section.refused(
-            "login_fields", 'must be a JSON object with at least one field, such as {"pin": "1234"}'
-        )
+        raise section.refused("login_fields", 'must be a JSON object with at least one field, such as {"pin": "1234"}')
     for name, value in fields.items():
         _check_login_field(section, name, value)
     return dict(fields)

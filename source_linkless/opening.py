@@ -19,8 +19,19 @@ from source_linkless.errors import Problem, Status, Then
 from source_linkless.events import Delivered, Event, Finished
 from source_linkless.handover import Emit
 from source_linkless.linking import open_connection, relink, withdraw
-from source_linkless.outcomes import BROKEN, READY, TOKEN, UNKNOWN, Outcome, of_context, of_problem, of_wait, outcome
-from source_linkless.refreshing import look_at, may_refresh, refresh, refresh_if_old
+from source_linkless.outcomes import (
+    BROKEN,
+    KEYS,
+    READY,
+    TOKEN,
+    UNKNOWN,
+    Outcome,
+    of_context,
+    of_problem,
+    of_wait,
+    outcome,
+)
+from source_linkless.refreshing import is_outdated, look_at, may_refresh, refresh, refresh_if_old
 from source_linkless.running import Connection, Ended, Opening, Run, patiently
 from source_linkless.transport import IO_THREADS
 from source_linkless.waiting import pause, time
@@ -61,6 +72,8 @@ async def sync_login(sync: Sync, opening: Opening) -> None:
             del body
             sync.slots.release()
         opening.outcome = await _health(sync, opening)
+    if opening.outcome and opening.outcome.status is Status.NEEDS_USER:
+        sync.run.links.refuse(opening.login, opening.outcome.reason or "")
     withdraw(sync.run, opening)
     await sync.emit(Finished(opening.login, opening.outcome or READY, opening.connection_id, opening.context, waited))
 
@@ -72,7 +85,7 @@ async def _outcome_of(sync: Sync, opening: Opening, error: Exception) -> Outcome
         case Ended():
             return error.outcome
         case Problem() if error.meaning.then is Then.ASK_KEYS:
-            return await _judge_keys(sync, error)
+            return await _judge_keys(sync, opening, error)
         case Problem():
             return of_problem(error)
         case TimeoutError():
@@ -81,7 +94,7 @@ async def _outcome_of(sync: Sync, opening: Opening, error: Exception) -> Outcome
             return outcome("UNEXPECTED_ERROR_HERE", UNKNOWN, type(error).__name__)
 
 
-async def _judge_keys(sync: Sync, problem: Problem) -> Outcome:
+async def _judge_keys(sync: Sync, opening: Opening, problem: Problem) -> Outcome:
     """After a 401: refused keys end the whole run at once, else only this connection is at fault."""
     try:
         await test_keys(sync.run)
@@ -92,7 +105,8 @@ async def _judge_keys(sync: Sync, problem: Problem) -> Outcome:
         return of_problem(refusal)
     except TimeoutError:
         return sync.verdict or of_problem(problem)
-    return outcome(problem.word, TOKEN, problem.detail)
+    has_token = sync.run.links.token(opening.login) is not None
+    return outcome(problem.word, TOKEN if has_token else KEYS, problem.detail)
 
 
 async def test_keys(run: Run) -> None:
@@ -125,14 +139,28 @@ async def _document_of(sync: Sync, opening: Opening, connection: Connection) -> 
     try:
         async with run.deadline.applied():
             await refresh_if_old(run, opening, connection)
-            while (body := await _ask_product(sync, opening, connection)) is None:
+            while (body := await _newest(sync, opening, connection)) is None:
                 since, looks = min(since, time()), looks + 1
-                if looks % _LOOKS_PER_CONTEXT == _FIRST_CONTEXT:
+                if looks % _LOOKS_PER_CONTEXT == _FIRST_CONTEXT and not opening.has_data:
                     await _end_if_hopeless(run, opening, connection)
                 await pause(run.pace.pause(time() - since, run.waiting))
             return body
     finally:
         run.waiting -= 1
+
+
+async def _newest(sync: Sync, opening: Opening, connection: Connection) -> bytes | None:
+    """Ask once for the document; None as well while a refresh is about to bring a newer one."""
+    body = await _ask_product(sync, opening, connection)
+    if body is None:
+        return None
+    is_kept = False
+    try:
+        is_kept = not await is_outdated(sync.run, opening, connection)
+    finally:
+        if not is_kept:
+            sync.slots.release()
+    return body if is_kept else None
 
 
 async def _ask_product(sync: Sync, opening: Opening, connection: Connection) -> bytes | None:
@@ -193,8 +221,12 @@ async def _health(sync: Sync, opening: Opening) -> Outcome:
     if context is not None:
         meaning = of_context(context.status, context.reason)
         is_unfinished = opening.refreshed and meaning.then is Then.WAIT
+        if meaning.status is Status.NEEDS_USER:
+            sync.run.links.refuse(opening.login, context.reason or "")
         if meaning.status is Status.NEEDS_USER or meaning is BROKEN or is_unfinished:
             return _ready_but(outcome(context.reason or context.status, meaning))
+        if not opening.sent and not opening.refreshed:
+            sync.run.links.recovered(opening.login, context.since)
     if opening.concern and (context is None or opening.sent or opening.refreshed):
         return _ready_but(opening.concern)
     return READY

@@ -6,15 +6,12 @@ and never for a connection that needs a person.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-
 from source_linkless.api import Context
 from source_linkless.clock import hours_since
 from source_linkless.errors import Problem, Status, Then
-from source_linkless.outcomes import of_context, of_problem, outcome
+from source_linkless.outcomes import of_context, of_problem
 from source_linkless.running import Connection, Opening, Run, at_allowed_rate, patiently
-from source_linkless.waiting import pause, time
+from source_linkless.waiting import time
 
 _SHARE_FOR_NEWS = 0.5
 """Of the time left: a session that does not end must not cost the data that is there."""
@@ -51,7 +48,7 @@ def may_refresh(run: Run, opening: Opening, context: Context, hours: float) -> b
 
 
 async def refresh(run: Run, opening: Opening, connection: Connection) -> None:
-    """Start a new session and wait for its end; if it fails, the data that is there is still delivered."""
+    """Start a new session; the wait that follows is the ordinary one."""
     opening.refreshed = True
     run.links.announce(opening.login)
     await run.written()
@@ -65,21 +62,13 @@ async def refresh(run: Run, opening: Opening, connection: Connection) -> None:
         await run.written()
         opening.concern = of_problem(problem)
         return
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(run.deadline.left() * _SHARE_FOR_NEWS):
-            await _until_session_ends(run, opening, connection)
+    opening.news_until = time() + run.deadline.left() * _SHARE_FOR_NEWS
 
 
-async def _until_session_ends(run: Run, opening: Opening, connection: Connection) -> None:
-    started = time()
-    while (context := await look_at(run, opening, connection)) is not None:
-        opening.word = context.reason or opening.word
-        meaning = of_context(context.status, context.reason)
-        if meaning.then is not Then.WAIT:
-            if meaning.status is Status.NEEDS_USER:
-                run.links.refuse(opening.login, opening.word)
-                await run.written()
-            if meaning.then is Then.STOP:
-                opening.concern = outcome(context.reason, meaning)
-            return
-        await pause(run.pace.pause(time() - started, run.waiting))
+async def is_outdated(run: Run, opening: Opening, connection: Connection) -> bool:
+    """Tell whether data that is there is still that of the session before the refresh, with a newer one under way."""
+    if time() >= opening.news_until:
+        return False
+    context = await look_at(run, opening, connection)
+    opening.has_data = context is not None and of_context(context.status, context.reason).then is Then.WAIT
+    return opening.has_data

@@ -59,6 +59,10 @@ class Opening:
     connection_id: str | None = None
     context: Context | None = None
     refreshed: bool = False
+    news_until: float = 0.0
+    """Until when a refreshed session is waited for although there is data of the one before it."""
+    has_data: bool = False
+    """Data of an earlier session is there, should nothing newer come."""
     answered: str | None = None
     """The status that a person answered last, and `patience`: how often it may be seen again before it asks anew."""
     patience: int = 0

@@ -193,7 +193,7 @@ class SyncMessages:
                 expected = event.context.accounts if event.context else ()
                 gone = stream.changes.vanished(Connection(key, event.connection_id), document, observed_at, expected)
                 yield from stream.records(gone)
-        self._ends.append(End(key, result, lost_rows=had_rows))
+        self._ends.append(End(key, result, lost_rows=had_rows, is_unread=bool(delivery and delivery.warning)))
         self._tell(key, result, event.waited)
 
     def _observed_at(self, key: str) -> str:

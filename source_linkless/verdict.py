@@ -23,11 +23,16 @@ _WORKED = (Status.READY, Status.NO_DATA)
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How one login ended; `lost_rows`: it had rows in earlier syncs and now says that it has none."""
+    """How one login ended.
+
+    `lost_rows`: it had rows in earlier syncs and now says that it has none. `is_unread`: its document has a shape
+    that only the stream `sustainability` can show.
+    """
 
     key: str
     outcome: Outcome
     lost_rows: bool = False
+    is_unread: bool = False
 
     @property
     def is_hole(self) -> bool:
@@ -39,7 +44,7 @@ class End:
         """Whether a table that is replaced would lose rows of it."""
         is_empty = self.outcome.status is Status.NO_DATA and self.lost_rows
         is_partial = self.outcome.reason == PARTIAL_ACCOUNTS
-        return self.is_hole or is_empty or is_partial
+        return self.is_hole or is_empty or is_partial or self.is_unread
 
 
 def is_replaced(stream: ConfiguredAirbyteStream) -> bool:

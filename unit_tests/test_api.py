@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import orjson
 import pytest
 
-from source_linkless.api import Api, Connected, Context
+from source_linkless.api import Account, Api, Connected, Context
 from source_linkless.errors import Problem
 from source_linkless.outcomes import GONE, PROVIDER_DOWN, RATE_LIMITED, TOKEN, UNKNOWN, WORKING
 from source_linkless.transport import Answer, Request, Unreachable
@@ -87,6 +87,24 @@ REQUESTS: tuple[tuple[Ask, Request, dict[str, Any]], ...] = (
         {"public_token": "public-1"},
     ),
     (lambda api: api.link_status("link-1"), Request("/link/connection/status"), {"link_token": "link-1"}),
+    (
+        lambda api: api.search_sources("link-1", "spring"),
+        Request("/link/sources"),
+        {"link_token": "link-1", "search": "spring"},
+    ),
+    (lambda api: api.question("link-1"), Request("/link/authentication/mfa/get"), {"link_token": "link-1"}),
+    (
+        lambda api: api.answer("link-1", "0123"),
+        Request("/link/authentication/mfa/answer", once=True),
+        {"link_token": "link-1", "answer": "0123"},
+    ),
+    (lambda api: api.accounts("link-1"), Request("/link/account/list"), {"link_token": "link-1"}),
+    (
+        lambda api: api.select_accounts("link-1", ("a", "b")),
+        Request("/link/account/select", once=True),
+        {"link_token": "link-1", "accounts": ["a", "b"]},
+    ),
+    (lambda api: api.destroy(SECRET), Request("/connection/destroy"), {"access_token": SECRET}),
     (lambda api: api.context(SECRET), Request("/connection/context"), {"access_token": SECRET}),
     (lambda api: api.refresh(SECRET), Request("/connection/refresh", once=True), {"access_token": SECRET}),
     (
@@ -100,7 +118,7 @@ REQUESTS: tuple[tuple[Ask, Request, dict[str, Any]], ...] = (
 @pytest.mark.parametrize(("ask", "expected", "body"), REQUESTS)
 def test_an_endpoint_is_asked_as_the_contract_says(ask: Ask, expected: Request, body: dict[str, Any]) -> None:
     """One request; what submits a login travels once, on a connection of its own; documents have time."""
-    provider = Provider(answer({"link_token": "l", "access_token": "a", "status": "New"}))
+    provider = Provider(answer({"link_token": "l", "access_token": "a", "status": "New", "question": "?"}))
     provider.ask(ask)
     (request,) = provider.requests
     assert (request.path, request.once, request.read_seconds) == (
@@ -132,6 +150,15 @@ ANSWERS: tuple[tuple[Ask, Any, Any], ...] = (
     (lambda api: api.find_sources("l", "s"), {"sources": [{"name": "a"}, 7, None]}, [{"name": "a"}]),
     (lambda api: api.find_sources("l", "s"), {"sources": None}, []),
     (lambda api: api.find_sources("l", "s"), {}, []),
+    (lambda api: api.search_sources("l", "spring"), {"sources": [{"name": "a"}]}, [{"name": "a"}]),
+    (lambda api: api.question("l"), {"question": "Which pet?"}, "Which pet?"),
+    (lambda api: api.answer("l", "rex"), {}, None),
+    (
+        lambda api: api.accounts("l"),
+        {"accounts": [{"account_id": "a", "account_number": "1"}, {"account_number": "2"}, 7]},
+        [Account("a", "1", None)],
+    ),
+    (lambda api: api.accounts("l"), {"accounts": None}, []),
     (lambda api: api.document("a"), {"accounts": []}, b'{"accounts":[]}'),
 )
 

@@ -304,8 +304,7 @@ def test_what_is_no_plain_address_is_refused(url: str) -> None:
 def test_plain_http_leaves_the_machine_never(url: str) -> None:
     """Keys and passwords go out encrypted or not at all."""
     assert refusal(form(api_url=url)) == (
-        '"API address" (api_url) must begin with https:// '
-        "(http:// is for this machine only: localhost, 127.0.0.1)."
+        '"API address" (api_url) must begin with https:// (http:// is for this machine only: localhost, 127.0.0.1).'
     )
 
 
@@ -464,9 +463,5 @@ BROKEN_PLACES = st.sampled_from(
 def test_a_secret_is_never_repeated(name: str, cut: int, *, listed: bool, as_csv: bool) -> None:
     """A secret in any field, of the form or of a list cut off anywhere, stays out of what is said."""
     entry = {**ENTRY, name: PLANTED}
-    text = (
-        f'key,password,{name}\nhq,"{PLANTED.replace(chr(34), 2 * chr(34))}",x'
-        if as_csv
-        else json.dumps([entry])
-    )
+    text = f'key,password,{name}\nhq,"{PLANTED.replace(chr(34), 2 * chr(34))}",x' if as_csv else json.dumps([entry])
     assert_silent(fleet(text[: cut or None]) if listed else form({**LOGIN, **entry}, **{name: PLANTED}))

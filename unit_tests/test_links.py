@@ -250,6 +250,37 @@ def test_a_forgotten_token_of_a_refused_login_is_not_linked_again(linked: Runs) 
     assert linked.run() is Step.REFUSED
 
 
+def test_a_person_may_ask_for_one_more_submission(runs: Runs) -> None:
+    """Somebody who is there may repeat a refused login; what was not sent in the end leaves the refusal as it was."""
+    runs.run("announce", "refuse: Captcha")
+    before = runs.text
+    assert runs.run("ask_again", "announce", "withdraw") is Step.REFUSED
+    assert runs.text == before
+    runs.run("ask_again", "announce", f"remember: {OURS}")
+    assert runs.run() is Step.USE
+    assert len(runs.entry()["submitted"]) == 1
+
+
+def test_a_person_may_ask_for_a_linked_login_too(linked: Runs) -> None:
+    """It is then an update, until the provider has taken it; the token stays."""
+    linked.run("ask_again")
+    assert linked.run("announce", "remember") is Step.UPDATE
+    assert linked.run() is Step.USE
+    assert linked.ask("token") == OURS
+
+
+def test_a_login_that_is_not_known_can_be_asked_for_and_dropped(runs: Runs) -> None:
+    """Nothing is remembered of it before or after."""
+    assert runs.run("ask_again", "drop") is Step.LINK
+    assert json.loads(runs.text)["connections"] == {}
+
+
+def test_a_dropped_login_is_forgotten(linked: Runs) -> None:
+    """Its token is not kept for a key that was taken out on purpose."""
+    linked.run("drop")
+    assert OURS not in linked.text
+
+
 def test_the_user_s_own_token_is_used_and_never_linked(runs: Runs) -> None:
     """There is nothing to submit, so nothing is written either."""
     assert runs.run(connection=BY_TOKEN) is Step.USE

@@ -75,9 +75,7 @@ def test_the_longest_secret_comes_first() -> None:
     assert lengths == sorted(lengths, reverse=True)
 
 
-@pytest.mark.parametrize(
-    "raw", [None, [], "text", 5, {}, {"connection": None}, {"links": 5, "connection": True}]
-)
+@pytest.mark.parametrize("raw", [None, [], "text", 5, {}, {"connection": None}, {"links": 5, "connection": True}])
 def test_what_is_no_configuration_has_no_secret(raw: Any) -> None:
     """Nothing that arrives breaks the search."""
     assert secrets_in(raw) == []

@@ -17,9 +17,7 @@ from source_linkless.config import TITLES, parse_config
 from source_linkless.fleet import FLEET_COLUMNS
 from unit_tests.raw_forms import LOGIN, TOKEN, fleet, form
 
-SPEC: dict[str, Any] = yaml.safe_load(
-    resources.files("source_linkless").joinpath("spec.yaml").read_text("utf-8")
-)
+SPEC: dict[str, Any] = yaml.safe_load(resources.files("source_linkless").joinpath("spec.yaml").read_text("utf-8"))
 FORM: dict[str, Any] = SPEC["connectionSpecification"]
 OPTIONS: list[dict[str, Any]] = FORM["properties"]["connection"]["oneOf"]
 
@@ -33,10 +31,7 @@ def properties() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_the_form_is_a_specification_of_draft_07() -> None:
     """The platform can load the form, and the form is a valid schema."""
-    assert (
-        ConnectorSpecification(**SPEC).documentationUrl
-        == "https://docs.airbyte.com/integrations/sources/linkless"
-    )
+    assert ConnectorSpecification(**SPEC).documentationUrl == "https://docs.airbyte.com/integrations/sources/linkless"
     assert FORM["$schema"] == "http://json-schema.org/draft-07/schema#"
     Draft7Validator.check_schema(FORM)
 
@@ -52,17 +47,13 @@ def test_the_secrets_are_marked_as_the_platform_wants_it() -> None:
         "connection.connections",
         "links",
     }
-    assert {path for path, schema in properties() if schema.get("airbyte_secret") is False} == {
-        "connection.key"
-    }
+    assert {path for path, schema in properties() if schema.get("airbyte_secret") is False} == {"connection.key"}
 
 
 def test_no_secret_is_checked_by_the_schema() -> None:
     """A failed check of the platform would print the value, so ours alone looks at secrets."""
     checks = {"pattern", "minLength", "maxLength", "enum", "format"}
-    assert [
-        path for path, schema in properties() if schema.get("airbyte_secret") and checks & schema.keys()
-    ] == []
+    assert [path for path, schema in properties() if schema.get("airbyte_secret") and checks & schema.keys()] == []
 
 
 def test_every_property_is_explained_under_the_title_that_the_messages_use() -> None:
@@ -70,9 +61,7 @@ def test_every_property_is_explained_under_the_title_that_the_messages_use() -> 
     titles = {path: schema["title"] for path, schema in properties() if "const" not in schema}
     assert titles == {path: title for path, title in TITLES.items() if path != "connection.method"}
     assert TITLES["connection.method"] == TITLES["connection"]
-    assert [
-        path for path, schema in properties() if "const" not in schema and not schema["description"]
-    ] == []
+    assert [path for path, schema in properties() if "const" not in schema and not schema["description"]] == []
 
 
 def test_the_groups_come_in_order() -> None:
@@ -97,9 +86,7 @@ def test_there_are_three_ways_to_give_logins() -> None:
     }
     assert [schema["additionalProperties"] for schema in (FORM, *OPTIONS)] == [True, True, True, True]
     for option in OPTIONS:
-        assert [schema["order"] for schema in option["properties"].values()] == list(
-            range(len(option["properties"]))
-        )
+        assert [schema["order"] for schema in option["properties"].values()] == list(range(len(option["properties"])))
 
 
 def test_the_list_has_the_fields_of_the_other_ways() -> None:

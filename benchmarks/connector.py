@@ -1,0 +1,94 @@
+"""The connector as the platform runs it: a process with its standard output in a pipe, watched from outside."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from source_linkless.streams import catalog_streams
+
+_MAIN = str(Path(__file__).parent.parent / "main.py")
+_RECORD, _CONTROL, _LOG = b'{"type":"RECORD"', b'{"type":"CONTROL"', b'{"type":"LOG"'
+_ROWS_OF_LOGINS = b'"stream":"connections"'
+_HEAD = 120
+_SAMPLE_SECONDS = 0.05
+_FIELDS = {"VmHWM:": "peak_kilobytes", "Threads:": "threads"}
+
+
+@dataclass(slots=True)
+class Run:
+    """One read: what it wrote and what it needed."""
+
+    exit_code: int = -1
+    records: int = 0
+    last_document: float = 0.0
+    """When the last record of a document left the pipe, by the machine's monotonic clock."""
+    controls: int = 0
+    log_lines: int = 0
+    threads: int = 0
+    peak_kilobytes: int = 0
+    seconds: float = 0.0
+    """From start to end of the process."""
+
+    @property
+    def peak_megabytes(self) -> float:
+        """The most memory it held at once."""
+        return round(self.peak_kilobytes / 1024, 1)
+
+
+def read(config: Mapping[str, Any], streams: Iterable[str] | None = None) -> Run:
+    """Run a whole read in a process of its own and consume its output as fast as it comes."""
+    run, began = Run(), time.monotonic()
+    with tempfile.TemporaryDirectory() as folder, _started(Path(folder), config, streams) as process:
+        watching = threading.Thread(target=_watch, args=(process, run), daemon=True)
+        watching.start()
+        for line in process.stdout or ():
+            _count(line, run)
+        run.exit_code = process.wait()
+        watching.join()
+    run.seconds = time.monotonic() - began
+    return run
+
+
+def _started(folder: Path, config: Mapping[str, Any], streams: Iterable[str] | None) -> subprocess.Popen[bytes]:
+    configuration, catalog = folder / "config.json", folder / "catalog.json"
+    configuration.write_text(json.dumps(config), encoding="utf-8")
+    catalog.write_text(json.dumps({"streams": list(_selected(streams))}), encoding="utf-8")
+    command = [sys.executable, _MAIN, "read", "--config", str(configuration), "--catalog", str(catalog)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
+def _selected(names: Iterable[str] | None) -> Iterator[dict[str, Any]]:
+    for stream in catalog_streams():
+        if names is None or stream.name in names:
+            modes = [mode.value for mode in stream.supported_sync_modes or ()]
+            told = {"name": stream.name, "json_schema": {}, "supported_sync_modes": modes}
+            yield {"stream": told, "sync_mode": "incremental", "destination_sync_mode": "append_dedup"}
+
+
+def _count(line: bytes, run: Run) -> None:
+    if line.startswith(_RECORD):
+        run.records += 1
+        if _ROWS_OF_LOGINS not in line[:_HEAD]:
+            run.last_document = time.monotonic()
+    run.controls += line.startswith(_CONTROL)
+    run.log_lines += line.startswith(_LOG)
+
+
+def _watch(process: subprocess.Popen[bytes], run: Run) -> None:
+    """Look at the process until it ends; the kernel keeps the peak of its memory."""
+    status = Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
+        for line in status.read_text(encoding="ascii").splitlines():
+            name, *values = line.split()
+            if name in _FIELDS:
+                setattr(run, _FIELDS[name], max(getattr(run, _FIELDS[name]), int(values[0])))
+        time.sleep(_SAMPLE_SECONDS)
