@@ -71,7 +71,7 @@ def judged(finished: Finished, delivery: Delivery | None) -> Outcome:
         return result
     if delivery.warning is None and delivery.is_empty:
         return outcome(None, NO_DATA)
-    expected = context.account_count if context else None
+    expected = context.account_count if context and not delivery.warning else None
     if expected is not None and delivery.accounts < expected:  # goes before any concern: rows of a table are at stake
         partial = f"The provider delivered {delivery.accounts} of {expected} accounts; the next sync asks again."
         actor = Actor.PROVIDER if result.reason is None else result.actor
