@@ -1,0 +1,195 @@
+"""The examples, run as a reader would run them; those that need a container engine or minutes have their own scripts.
+
+`scripts/image` runs `docker_sync.sh`, `scripts/examples` the definitions for Airflow and Dagster.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from integration_tests.connector import PROGRAM, login_at
+from integration_tests.postgres_server import postgres_server
+from integration_tests.warehouses import PYTHON as PYAIRBYTE
+from linkless_simulator import Simulator
+from source_linkless.streams import STREAMS
+from unit_tests.generated_parts import ROOT, read
+
+EXAMPLES = ROOT / "examples"
+KUBERNETES = "1.33"
+LONGEST_SECONDS = 300
+
+
+def prepared(folder: Path, simulator: Simulator, username: str, **options: Any) -> Path:
+    """Write the configuration that a user would write; return its file."""
+    file = folder / "config.json"
+    file.write_text(json.dumps(login_at(simulator, username, **options)), encoding="utf-8")
+    return file
+
+
+def one_sync(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the smallest runner once."""
+    command = [sys.executable, str(EXAMPLES / "one_sync.py"), str(folder), "--connector", str(PROGRAM)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS)
+
+
+def records(folder: Path) -> list[list[dict[str, Any]]]:
+    """Return the records of every sync, in order."""
+    files = sorted((folder / "records").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    return [[json.loads(line) for line in path.read_text("utf-8").splitlines()] for path in files]
+
+
+def submissions(simulator: Simulator, username: str) -> int:
+    """Return how often a login was submitted."""
+    return simulator.backend.count("/link/connect", username)
+
+
+def test_the_smallest_runner_keeps_links_and_state(simulator: Simulator, tmp_path: Path) -> None:
+    """The second sync submits nothing, and sends nothing but the row of the login."""
+    config = prepared(tmp_path, simulator, "user_good+runner")
+    assert [one_sync(tmp_path).returncode for _ in range(2)] == [0, 0]
+    assert submissions(simulator, "user_good+runner") == 1
+    first, second = records(tmp_path)
+    assert {record["stream"] for record in first} == set(STREAMS)
+    assert [record["stream"] for record in second] == ["connections"]
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+
+
+def test_the_smallest_runner_keeps_a_refusal(simulator: Simulator, tmp_path: Path) -> None:
+    """A wrong password is submitted once, however often the runner is started; its exit code is the connector's."""
+    prepared(tmp_path, simulator, "wrong_password+runner")
+    ends = [one_sync(tmp_path) for _ in range(2)]
+    assert [end.returncode for end in ends] == [1, 1]
+    assert submissions(simulator, "wrong_password+runner") == 1
+    assert [[record["data"]["status"] for record in sent] for sent in records(tmp_path)] == [["needs_user"]] * 2
+    assert "ERROR 1 of 1 logins could not be read completely." in ends[1].stderr
+
+
+def test_two_runners_do_not_share_a_folder(simulator: Simulator, tmp_path: Path) -> None:
+    """The second ends at once: it would submit the login a second time."""
+    prepared(tmp_path, simulator, "never_connects+runner")
+    command = [sys.executable, str(EXAMPLES / "one_sync.py"), str(tmp_path), "--connector", str(PROGRAM)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as first:
+        assert first.stderr is not None
+        while "Connecting" not in first.stderr.readline():
+            assert first.poll() is None
+        assert one_sync(tmp_path).stderr == f"Another sync is using {tmp_path}.\n"
+        first.terminate()
+        assert first.wait(LONGEST_SECONDS) == 143
+    assert submissions(simulator, "never_connects+runner") == 1
+
+
+def pyairbyte(example: str, folder: Path, config: Path, target: str) -> None:
+    """Run an example in the environment of PyAirbyte."""
+    environment = {
+        "AIRBYTE_OFFLINE_MODE": "1",
+        "AIRBYTE_PROJECT_DIR": str(folder),
+        "AIRBYTE_TEMP_DIR": str(folder),
+        "DO_NOT_TRACK": "1",
+        "NO_LIVE_PROGRESS": "1",
+        "PYTHONPATH": str(ROOT),
+    }
+    result = subprocess.run(
+        [str(PYAIRBYTE), "-W", "ignore", str(EXAMPLES / example), str(config), target, str(PROGRAM)],
+        cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-5000:]
+
+
+QUERY = """
+import sys, sqlalchemy
+with sqlalchemy.create_engine(sys.argv[1]).connect() as connection:
+    print(connection.execute(sqlalchemy.text(sys.argv[2])).all())
+"""
+
+
+def asked(folder: Path, cache: str, query: str) -> str:
+    """Return what a query of SQLAlchemy's finds, in the environment of PyAirbyte."""
+    command = [str(PYAIRBYTE), "-W", "ignore", "-c", QUERY, cache, query]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_pyairbyte_loads_duckdb_and_keeps_the_links(simulator: Simulator, tmp_path: Path) -> None:
+    """Two runs: one submission, the bills are there once, the configuration is for its owner's eyes."""
+    config, database = prepared(tmp_path, simulator, "user_good+duckdb"), tmp_path / "bills.duckdb"
+    for _ in range(2):
+        pyairbyte("pyairbyte_duckdb.py", tmp_path, config, str(database))
+    assert submissions(simulator, "user_good+duckdb") == 1
+    bills = sum(len(account["statements"]) for account in simulator.backend.document("user_good+duckdb")["accounts"])
+    assert asked(tmp_path, f"duckdb:///{database}", "select count(*) from statements") == f"[({bills},)]"
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+
+
+def test_pyairbyte_loads_postgresql_and_keeps_the_links(simulator: Simulator, tmp_path: Path) -> None:
+    """Two runs against a real server: one submission, the bills are there once."""
+    config, server = prepared(tmp_path, simulator, "user_good+postgres"), tmp_path / "server.json"
+    with postgres_server() as options:
+        server.write_text(json.dumps({**options, "schema_name": "bills"}), encoding="utf-8")
+        for _ in range(2):
+            pyairbyte("pyairbyte_postgres.py", tmp_path, config, str(server))
+        address = "postgresql+psycopg2://{username}:{password}@{host}:{port}/{database}".format(**options)
+        found = asked(tmp_path, address, "select count(*) from bills.statements")
+    assert submissions(simulator, "user_good+postgres") == 1
+    bills = sum(len(account["statements"]) for account in simulator.backend.document("user_good+postgres")["accounts"])
+    assert found == f"[({bills},)]"
+
+
+MANIFESTS: list[dict[str, Any]] = list(yaml.safe_load_all(read("examples/kubernetes/cronjob.yaml")))
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda manifest: manifest["kind"])
+def test_a_manifest_is_valid(manifest: dict[str, Any]) -> None:
+    """By the schemas of Kubernetes, which refuse unknown fields."""
+    kubernetes_validate.validate(manifest, KUBERNETES, strict=True)
+
+
+def test_the_manifest_runs_this_version_without_rights() -> None:
+    """The image has the version of the project; no container is root, may become it, or writes but where it must."""
+    version = yaml.safe_load(read("metadata.yaml"))["data"]["dockerImageTag"]
+    pod = MANIFESTS[1]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    containers = [*pod["initContainers"], *pod["containers"]]
+    assert {container["image"] for container in containers} == {f"airbyte/source-linkless:{version}"}
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    locked = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    assert [container["securityContext"] for container in containers] == [locked] * 2
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
+def test_an_example_says_what_it_does(path: Path) -> None:
+    """Each is Python that compiles, and begins with what it is for."""
+    assert ast.get_docstring(ast.parse(path.read_text("utf-8")))
+
+
+def test_the_shell_script_can_be_read_by_bash() -> None:
+    """It has no error of syntax, and may be executed."""
+    script = EXAMPLES / "docker_sync.sh"
+    subprocess.run(["bash", "-n", str(script)], check=True)  # noqa: S607 - bash from the PATH
+    assert os.access(script, os.X_OK)
+
+
+def test_the_recipe_for_meltano_can_be_read() -> None:
+    """It is YAML, with one extractor that runs the image of this version."""
+    recipe = yaml.safe_load(read("examples/meltano.yml"))
+    (extractor,) = recipe["plugins"]["extractors"]
+    assert extractor["config"]["airbyte_spec.image"] == "airbyte/source-linkless"
+    assert extractor["config"]["airbyte_spec.tag"] == yaml.safe_load(read("metadata.yaml"))["data"]["dockerImageTag"]
+
+
+def test_every_example_is_in_the_table() -> None:
+    """The page says of each file whether it keeps the links, and what it was run with."""
+    listed = set(re.findall(r"\]\(([\w./]+)\)", read("examples/README.md")))
+    files = {
+        str(path.relative_to(EXAMPLES)) for path in EXAMPLES.rglob("*") if path.is_file() and path.suffix != ".pyc"
+    }
+    assert files - listed == {"README.md"}
