@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import FailureType, Type
+from airbyte_cdk.models import (
+    AirbyteStateBlob,
+    AirbyteStateMessage,
+    AirbyteStateType,
+    AirbyteStreamState,
+    FailureType,
+    StreamDescriptor,
+    SyncMode,
+    Type,
+)
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from jsonschema import Draft7Validator
 
 from integration_tests.connector import Connector, Run, catalog_json, fleet_at, login_at, together
@@ -212,3 +222,28 @@ def test_every_record_fits_the_schema_of_its_stream() -> None:
         rows = sync.rows(stream)
         assert rows
         assert [error.message for row in rows for error in schema.iter_errors(json.loads(json.dumps(row)))] == []
+
+
+def test_a_full_refresh_does_without_a_state_it_cannot_read() -> None:
+    """It sends everything anyway; the same state ends an incremental sync, which would have to guess."""
+    world = World()
+    state = AirbyteStateMessage(
+        type=AirbyteStateType.STREAM,
+        stream=AirbyteStreamState(
+            stream_descriptor=StreamDescriptor(name="statements"), stream_state=AirbyteStateBlob({"format": "older"})
+        ),
+    )
+    config = world.config(username="instant")
+    full = world.read(config, state=[state], catalog=catalog_of(["statements"], SyncMode.full_refresh))
+    assert (len(full.rows("statements")), full.error) == (36, None)
+    with pytest.raises(AirbyteTracedException, match='The saved state of the stream "statements"'):
+        world.read(config, state=[state], catalog=catalog_of(["statements"]))
+
+
+def test_a_check_tells_its_steps(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever tests a connection sees how far the login is."""
+    world = World()
+    with caplog.at_level(logging.INFO, "airbyte"):
+        status = world.source().check(logging.getLogger("airbyte"), world.config(username="slow"))
+    assert status.status.value == "SUCCEEDED"
+    assert "site: Connecting (1 s)" in caplog.messages

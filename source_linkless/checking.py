@@ -16,7 +16,7 @@ from source_linkless.handover import Emit
 from source_linkless.linking import open_connection, relink, withdraw
 from source_linkless.links import Links, Step
 from source_linkless.opening import test_keys
-from source_linkless.orchestration import Surroundings, new_run
+from source_linkless.orchestration import Surroundings, new_run, telling
 from source_linkless.outcomes import (
     PROVIDER_DOWN,
     READY,
@@ -40,10 +40,12 @@ async def check_all(config: Config, links: Links, surroundings: Surroundings, em
         await test_keys(run)
     except TimeoutError:
         raise Problem("TIMEOUT", PROVIDER_DOWN, detail="/test/api_keys") from None
-    async with asyncio.TaskGroup() as tasks:
-        for opening in _chosen(config, links):
-            tasks.create_task(_check_login(run, opening, emit))
-    await run.written()
+    openings = _chosen(config, links)
+    with telling(openings, emit):
+        async with asyncio.TaskGroup() as tasks:
+            for opening in openings:
+                tasks.create_task(_check_login(run, opening, emit))
+        await run.written()
 
 
 def _chosen(config: Config, links: Links) -> list[Opening]:

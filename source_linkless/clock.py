@@ -60,6 +60,12 @@ def hours_since(text: object, now: DateTime) -> float | None:
     return None if moment is None else (now - moment).total_seconds() / 3600
 
 
+def is_later(text: object, than: object) -> bool:
+    """Tell whether a written moment is later than another; unreadable ones are not."""
+    moment, other = parse_moment(text), parse_moment(than)
+    return moment is not None and other is not None and moment > other
+
+
 def days_between(earlier: str, later: str) -> int:
     """Return the days from one ISO date to another: calendar days as printed on bills, without a zone."""
     return (date.fromisoformat(later) - date.fromisoformat(earlier)).days

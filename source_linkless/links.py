@@ -24,7 +24,7 @@ from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Any
 
-from source_linkless.clock import Now, hours_since, stamp
+from source_linkless.clock import Now, hours_since, is_later, stamp
 from source_linkless.config import Config, Login
 from source_linkless.errors import invalid_configuration
 
@@ -139,9 +139,7 @@ class Links:
     def recovered(self, login: Login, since: str | None) -> None:
         """Note that a session which is newer than our last submission went well: somebody has helped the login."""
         link = self._current(login)
-        session = hours_since(since, self._now())
-        submission = hours_since(link.submitted[-1], self._now()) if link and link.submitted else None
-        if link and link.refused and None not in (session, submission) and (session or 0.0) < (submission or 0.0):
+        if link and link.refused and link.submitted and is_later(since, link.submitted[-1]):
             self._links[login.key] = replace(link, refused=None)
 
     def ask_again(self, login: Login) -> None:

@@ -15,7 +15,8 @@ import itertools
 import random
 import secrets
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,13 +108,9 @@ async def sync_all(config: Config, links: Links, surroundings: Surroundings, emi
     run = new_run(config, links, surroundings, emit, config.data_timeout_seconds)
     openings = [Opening(login, time()) for login in config.logins]
     sync = new_sync(run, emit)
-    beside = [asyncio.create_task(task) for task in _beside(openings, emit)]
-    try:
+    with telling(openings, emit):
         await _open_all(sync, openings)
         await run.written()
-    finally:
-        for task in beside:
-            task.cancel()
 
 
 async def _open_all(sync: Sync, openings: list[Opening]) -> None:
@@ -131,8 +128,18 @@ async def _open_all(sync: Sync, openings: list[Opening]) -> None:
             tasks.create_task(sync_login(sync, opening))
 
 
+@contextmanager
+def telling(openings: list[Opening], emit: Emit[Event]) -> Iterator[None]:
+    """Tell how far the logins are while the block runs: each minute, and of a few logins every step."""
+    beside = [asyncio.create_task(task) for task in _beside(openings, emit)]
+    try:
+        yield
+    finally:
+        for task in beside:
+            task.cancel()
+
+
 def _beside(openings: list[Opening], emit: Emit[Event]) -> list[Coroutine[Any, Any, None]]:
-    """List what runs beside the logins until they are done."""
     minutes = itertools.count(1)
     seen: dict[str, str] = {}
     beside = [every(PROGRESS_SECONDS, lambda: emit(_progress(openings, next(minutes))))]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from source_linkless.clock import days_between, hours_since, parse_moment, stamp, stamp_after, utc_now
+from source_linkless.clock import days_between, hours_since, is_later, parse_moment, stamp, stamp_after, utc_now
 
 NOON = pendulum.datetime(2026, 11, 22, 12)
 STAMPED = "2026-11-22T12:00:00.000000Z"
@@ -115,3 +115,17 @@ def test_age_is_counted_in_hours(text: object, expected: float | None) -> None:
 def test_days_are_counted_between_dates(earlier: str, later: str, expected: int) -> None:
     """Dates of bills are days without a zone: no change of clocks makes one shorter."""
     assert days_between(earlier, later) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "than", "expected"),
+    [
+        ("2026-11-22T12:00:01Z", "2026-11-22T12:00:00Z", True),
+        ("2026-11-22T12:00:00Z", "2026-11-22T12:00:00.000000Z", False),
+        ("soon", "2026-11-22T12:00:00Z", False),
+        ("2026-11-22T12:00:00Z", None, False),
+    ],
+)
+def test_what_cannot_be_read_is_not_later(text: object, than: object, expected: bool) -> None:  # noqa: FBT001 - a table's column
+    """Two written moments are compared as moments, whatever their layout."""
+    assert is_later(text, than) is expected

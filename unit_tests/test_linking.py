@@ -424,3 +424,46 @@ def test_in_the_cloud_no_login_is_submitted_whose_link_would_be_lost(is_cloud: b
         assert len((sync.config or {})["links"]) <= LIMIT_BYTES
     else:
         assert len(linked) == 230
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "reason", "actor"),
+    [(400, "CONNECTION_LOCKED", "CONNECTION_LOCKED", "user"), (500, None, "HTTP_500", "provider")],
+)
+def test_an_update_that_fails_costs_no_data(
+    world: World, status: int, code: str | None, reason: str, actor: str
+) -> None:
+    """The connection is as it was, with the data it has; the row says what stands in the way of newer data."""
+    first = world.read(world.config(username="instant"))
+    world.backend.fail_next(CONNECT, status, code=code)
+    second = world.read(changed(first.config or {}, attempt=2))
+    row = second.row("site")
+    assert (row["status"], row["reason"], row["actor"]) == ("ready", reason, actor)
+    assert row["message"].startswith("The data of the last good session was delivered.")
+    assert (row["statements_delivered"], second.error) == (36, None)
+
+
+def test_keys_that_are_refused_during_an_update_end_the_run(world: World) -> None:
+    """Whoever has no good keys gets no data either: nothing is said about the login."""
+    first = world.read(world.config(username="instant"))
+    world.backend.fail_next(CONNECT, 401)
+    world.backend.fail_next("/test/api_keys", 200)
+    world.backend.fail_next("/test/api_keys", 401)
+    second = world.read(changed(first.config or {}, attempt=2))
+    assert (ended(second), second.failure_type) == (("failed", "HTTP_401"), CONFIG)
+
+
+def test_a_login_that_somebody_has_helped_is_no_longer_refused(world: World) -> None:
+    """A session newer than our last submission went well: a refresh may be asked for again."""
+    first = world.read(world.config(username="instant"))
+    world.backend.fail_next(CONNECT, 400, code="CONNECTION_LOCKED")
+    config = world.read(changed(first.config or {}, attempt=2)).config or {}
+    assert connections(config)["site"]["refused"] == "CONNECTION_LOCKED"
+    world.pass_time(HOURS)
+    assert world.read(config).config is None  # the last good session is older than the refusal
+    world.backend.link("instant", days_ago=-1 / 24)
+    token = world.backend.link("instant")
+    links = json.loads(config["links"])
+    links["connections"]["site"]["access_token"] = token
+    healed = world.read({**config, "links": json.dumps(links)}).config
+    assert "refused" not in connections(healed)["site"]
