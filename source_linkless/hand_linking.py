@@ -17,8 +17,8 @@ from source_linkless.handover import Emit
 from source_linkless.linking import announce, open_connection, refusal, relink, withdraw
 from source_linkless.opening import test_keys
 from source_linkless.orchestration import new_run
-from source_linkless.outcomes import READY, UNKNOWN, WORKING, Outcome, of_problem, outcome
-from source_linkless.running import Connection, Ended, Opening, Run
+from source_linkless.outcomes import READY, WORKING, Outcome, of_problem, outcome
+from source_linkless.running import Connection, Ended, Opening, Run, of_surprise
 from source_linkless.screen import Screen
 from source_linkless.waiting import every, time
 from source_linkless.workspace import Workspace
@@ -119,5 +119,5 @@ def _outcome_of(run: Run, opening: Opening, error: Exception) -> Outcome:
         case FileProblem():
             run.deadline.strike_now()  # a disk that refuses once would cost the other tokens too
             return _NOT_WRITTEN
-        case _:  # the type alone: a text may hold what must not be printed
-            return outcome("UNEXPECTED_ERROR_HERE", UNKNOWN, type(error).__name__)
+        case _:
+            return of_surprise(error)

@@ -24,7 +24,6 @@ from source_linkless.outcomes import (
     KEYS,
     READY,
     TOKEN,
-    UNKNOWN,
     Outcome,
     of_context,
     of_problem,
@@ -32,7 +31,7 @@ from source_linkless.outcomes import (
     outcome,
 )
 from source_linkless.refreshing import is_outdated, look_at, may_refresh, refresh, refresh_if_old
-from source_linkless.running import Connection, Ended, Opening, Run, patiently
+from source_linkless.running import Connection, Ended, Opening, Run, of_surprise, patiently
 from source_linkless.transport import IO_THREADS
 from source_linkless.waiting import pause, time
 
@@ -90,8 +89,8 @@ async def _outcome_of(sync: Sync, opening: Opening, error: Exception) -> Outcome
             return of_problem(error)
         case TimeoutError():
             return opening.concern or of_wait(opening.word)
-        case _:  # the type alone: a text may hold what must not be printed
-            return outcome("UNEXPECTED_ERROR_HERE", UNKNOWN, type(error).__name__)
+        case _:
+            return of_surprise(error)
 
 
 async def _judge_keys(sync: Sync, opening: Opening, problem: Problem) -> Outcome:

@@ -6,8 +6,10 @@ at_allowed_rate  anything: through every 429, which the provider answers before 
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TypeVar
 
 from source_linkless.api import Api, Context
@@ -16,7 +18,7 @@ from source_linkless.clock import Now
 from source_linkless.config import Config, Login
 from source_linkless.errors import Problem, Then
 from source_linkless.links import Links
-from source_linkless.outcomes import Outcome
+from source_linkless.outcomes import UNKNOWN, Outcome, outcome
 from source_linkless.waiting import Deadline, Pace, RateLimit, Retries, pause
 
 T = TypeVar("T")
@@ -133,3 +135,10 @@ async def at_allowed_rate(run: Run, opening: Opening | None, call: Callable[[], 
 def _note(opening: Opening | None, word: str) -> None:
     if opening is not None:
         opening.word = word
+
+
+def of_surprise(error: Exception) -> Outcome:
+    """Make the outcome of a login that met an error of ours: type and place, never its text, which may hold data."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{type(error).__name__} in {PurePath(place.filename).stem}, line {place.lineno}"
+    return outcome("UNEXPECTED_ERROR_HERE", UNKNOWN, where)

@@ -41,6 +41,7 @@ from source_linkless.events import Delivered, Event, Finished, LinksChanged, Mov
 from source_linkless.health import Delivery, connection_row, delivery_of, is_worth_a_warning, judged
 from source_linkless.links import LIMIT_BYTES
 from source_linkless.outcomes import UNKNOWN, Outcome, outcome
+from source_linkless.running import of_surprise
 from source_linkless.streams import STREAMS
 from source_linkless.verdict import End, described, failure_of
 
@@ -173,9 +174,13 @@ class SyncMessages:
             return
         delivery = delivery_of(document, self._observed_at(key), self._config.start_date)
         connection = Connection(key, event.connection_id)
-        for stream in self._streams:
-            if STREAMS[stream.name].project is not None:
-                yield from stream.records(stream.changes.rows(connection, document, delivery.observed_at))
+        try:
+            for stream in self._streams:
+                if STREAMS[stream.name].project is not None:
+                    yield from stream.records(stream.changes.rows(connection, document, delivery.observed_at))
+        except Exception as error:  # noqa: BLE001 - a document nobody foresaw must not cost the other logins
+            self._unreadable[key] = of_surprise(error)
+            return
         self._delivered[key] = (delivery, _without_bills(document))
 
     def _finished(self, event: Finished) -> Iterator[AirbyteMessage]:
