@@ -28,11 +28,11 @@ _OK, _NOT_FOUND, _GONE = 200, 404, 410
 
 
 @dataclass(frozen=True, slots=True)
-class Connected:
-    """Answer of the exchange: the lasting access token and the id of the connection."""
+class Connection:
+    """A linked login: the lasting access token, which the exchange answers, and the id of the connection."""
 
     access_token: str = field(repr=False)
-    connection_id: str | None
+    connection_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +92,11 @@ class Api:
         token = (await self._ask("/link/connect", payload, once=True)).get("public_token")
         return token if isinstance(token, str) and token else None
 
-    async def exchange(self, public_token: str) -> Connected:
+    async def exchange(self, public_token: str) -> Connection:
         """Trade the public token for the access token (API notes, section 2.3). Never repeat."""
         path = "/connection/public_token/exchange"
         answer = await self._ask(path, {"public_token": public_token}, once=True)
-        return Connected(_text(answer, "access_token", path), _or_none(answer.get("connection_id"), str))
+        return Connection(_text(answer, "access_token", path), _or_none(answer.get("connection_id"), str))
 
     async def link_status(self, link_token: str) -> str:
         """Ask how far the login is (API notes, section 2.4)."""

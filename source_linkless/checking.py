@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 
+from source_linkless.api import Connection
 from source_linkless.config import Config
 from source_linkless.errors import Problem, Then
-from source_linkless.events import Event, Finished
+from source_linkless.events import Event
 from source_linkless.handover import Emit
-from source_linkless.linking import open_connection, relink, withdraw
+from source_linkless.linking import finish, open_connection, relink
 from source_linkless.links import Links, Step
 from source_linkless.opening import test_keys
 from source_linkless.orchestration import Surroundings, new_run, telling
@@ -24,12 +25,11 @@ from source_linkless.outcomes import (
     WORKING,
     Outcome,
     of_context,
-    of_problem,
     of_wait,
     outcome,
 )
 from source_linkless.refreshing import look_at
-from source_linkless.running import Connection, Ended, Opening, Run, patiently
+from source_linkless.running import Ended, Opening, Run, of_error, patiently
 from source_linkless.waiting import time
 
 
@@ -59,16 +59,19 @@ def _chosen(config: Config, links: Links) -> list[Opening]:
 async def _check_login(run: Run, opening: Opening, emit: Emit[Event]) -> None:
     try:
         opening.outcome = await _health(run, opening)
-    except Ended as end:
-        opening.outcome = end.outcome
-    except Problem as problem:
-        is_keys = problem.meaning.then is Then.ASK_KEYS  # the keys were proven: only this token is at fault
-        opening.outcome = outcome(problem.word, TOKEN, problem.detail) if is_keys else of_problem(problem)
-    except TimeoutError:
-        opening.outcome = of_wait(opening.word)
-    withdraw(run, opening)
-    waited = time() - opening.started
-    await emit(Finished(opening.login, opening.outcome, opening.connection_id, opening.context, waited))
+    except (Ended, Problem, TimeoutError) as error:
+        opening.outcome = _outcome_of(opening, error)
+    await finish(run, opening, opening.outcome, emit)
+
+
+def _outcome_of(opening: Opening, error: Exception) -> Outcome:
+    match error:
+        case TimeoutError():
+            return of_wait(opening.word)
+        case Problem() if error.meaning.then is Then.ASK_KEYS:  # the keys were proven: only this token is at fault
+            return outcome(error.word, TOKEN, error.detail)
+        case _:
+            return of_error(error)
 
 
 async def _health(run: Run, opening: Opening) -> Outcome:

@@ -45,6 +45,10 @@ class Waiting:
     word: str
     seconds: float
 
+    def __str__(self) -> str:
+        """Return the line that a log shows of this wait."""
+        return f"{self.key}: {self.word} ({self.seconds:.0f} s)"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -8,17 +8,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
+from source_linkless.api import Connection
 from source_linkless.asking import Person
 from source_linkless.config import Login
 from source_linkless.config_file import FileProblem
 from source_linkless.errors import Actor, Problem, Status, Then
 from source_linkless.events import Event, Finished, LinksChanged
 from source_linkless.handover import Emit
-from source_linkless.linking import announce, open_connection, refusal, relink, withdraw
+from source_linkless.linking import announce, finish, open_connection, refusal, relink
 from source_linkless.opening import test_keys
 from source_linkless.orchestration import new_run
-from source_linkless.outcomes import READY, WORKING, Outcome, of_problem, outcome
-from source_linkless.running import Connection, Ended, Opening, Run, of_surprise
+from source_linkless.outcomes import READY, WORKING, Outcome, outcome
+from source_linkless.running import Opening, Run, of_error
 from source_linkless.screen import Screen
 from source_linkless.waiting import every, time
 from source_linkless.workspace import Workspace
@@ -87,12 +88,11 @@ class HandLinking:
 async def _link(run: Run, opening: Opening, emit: Emit[Event]) -> None:
     """Bring one login to its end; whatever happens to it must not cost the others."""
     try:
-        opening.outcome = (await _connection(run, opening)).concern or READY
+        await _connection(run, opening)
+        opening.outcome = opening.concern or READY
     except Exception as error:  # noqa: BLE001 - see above
         opening.outcome = _outcome_of(run, opening, error)
-    withdraw(run, opening)
-    waited = time() - opening.started
-    await emit(Finished(opening.login, opening.outcome, opening.connection_id, opening.context, waited))
+    await finish(run, opening, opening.outcome, emit)
 
 
 async def _connection(run: Run, opening: Opening) -> Connection:
@@ -102,15 +102,12 @@ async def _connection(run: Run, opening: Opening) -> Connection:
         if problem.meaning.then is not Then.RELINK:
             raise
         run.links.ask_again(opening.login)  # the link that is not known any more may be a refused one
+        opening.concern = None
         return await relink(run, opening, problem)
 
 
 def _outcome_of(run: Run, opening: Opening, error: Exception) -> Outcome:
     match error:
-        case Ended():
-            return error.outcome
-        case Problem():
-            return of_problem(error)
         case TimeoutError() if not opening.sent:
             return _NOT_SUBMITTED
         case TimeoutError():
@@ -120,4 +117,4 @@ def _outcome_of(run: Run, opening: Opening, error: Exception) -> Outcome:
             run.deadline.strike_now()  # a disk that refuses once would cost the other tokens too
             return _NOT_WRITTEN
         case _:
-            return of_surprise(error)
+            return of_error(error)

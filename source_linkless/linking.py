@@ -13,9 +13,11 @@ import asyncio
 from typing import Any
 
 from source_linkless.answering import answered, corrected
-from source_linkless.api import Connected
+from source_linkless.api import Connection
 from source_linkless.config import Config
 from source_linkless.errors import Actor, Meaning, Problem, Status, Then
+from source_linkless.events import Event, Finished
+from source_linkless.handover import Emit
 from source_linkless.links import Step
 from source_linkless.outcomes import (
     CREDENTIALS,
@@ -32,7 +34,7 @@ from source_linkless.outcomes import (
     of_problem,
     outcome,
 )
-from source_linkless.running import Connection, Ended, Opening, Run, at_allowed_rate, patiently
+from source_linkless.running import Ended, Opening, Run, at_allowed_rate, patiently
 from source_linkless.submitting import connect
 from source_linkless.waiting import pause, time
 
@@ -56,7 +58,7 @@ async def open_connection(run: Run, opening: Opening) -> Connection:
         opening.concern = outcome(TWICE, SUBMITTED_TWICE)
     if token is None:
         raise Ended(opening.concern or outcome(TWICE, SUBMITTED_TWICE))
-    return Connection(token, concern=opening.concern)
+    return Connection(token)
 
 
 def refusal(word: str) -> Outcome:
@@ -125,15 +127,22 @@ def _unchanged(opening: Opening, old_token: str | None, failure: Ended | Problem
     if old_token is None or is_about_keys:
         raise failure
     opening.concern = of_problem(failure) if isinstance(failure, Problem) else failure.outcome
-    return Connection(old_token, concern=opening.concern)
+    return Connection(old_token)
 
 
-async def _submitted(run: Run, opening: Opening, link_token: str, old_token: str | None) -> Connected:
+async def _submitted(run: Run, opening: Opening, link_token: str, old_token: str | None) -> Connection:
     try:
         async with asyncio.timeout(max(SUBMISSION_SECONDS, run.deadline.left())):
             return await _connect_and_exchange(run, opening, link_token, old_token)
     except TimeoutError:
         raise Ended(outcome("TIMEOUT", EXCHANGE_LOST)) from None  # counted: it may have reached the utility
+
+
+async def finish(run: Run, opening: Opening, result: Outcome, emit: Emit[Event]) -> None:
+    """Tell the end of a login that was linked or looked at, without a document."""
+    withdraw(run, opening)
+    waited = time() - opening.started
+    await emit(Finished(opening.login, result, opening.connection_id, opening.context, waited))
 
 
 def withdraw(run: Run, opening: Opening) -> None:
@@ -151,7 +160,7 @@ def link_options(config: Config, old_token: str | None) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if value is not None}
 
 
-async def _connect_and_exchange(run: Run, opening: Opening, link_token: str, old_token: str | None) -> Connected:
+async def _connect_and_exchange(run: Run, opening: Opening, link_token: str, old_token: str | None) -> Connection:
     """Submit the login and get hold of its token: the part that must not be cut in two."""
     opening.sent, opening.announced = True, False
     try:
@@ -163,13 +172,13 @@ async def _connect_and_exchange(run: Run, opening: Opening, link_token: str, old
         raise
     if old_token is not None and (opening.updating or public_token is None):
         run.links.remember(opening.login)
-        return Connected(old_token, opening.connection_id)
+        return Connection(old_token, opening.connection_id)
     if public_token is None:
         raise Ended(outcome("UNEXPECTED_ANSWER", UNKNOWN, "/link/connect without public_token"))
     return await _exchange(run, opening, public_token)
 
 
-async def _exchange(run: Run, opening: Opening, public_token: str) -> Connected:
+async def _exchange(run: Run, opening: Opening, public_token: str) -> Connection:
     try:
         connected = await at_allowed_rate(run, opening, lambda: run.api.exchange(public_token))
     except Problem as problem:
@@ -191,7 +200,7 @@ async def _submission_failed(run: Run, opening: Opening, problem: Problem) -> No
         raise Ended(outcome(problem.word, EXCHANGE_LOST, problem.detail)) from problem
 
 
-async def _until_connected(run: Run, opening: Opening, link_token: str, connected: Connected) -> Connection | None:
+async def _until_connected(run: Run, opening: Opening, link_token: str, connected: Connection) -> Connection | None:
     """Poll the status until the login is accepted (API notes, section 2.4).
 
     None: a person has corrected the refused password, and the login goes once more into the same link session.
@@ -202,7 +211,7 @@ async def _until_connected(run: Run, opening: Opening, link_token: str, connecte
         while True:
             meaning = await _link_status(run, opening, link_token)
             if meaning.then in (Then.PROCEED, Then.ASK_CONTEXT):
-                return Connection(connected.access_token, connected.connection_id)
+                return connected
             if meaning.then is Then.STOP and not await answered(run, opening, link_token):
                 return None if await corrected(run, opening) else await _refused(run, opening, connected, meaning)
             await pause(run.pace.pause(time() - started, run.waiting))
@@ -221,7 +230,7 @@ async def _link_status(run: Run, opening: Opening, link_token: str) -> Meaning:
     return of_link_status(opening.word)
 
 
-async def _refused(run: Run, opening: Opening, connected: Connected, meaning: Meaning) -> Connection:
+async def _refused(run: Run, opening: Opening, connected: Connection, meaning: Meaning) -> Connection:
     """The utility did not take the login: over for a new one; an existing connection still has its data."""
     result = outcome(opening.word, meaning)
     if meaning.status is Status.NEEDS_USER:
@@ -230,4 +239,4 @@ async def _refused(run: Run, opening: Opening, connected: Connected, meaning: Me
     if not opening.updating:
         raise Ended(result)
     opening.concern = result
-    return Connection(connected.access_token, connected.connection_id, concern=result)
+    return connected

@@ -15,6 +15,7 @@ import asyncio
 import math
 from dataclasses import dataclass
 
+from source_linkless.api import Connection
 from source_linkless.errors import Problem, Status, Then
 from source_linkless.events import Delivered, Event, Finished
 from source_linkless.handover import Emit
@@ -31,7 +32,7 @@ from source_linkless.outcomes import (
     outcome,
 )
 from source_linkless.refreshing import is_outdated, look_at, may_refresh, refresh, refresh_if_old
-from source_linkless.running import Connection, Ended, Opening, Run, of_surprise, patiently
+from source_linkless.running import Ended, Opening, Run, of_error, patiently
 from source_linkless.transport import IO_THREADS
 from source_linkless.waiting import pause, time
 
@@ -81,16 +82,12 @@ async def _outcome_of(sync: Sync, opening: Opening, error: Exception) -> Outcome
     match error:
         case _ if sync.verdict:
             return sync.verdict
-        case Ended():
-            return error.outcome
         case Problem() if error.meaning.then is Then.ASK_KEYS:
             return await _judge_keys(sync, opening, error)
-        case Problem():
-            return of_problem(error)
         case TimeoutError():
             return opening.concern or of_wait(opening.word)
         case _:
-            return of_surprise(error)
+            return of_error(error)
 
 
 async def _judge_keys(sync: Sync, opening: Opening, problem: Problem) -> Outcome:

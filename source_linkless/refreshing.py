@@ -6,11 +6,11 @@ and never for a connection that needs a person.
 
 from __future__ import annotations
 
-from source_linkless.api import Context
+from source_linkless.api import Connection, Context
 from source_linkless.clock import hours_since
 from source_linkless.errors import Problem, Status, Then
 from source_linkless.outcomes import of_context, of_problem
-from source_linkless.running import Connection, Opening, Run, at_allowed_rate, patiently
+from source_linkless.running import Opening, Run, at_allowed_rate, patiently
 from source_linkless.waiting import time
 
 _SHARE_FOR_NEWS = 0.5

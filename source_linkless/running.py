@@ -18,7 +18,7 @@ from source_linkless.clock import Now
 from source_linkless.config import Config, Login
 from source_linkless.errors import Problem, Then
 from source_linkless.links import Links
-from source_linkless.outcomes import UNKNOWN, Outcome, outcome
+from source_linkless.outcomes import UNKNOWN, Outcome, of_problem, outcome
 from source_linkless.waiting import Deadline, Pace, RateLimit, Retries, pause
 
 T = TypeVar("T")
@@ -34,15 +34,6 @@ class Ended(Exception):  # noqa: N818 - an outcome, not an error
         """Carry the outcome."""
         super().__init__(outcome.reason)
         self.outcome = outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A linked login. `concern` is what is wrong with its latest submission although its token works."""
-
-    access_token: str = field(repr=False)
-    connection_id: str | None = None
-    concern: Outcome | None = None
 
 
 @dataclass(slots=True)
@@ -73,6 +64,7 @@ class Opening:
     is_corrected: bool = False
     """A person has typed another password in this run: once, as a third wrong one could lock the account."""
     concern: Outcome | None = None
+    """What is wrong with the latest submission although the token works."""
     outcome: Outcome | None = None
 
 
@@ -135,6 +127,17 @@ async def at_allowed_rate(run: Run, opening: Opening | None, call: Callable[[], 
 def _note(opening: Opening | None, word: str) -> None:
     if opening is not None:
         opening.word = word
+
+
+def of_error(error: Exception) -> Outcome:
+    """Make the outcome of a login that ended with an exception."""
+    match error:
+        case Ended():
+            return error.outcome
+        case Problem():
+            return of_problem(error)
+        case _:
+            return of_surprise(error)
 
 
 def of_surprise(error: Exception) -> Outcome:

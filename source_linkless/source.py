@@ -67,7 +67,7 @@ class SourceLinkless(Source):
                     case Finished():
                         report.add(event)
                     case Moved():
-                        logger.info("%s: %s (%.0f s)", event.waiting.key, event.waiting.word, event.waiting.seconds)
+                        logger.info("%s", event.waiting)
         except Problem as problem:
             return report.without_logins(problem)
         return report.status()

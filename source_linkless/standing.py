@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from source_linkless.api import Context
+from source_linkless.api import Connection, Context
 from source_linkless.config import Login
 from source_linkless.errors import Actor, Problem, Status, Then
 from source_linkless.events import Event
@@ -15,7 +15,7 @@ from source_linkless.opening import test_keys
 from source_linkless.orchestration import new_run
 from source_linkless.outcomes import PROVIDER_DOWN, READY, TOKEN, Outcome, of_context, of_problem, outcome
 from source_linkless.refreshing import look_at
-from source_linkless.running import Connection, Opening, Run
+from source_linkless.running import Opening, Run
 from source_linkless.waiting import time
 from source_linkless.workspace import Workspace
 

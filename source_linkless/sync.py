@@ -156,8 +156,7 @@ class SyncMessages:
                 self._logger.info(_line_of(event))
                 yield from (stream.state() for stream in self._streams if stream.has_news or event.heartbeat)
             case Moved():
-                waiting = event.waiting
-                self._logger.info("%s: %s (%.0f s)", waiting.key, waiting.word, waiting.seconds)
+                self._logger.info("%s", event.waiting)
 
     def _warn_of_size(self, size: int) -> None:
         if size > LIMIT_BYTES and not self._is_large:

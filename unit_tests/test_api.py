@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import orjson
 import pytest
 
-from source_linkless.api import Account, Api, Connected, Context
+from source_linkless.api import Account, Api, Connection, Context
 from source_linkless.errors import Problem
 from source_linkless.outcomes import GONE, PROVIDER_DOWN, RATE_LIMITED, TOKEN, UNKNOWN, WORKING
 from source_linkless.transport import Answer, Request, Unreachable
@@ -143,9 +143,9 @@ ANSWERS: tuple[tuple[Ask, Any, Any], ...] = (
     (lambda api: api.connect("l", "s", FLAT), {"public_token": None}, None),
     (lambda api: api.connect("l", "s", FLAT), {"public_token": ""}, None),
     (lambda api: api.connect("l", "s", FLAT), {"public_token": 7}, None),
-    (lambda api: api.exchange("p"), {"access_token": "a", "connection_id": "c"}, Connected("a", "c")),
-    (lambda api: api.exchange("p"), {"access_token": "a"}, Connected("a", None)),
-    (lambda api: api.exchange("p"), {"access_token": "a", "connection_id": 7}, Connected("a", None)),
+    (lambda api: api.exchange("p"), {"access_token": "a", "connection_id": "c"}, Connection("a", "c")),
+    (lambda api: api.exchange("p"), {"access_token": "a"}, Connection("a", None)),
+    (lambda api: api.exchange("p"), {"access_token": "a", "connection_id": 7}, Connection("a", None)),
     (lambda api: api.link_status("l"), {"status": "Connected"}, "Connected"),
     (lambda api: api.find_sources("l", "s"), {"sources": [{"name": "a"}, 7, None]}, [{"name": "a"}]),
     (lambda api: api.find_sources("l", "s"), {"sources": None}, []),
@@ -350,7 +350,7 @@ def test_nothing_secret_is_shown() -> None:
     """Bodies, tokens and messages of the provider are in no text that could be logged."""
     found = problem(answer(error("INVALID_ACCESS_TOKEN"), 400), lambda api: api.document(SECRET))
     assert SECRET not in f"{found}{found!r}{found.detail}{found.__dict__}"
-    assert SECRET not in f"{Connected(SECRET, 'c')}{Connected(SECRET, 'c')!r}"
+    assert SECRET not in f"{Connection(SECRET, 'c')}{Connection(SECRET, 'c')!r}"
 
 
 async def _moments(reply: Answer, asks: Mapping[str, Ask]) -> list[str]:
