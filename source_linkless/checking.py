@@ -16,12 +16,11 @@ from source_linkless.events import Event
 from source_linkless.handover import Emit
 from source_linkless.linking import finish, open_connection, relink
 from source_linkless.links import Links, Step
-from source_linkless.opening import test_keys
+from source_linkless.opening import test_keys, with_good_keys
 from source_linkless.orchestration import Surroundings, new_run, telling
 from source_linkless.outcomes import (
     PROVIDER_DOWN,
     READY,
-    TOKEN,
     WORKING,
     Outcome,
     of_context,
@@ -68,8 +67,8 @@ def _outcome_of(opening: Opening, error: Exception) -> Outcome:
     match error:
         case TimeoutError():
             return of_wait(opening.word)
-        case Problem() if error.meaning.then is Then.ASK_KEYS:  # the keys were proven: only this token is at fault
-            return outcome(error.word, TOKEN, error.detail)
+        case Problem():
+            return with_good_keys(error)
         case _:
             return of_error(error)
 

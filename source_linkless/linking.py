@@ -34,7 +34,7 @@ from source_linkless.outcomes import (
     of_problem,
     outcome,
 )
-from source_linkless.running import Ended, Opening, Run, at_allowed_rate, patiently
+from source_linkless.running import Ended, Opening, Run, at_allowed_rate, of_error, patiently
 from source_linkless.submitting import connect
 from source_linkless.waiting import pause, time
 
@@ -126,7 +126,7 @@ def _unchanged(opening: Opening, old_token: str | None, failure: Ended | Problem
     is_about_keys = isinstance(failure, Problem) and failure.meaning.then is Then.ASK_KEYS
     if old_token is None or is_about_keys:
         raise failure
-    opening.concern = of_problem(failure) if isinstance(failure, Problem) else failure.outcome
+    opening.concern = of_error(failure)
     return Connection(old_token)
 
 

@@ -116,6 +116,12 @@ async def test_keys(run: Run) -> None:
         # An endpoint that came late to the provider's description (API notes, section 1.2): without it we go on.
 
 
+def with_good_keys(problem: Problem) -> Outcome:
+    """Make the outcome of a problem that came after the keys were proven: a 401 is the token's fault alone."""
+    is_about_keys = problem.meaning.then is Then.ASK_KEYS
+    return outcome(problem.word, TOKEN, problem.detail) if is_about_keys else of_problem(problem)
+
+
 async def _document(sync: Sync, opening: Opening) -> bytes:
     """Return the body of a connection's document, holding a slot for it."""
     try:

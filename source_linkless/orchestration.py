@@ -15,7 +15,7 @@ import itertools
 import random
 import secrets
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,12 +25,13 @@ from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
 from source_linkless.api import Api
 from source_linkless.clock import Now, utc_now
-from source_linkless.config import Config
+from source_linkless.config import Config, parse_config, secrets_in
 from source_linkless.errors import Problem
 from source_linkless.events import Event, LinksChanged, Moved, Progress, Waiting
 from source_linkless.handover import Emit
 from source_linkless.linking import announce
 from source_linkless.links import Links
+from source_linkless.masking import written_forms
 from source_linkless.opening import Sync, new_sync, sync_login, test_keys
 from source_linkless.outcomes import of_problem
 from source_linkless.running import NOT_ASKED_YET, Opening, Run
@@ -58,6 +59,14 @@ class Surroundings:
     new_salt: Callable[[], str] = lambda: secrets.token_hex(8)
     is_cloud: Callable[[], bool] = is_cloud_environment
     mask: Callable[[str], object] = add_to_secrets
+
+
+def opened(raw: Mapping[str, Any], surroundings: Surroundings) -> tuple[Config, Links]:
+    """Register every secret of a configuration for masking, then read it. Raises the config error of a mistake."""
+    for form in (form for secret in secrets_in(raw) for form in written_forms(secret)):
+        surroundings.mask(form)
+    config = parse_config(raw)
+    return config, Links(config, surroundings.now, surroundings.new_salt)
 
 
 class WriteBack:

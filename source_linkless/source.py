@@ -20,13 +20,10 @@ from airbyte_cdk.sources.source import Source
 
 from source_linkless.check_report import CheckReport
 from source_linkless.checking import check_all
-from source_linkless.config import Config, parse_config, secrets_in
 from source_linkless.errors import Problem
 from source_linkless.events import Event, Finished, LinksChanged, Moved
 from source_linkless.handover import events
-from source_linkless.links import Links
-from source_linkless.masking import written_forms
-from source_linkless.orchestration import Surroundings, sync_all
+from source_linkless.orchestration import Surroundings, opened, sync_all
 from source_linkless.streams import catalog_streams
 from source_linkless.sync import SyncMessages, selected_streams
 
@@ -57,7 +54,7 @@ class SourceLinkless(Source):
         Returns FAILED when the configuration or the keys are wrong or when a sync could deliver nothing; raises a
         transient error when the provider is out of reach.
         """
-        parsed, links = self._prepare(config)
+        parsed, links = opened(config, self._surroundings)
         report = CheckReport(parsed)
         try:
             for event in self._events(partial(check_all, parsed, links, self._surroundings)):
@@ -80,7 +77,7 @@ class SourceLinkless(Source):
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterable[AirbyteMessage]:
         """Open every login, wait for all at once, and yield what changed; see `sync` and `orchestration`."""
-        parsed, links = self._prepare(config)
+        parsed, links = opened(config, self._surroundings)
         messages = SyncMessages(
             config,
             parsed,
@@ -90,13 +87,6 @@ class SourceLinkless(Source):
             flush=PRINT_BUFFER.flush,
         )
         return messages.of(self._events(partial(sync_all, parsed, links, self._surroundings)))
-
-    def _prepare(self, config: Mapping[str, Any]) -> tuple[Config, Links]:
-        """Register every secret for masking, then parse."""
-        for form in (form for secret in secrets_in(config) for form in written_forms(secret)):
-            self._surroundings.mask(form)
-        parsed = parse_config(config)
-        return parsed, Links(parsed, self._surroundings.now, self._surroundings.new_salt)
 
     def _events(self, main: Any) -> Iterator[Event]:
         return events(main, new_loop=self._surroundings.new_loop, before_waiting=PRINT_BUFFER.flush)

@@ -8,12 +8,12 @@ from typing import Any
 
 from source_linkless.api import Connection, Context
 from source_linkless.config import Login
-from source_linkless.errors import Actor, Problem, Status, Then
+from source_linkless.errors import Actor, Problem, Status
 from source_linkless.events import Event
 from source_linkless.linking import refusal
-from source_linkless.opening import test_keys
+from source_linkless.opening import test_keys, with_good_keys
 from source_linkless.orchestration import new_run
-from source_linkless.outcomes import PROVIDER_DOWN, READY, TOKEN, Outcome, of_context, of_problem, outcome
+from source_linkless.outcomes import PROVIDER_DOWN, READY, Outcome, of_context, outcome
 from source_linkless.refreshing import look_at
 from source_linkless.running import Opening, Run
 from source_linkless.waiting import time
@@ -77,8 +77,7 @@ async def _standing(run: Run, login: Login) -> Standing:
         async with run.deadline.applied():
             context = await look_at(run, opening, Connection(token))
     except Problem as problem:
-        is_token = problem.meaning.then is Then.ASK_KEYS  # the keys were proven: only this token is at fault
-        return Standing(login, outcome(problem.word, TOKEN, problem.detail) if is_token else of_problem(problem))
+        return Standing(login, with_good_keys(problem))
     except TimeoutError:
         return Standing(login, outcome("TIMEOUT", PROVIDER_DOWN))
     if context is None:

@@ -6,12 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from source_linkless.config import Config, Login, parse_config, secrets_in
+from source_linkless.config import Config, Login, parse_config
 from source_linkless.config_file import ConfigFile
 from source_linkless.config_text import ConfigText
-from source_linkless.links import Links
-from source_linkless.masking import written_forms
-from source_linkless.orchestration import Surroundings
+from source_linkless.orchestration import Surroundings, opened
 
 
 class Draft:
@@ -45,11 +43,7 @@ class Workspace:
     def __init__(self, draft: Draft, surroundings: Surroundings) -> None:
         """Register every secret for masking, then parse."""
         self.file, self.text, self.surroundings = draft.file, draft.text, surroundings
-        raw = draft.text.raw
-        for form in (form for secret in secrets_in(raw) for form in written_forms(secret)):
-            surroundings.mask(form)
-        self.config = parse_config(raw)
-        self.links = Links(self.config, surroundings.now, surroundings.new_salt)
+        self.config, self.links = opened(draft.text.raw, surroundings)
         self._numbers = {login.key: number for number, login in enumerate(self.config.logins)}
 
     def login(self, key: str) -> Login | None:
