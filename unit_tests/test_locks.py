@@ -54,6 +54,9 @@ def test_a_lock_is_in_step_with_the_project(name: str, wanted: list[str]) -> Non
 
 
 def test_the_tests_run_what_is_shipped() -> None:
-    """Runtime packages have the same versions in the environment of the tests as in the image."""
-    shipped = {str(pin) for pin, _ in pins("requirements.txt")}
-    assert shipped - {str(pin) for pin, _ in pins("requirements-dev.txt")} == set()
+    """Runtime packages have the same versions in the environment of the tests as in the image.
+
+    A tool may want one on every platform that is shipped for one platform alone.
+    """
+    shipped = {f"{pin.name}{pin.specifier}" for pin, _ in pins("requirements.txt")}
+    assert shipped - {f"{pin.name}{pin.specifier}" for pin, _ in pins("requirements-dev.txt")} == set()
