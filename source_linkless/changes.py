@@ -27,7 +27,8 @@ import orjson
 
 from source_linkless.documents import Account, Document
 from source_linkless.errors import invalid_state
-from source_linkless.streams import Delivery, Part, Row, Stream
+from source_linkless.rows import Rows, members
+from source_linkless.streams import Delivery, Part, Stream
 
 _FORMAT = 1
 _NO_CURSOR = "__ab_no_cursor_state_message"
@@ -90,46 +91,36 @@ class StreamChanges:
         known = self._connections.get(connection_key)
         return known is not None and any(sent.digest for sent in known.accounts.values())
 
-    def observe(self, connection_key: str, observed_at: str) -> None:
-        """Remember when a connection was looked at; for the rows that come from no document."""
-        known = self._connections.setdefault(connection_key, _Known())
+    def observe(self, connection: Connection, observed_at: str) -> None:
+        """Remember when a connection was looked at; before the rows of its document are asked for."""
+        known = self._connections.setdefault(connection.key, _Known())
         known.observed_at = max(observed_at, known.observed_at or "")
-
-    def rows(self, connection: Connection, document: Document, observed_at: str) -> Iterator[Row]:
-        """Yield the records to send for a document.
-
-        An account is remembered when the iteration has passed all its rows: what was cut off is sent again.
-        """
-        self.observe(connection.key, observed_at)
-        known = self._connections[connection.key]
         known.connection_id = connection.connection_id or known.connection_id
-        for account in document.accounts if self._stream.project else ():
-            parts = self._parts(known, document, account)
-            if parts is not None:
-                yield from self._account_rows(known, account.number, parts, _common(connection, observed_at))
 
-    def vanished(
-        self,
-        connection: Connection,
-        document: Document,
-        observed_at: str,
-        still_expected: Container[str] = (),
-    ) -> Iterator[Row]:
+    def rows(self, connection_key: str, document: Document, account: Account) -> Iterator[Rows]:
+        """Yield the records to send for an account of the document of a connection that was observed.
+
+        The account is remembered when the iteration has passed all its rows: what was cut off is sent again.
+        """
+        parts = self._parts(self._connections[connection_key], document, account)
+        return iter(()) if parts is None else self._account_rows(connection_key, account.number, parts)
+
+    def vanished(self, connection_key: str, document: Document, still_expected: Container[str] = ()) -> Iterator[Rows]:
         """Forget the accounts that the document no longer has; in `accounts`, say so with a row each.
 
         A forgotten account that returns is sent whole. Accounts in `still_expected` exist according to the
         provider, only their data is missing: they stay as they are, and so does everything while part of the
         document cannot be read. To be iterated in every stream, after `rows`.
         """
-        known = self._connections.get(connection.key)
+        known = self._connections.get(connection_key)
         if known is None or not document.is_readable:
             return
-        present = {account.number for account in document.accounts}
+        present = document.entries
         gone = [number for number in known.accounts if number not in present and number not in still_expected]
         for number in gone:
             if self._stream.name == "accounts":
                 parts = self._parts(known, document, Account(number)) or []
-                yield from self._account_rows(known, number, parts, _common(connection, observed_at))
+                yield from self._account_rows(connection_key, number, parts)
             del known.accounts[number]
 
     def state(self) -> dict[str, Any]:
@@ -143,15 +134,16 @@ class StreamChanges:
         delivery = Delivery(known.connection_id, document, account, self._start_date)
         return self._stream.project(delivery) if self._stream.project else None
 
-    def _account_rows(self, known: _Known, number: str, parts: list[Part], common: Row) -> Iterator[Row]:
-        before = known.accounts.get(number)
-        to_send, snapshot = parts, common["observed_at"]
+    def _account_rows(self, connection_key: str, number: str, parts: list[Part]) -> Iterator[Rows]:
+        known = self._connections[connection_key]
+        before, observed_at = known.accounts.get(number), known.observed_at or ""
+        to_send, snapshot = parts, observed_at
         if before and self._digest(part for part in parts if before.covers(part)) == before.digest:
             to_send, snapshot = [part for part in parts if not before.covers(part)], before.snapshot
             if not to_send:
                 return
-        for part in to_send:
-            yield from ({**common, "snapshot_at": snapshot, **row} for row in part.rows())
+        common = {"connection_key": connection_key, "observed_at": observed_at, "snapshot_at": snapshot}
+        yield from (Rows(members(common), part.rows()) for part in to_send)
         newest = max((part.date for part in parts if part.date is not None), default=None)
         known.accounts[number] = _Sent(newest, snapshot, self._digest(parts))
 
@@ -162,10 +154,6 @@ class StreamChanges:
             return ""
         content = orjson.dumps([self._stream.version, *fingerprints])
         return base64.urlsafe_b64encode(hashlib.blake2b(content, digest_size=15).digest()).decode()
-
-
-def _common(connection: Connection, observed_at: str) -> Row:
-    return {"connection_key": connection.key, "observed_at": observed_at}
 
 
 def _written(known: _Known) -> dict[str, Any]:

@@ -123,7 +123,6 @@ class _Quantity:
     price: _Measure | None
 
 
-@lru_cache(maxsize=8192)
 def read_charge_text(text: str) -> ChargeText:
     """Read quantity, unit and unit price from the text of a charge, as printed on the bill."""
     plain = " ".join(_WITHIN_NUMBER.sub("’", text[: _LONGEST_TEXT + 1]).split())

@@ -7,13 +7,14 @@ column never reaches it: it stays, under its own name, among the `other_fields`,
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
 _DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T00:00:00(\.0+)?)?")
 _MAX_INTEGER = 2**63 - 1
+_MOST_SHAPES = 1_000
 
 
 class _NoValue:
@@ -68,55 +69,95 @@ def lines(value: object) -> list[Any] | _NoValue:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else NO_VALUE
 
 
-DOCUMENT: Mapping[str, Reader] = {"source_name": text, "source_country": text, "accounts": lines}
-"""The envelope of a document. `username` is missing on purpose: see `documents`."""
-
-ACCOUNT: Mapping[str, Reader] = {"account_number": text, "statements": lines}
-
-STATEMENT: Mapping[str, Reader] = {
-    "account_number": text,
-    "statement_id": text,
-    "statement_number": text,
-    "customer_name": text,
-    "customer_number": text,
-    "billing_address": text,
-    "billing_date": day,
-    "billing_period_start_date": day,
-    "billing_period_end_date": day,
-    "billing_period_duration_days": integer,
-    "next_billing_date": day,
-    "payment_due_date": day,
-    "auto_pay_date": day,
-    "previous_total_due_amount": number,
-    "balance_forward": number,
-    "total_due_amount": number,
-    "currency_code": text,
-    "charges": lines,
-    "payments": lines,
-    "corrections": lines,
-}
-
-CHARGE: Mapping[str, Reader] = {"charge_name": text, "amount": number, "currency_code": text}
-
-PAYMENT: Mapping[str, Reader] = {"date": day, "details": text, "amount": number, "currency_code": text}
+_BY_TYPE = (text, number)
+"""Readers whose verdict depends on the type of a value alone."""
 
 
-def split(fields: Mapping[str, Any], readers: Mapping[str, Reader]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Divide an object into the values of its columns and its `other_fields`; nulls are in neither.
+class Columns:
+    """The columns of one kind of object: for each field that has one, the reader of its values."""
 
-    Items of an array of objects that are no objects are kept in `other_fields`, under the name of the array.
-    """
-    values: dict[str, Any] = {}
-    other: dict[str, Any] = {}
-    for name, sent in fields.items():
-        if sent is None:
-            continue
-        reader = readers.get(name)
-        value: Any = NO_VALUE if reader is None else reader(sent)
-        if value is NO_VALUE:
-            other[name] = sent
-            continue
-        values[name] = value
-        if reader is lines and len(value) < len(sent):
-            other[name] = [item for item in sent if not isinstance(item, dict)]
-    return values, other
+    def __init__(self, **readers: Reader) -> None:
+        """Declare the fields by name."""
+        self.readers: Mapping[str, Reader] = readers
+        self._shapes: dict[tuple[object, ...], Collection[str] | None] = {}
+
+    def split(self, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Divide an object into the values of its columns and its `other_fields`; nulls are in neither.
+
+        Items of an array of objects that are no objects are kept in `other_fields`, under the name of the array.
+        """
+        values: dict[str, Any] = {}
+        other: dict[str, Any] = {}
+        for name, sent in fields.items():
+            if sent is None:
+                continue
+            reader = self.readers.get(name)
+            value: Any = NO_VALUE if reader is None else reader(sent)
+            if value is NO_VALUE:
+                other[name] = sent
+                continue
+            values[name] = value
+            if reader is lines and len(value) < len(sent):
+                other[name] = [item for item in sent if not isinstance(item, dict)]
+        return values, other
+
+    def hold(self, objects: Sequence[Mapping[str, Any]]) -> bool:
+        """Tell whether every field of every object is, as it was sent, the value of its column.
+
+        Then `split` would change nothing. Objects of one kind come in few shapes (names and types), and for most
+        columns the shape decides.
+        """
+        shapes = {(*one, *map(type, one.values())): one for one in objects}
+        undecided = [self._undecided(shape, example) for shape, example in shapes.items()]
+        if None in undecided:
+            return False
+        names = {name for found in undecided for name in found or ()}
+        return all(self.readers[name](one[name]) == one[name] for name in names for one in objects if name in one)
+
+    def _undecided(self, shape: tuple[object, ...], example: Mapping[str, Any]) -> Collection[str] | None:
+        """Return the fields of a shape of which each value must be read; None when some column never holds its own."""
+        if shape not in self._shapes:
+            if len(self._shapes) >= _MOST_SHAPES:
+                self._shapes.clear()
+            self._shapes[shape] = self._learned(example)
+        return self._shapes[shape]
+
+    def _learned(self, example: Mapping[str, Any]) -> Collection[str] | None:
+        known = {name: reader for name in example if (reader := self.readers.get(name)) is not None}
+        decided = {name for name, reader in known.items() if reader in _BY_TYPE}
+        holds = len(known) == len(example) and all(known[name](example[name]) is not NO_VALUE for name in decided)
+        return tuple(known.keys() - decided) if holds else None
+
+
+DOCUMENT = Columns(source_name=text, source_country=text)
+"""The envelope of a document, beside `accounts`. `username` is missing on purpose: see `documents`."""
+
+ACCOUNT = Columns(account_number=text)
+"""An account, beside `statements`."""
+
+STATEMENT = Columns(
+    account_number=text,
+    statement_id=text,
+    statement_number=text,
+    customer_name=text,
+    customer_number=text,
+    billing_address=text,
+    billing_date=day,
+    billing_period_start_date=day,
+    billing_period_end_date=day,
+    billing_period_duration_days=integer,
+    next_billing_date=day,
+    payment_due_date=day,
+    auto_pay_date=day,
+    previous_total_due_amount=number,
+    balance_forward=number,
+    total_due_amount=number,
+    currency_code=text,
+    charges=lines,
+    payments=lines,
+    corrections=lines,
+)
+
+CHARGE = Columns(charge_name=text, amount=number, currency_code=text)
+
+PAYMENT = Columns(date=day, details=text, amount=number, currency_code=text)

@@ -2,44 +2,70 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+from binascii import hexlify
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b, sha256
 from typing import Any
 
 import orjson
 
 Fields = Mapping[str, Any]
 
-# The same lines in another order are the same bill.
 _LINE_ARRAYS = ("charges", "payments", "corrections")
+"""The same lines in another order are the same bill."""
 
-_INTEGERS = (-(2.0**63), 2.0**64)  # what orjson can write as an integer
+_WHOLE_BELOW = 2.0**53
+"""From here on a double does not tell one whole number from the next: it says less than an integer would."""
 
 _ORDINAL = re.compile(r".*~[0-9]+", re.DOTALL)
+_LINE_KEY_BYTES = 16
+
+_SORTED = orjson.OPT_SORT_KEYS
 
 
-def make_numbers_plain(container: dict[str, Any] | list[Any]) -> None:
-    """Write each whole number in a parsed JSON value as an integer, in place: 12.0 says the same as 12."""
+class TooDeepError(ValueError):
+    """A JSON value is nested deeper than a record can be."""
+
+
+def make_numbers_plain(container: dict[str, Any] | list[Any], *, beside: Collection[str] = ()) -> None:
+    """Write each whole number in a parsed JSON value as an integer, in place: 12.0 says the same as 12.
+
+    What an object has under the names `beside` stays as it is.
+    """
     places: Iterable[tuple[Any, Any]] = container.items() if isinstance(container, dict) else enumerate(container)
     contents: Any = container
     for place, value in places:
-        kind = type(value)  # a few million times per document: faster than isinstance
-        if kind is dict or kind is list:
+        kind = type(value)  # faster than isinstance
+        if kind is float:
+            if value.is_integer() and -_WHOLE_BELOW < value < _WHOLE_BELOW:
+                contents[place] = int(value)
+        elif (kind is dict or kind is list) and place not in beside:
             make_numbers_plain(value)
-        elif kind is float and value.is_integer() and _INTEGERS[0] <= value < _INTEGERS[1]:
-            contents[place] = int(value)
 
 
 def canonical(value: object) -> bytes:
     """Return the one JSON text of a value that has plain numbers: names sorted, no layout."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps(value, option=_SORTED)
+
+
+def within_record(value: object) -> bytes:
+    """Return the canonical text of a value that a record can hold, which may put it 8 levels deeper than it is.
+
+    Raises:
+        TooDeepError: orjson writes at most 254 levels.
+    """
+    try:
+        return orjson.dumps([[[[[[[[value]]]]]]]], None, _SORTED)[8:-8]
+    except orjson.JSONEncodeError:
+        raise TooDeepError from None
 
 
 def digest(value: object) -> str:
     """Return the SHA-256 of a JSON value as hex: the same in every process, layout and number format."""
-    return hashlib.sha256(canonical(value)).hexdigest()
+    return sha256(canonical(value)).hexdigest()
 
 
 def key_of(content: object) -> str:
@@ -55,23 +81,55 @@ def numbered(key: str, ordinal: int) -> str:
     return key if ordinal == 1 and _ORDINAL.fullmatch(key) is None else f"{key}~{ordinal}"
 
 
-def keyed_lines(lines: Iterable[Fields]) -> Iterator[tuple[str, Fields]]:
-    """Pair each charge or payment of a bill with its key: by content, identical lines numbered."""
-    seen: dict[str, int] = {}
-    for line in lines:
-        key = key_of(line)
-        seen[key] = seen.get(key, 0) + 1
-        yield numbered(key, seen[key]), line
+def line_keys(texts: Sequence[bytes]) -> list[bytes]:
+    """Return the key of each line of a bill: 32 hex digits of the BLAKE2b of its canonical text, twins numbered."""
+    keys = [hexlify(blake2b(text, digest_size=_LINE_KEY_BYTES).digest()) for text in texts]
+    if len(set(keys)) == len(keys):
+        return keys
+    seen: dict[bytes, int] = defaultdict(int)
+    for place, key in enumerate(keys):
+        seen[key] += 1
+        keys[place] = numbered(key.decode(), seen[key]).encode()
+    return keys
 
 
-def bill_digest(raw: Fields) -> str:
-    """Return the digest of a bill; the order of its lines says nothing."""
-    content = dict(raw)
-    for name in _LINE_ARRAYS:
-        lines = raw.get(name)
-        if isinstance(lines, list):
-            content[name] = orjson.Fragment(b"[" + b",".join(sorted(map(canonical, lines))) + b"]")
-    return digest(content)
+@dataclass(frozen=True, slots=True)
+class BillContent:
+    """Everything the provider said about one bill, with plain numbers.
+
+    `lines` are the canonical texts of the items of its arrays of lines, in the order sent. `content_hash` is the
+    SHA-256 of everything; layout, the order of names and lines, 12 against 12.0 make no difference.
+    """
+
+    fields: Fields = field(repr=False)
+    lines: Mapping[str, Sequence[bytes]] = field(repr=False)
+    content_hash: str
+
+
+def bill_content(text: bytes) -> BillContent:
+    """Read the JSON text of one bill, an object.
+
+    Raises:
+        orjson.JSONDecodeError: the text is no JSON that could be read.
+        TooDeepError: it is nested deeper than a record can be.
+    """
+    fields: dict[str, Any] = orjson.loads(text)
+    lines = {name: _line_texts(items) for name in _LINE_ARRAYS if isinstance(items := fields.get(name), list)}
+    make_numbers_plain(fields, beside=lines)
+    unordered = {name: orjson.Fragment(b"[%b]" % b",".join(sorted(texts))) for name, texts in lines.items()}
+    return BillContent(fields, lines, sha256(within_record({**fields, **unordered})).hexdigest())
+
+
+def _line_texts(items: list[Any]) -> list[bytes]:
+    """Return the canonical text of each item; its numbers are made plain where a whole one is written as a double."""
+    texts = [orjson.dumps(item, None, _SORTED) for item in items]
+    written = b",".join((*texts, b""))
+    if b".0," in written or b".0}" in written or b".0]" in written:  # as orjson ends a whole double below the bound
+        make_numbers_plain(items)
+        texts = [orjson.dumps(item, None, _SORTED) for item in items]
+    if b"[" in written or written.count(b"{") > len(items):  # something is nested in them, or looks like it
+        within_record(items)
+    return texts
 
 
 def merged_fields(parts: Sequence[Fields]) -> Fields:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
-from typing import Any
 
 from source_linkless.clock import days_between
-from source_linkless.documents import Document
+from source_linkless.documents import Account, Document
 from source_linkless.errors import Actor, Status
 from source_linkless.events import Finished
 from source_linkless.outcomes import NO_DATA, PARTIAL_ACCOUNTS, Outcome, outcome
+from source_linkless.rows import Rows, members
 
 _LATE = 1.5
 """A bill is late when the newest is older than this many usual intervals of its account."""
@@ -38,21 +38,34 @@ class Delivery:
     """No bill at all, not even one from before the start date."""
 
 
-def delivery_of(document: Document, observed_at: str, start_date: str | None) -> Delivery:
-    """Count what a document holds; statements billed before `start_date` are not delivered."""
-    dates = [[bill.billing_date for bill in account.statements] for account in document.accounts]
-    delivered = [date for ones in dates for date in ones if date is None or date >= (start_date or "")]
-    known = [date for date in delivered if date is not None]
+@dataclass(frozen=True, slots=True)
+class Bills:
+    """What is kept of an account that was read: whether it counts, and the billing dates of its bills."""
+
+    is_account: bool
+    dates: Sequence[str | None]
+
+
+def bills_of(account: Account) -> Bills:
+    """Keep of an account what a delivery is counted from."""
+    is_account = account.is_readable or bool(account.number)
+    return Bills(is_account, [bill.billing_date for bill in account.statements])
+
+
+def delivery_of(document: Document, read: Sequence[Bills], observed_at: str, start_date: str | None) -> Delivery:
+    """Count what a document holds, `read` being its accounts; bills dated before `start_date` are not delivered."""
+    dates = [date for bills in read for date in bills.dates]
+    delivered = [date for date in dates if date is None or date >= (start_date or "")]
     return Delivery(
         observed_at,
         document.source_name,
         document.source_country,
-        accounts=sum(account.is_readable or bool(account.number) for account in document.accounts),
+        accounts=sum(bills.is_account for bills in read),
         statements=len(delivered),
-        latest_billing_date=max(known, default=None),
-        late_accounts=sum(_is_late(ones, observed_at[:10]) for ones in dates),
+        latest_billing_date=max(filter(None, delivered), default=None),
+        late_accounts=sum(_is_late(bills.dates, observed_at[:10]) for bills in read),
         warning=document.warning,
-        is_empty=not any(dates),
+        is_empty=not dates,
     )
 
 
@@ -97,12 +110,10 @@ def is_worth_a_warning(outcome: Outcome) -> bool:
     return outcome.status is not Status.READY or bool(outcome.message)
 
 
-def connection_row(finished: Finished, result: Outcome, delivery: Delivery | None, observed_at: str) -> dict[str, Any]:
+def connection_row(finished: Finished, result: Outcome, delivery: Delivery | None, observed_at: str) -> Rows:
     """Make the record of `connections` for one login; what is unknown is left out."""
     context, login = finished.context, finished.login
     row = {
-        "connection_key": login.key,
-        "observed_at": observed_at,
         "connection_id": finished.connection_id,
         "source_id": (context and context.source_id) or login.source_id,
         "source_name": (delivery and delivery.source_name) or (context and context.source_name),
@@ -117,4 +128,5 @@ def connection_row(finished: Finished, result: Outcome, delivery: Delivery | Non
         "latest_billing_date": delivery and delivery.latest_billing_date,
         "waited_seconds": round(finished.waited, 3),
     }
-    return {name: value for name, value in row.items() if value is not None}
+    known = {name: value for name, value in row.items() if value is not None}
+    return Rows(members({"connection_key": login.key, "observed_at": observed_at}), [members(known)])

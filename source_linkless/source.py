@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from airbyte_cdk.config_observation import emit_configuration_as_airbyte_control_message
-from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import (
     AirbyteCatalog,
     AirbyteConnectionStatus,
@@ -24,6 +23,7 @@ from source_linkless.errors import Problem
 from source_linkless.events import Event, Finished, LinksChanged, Moved
 from source_linkless.handover import events
 from source_linkless.orchestration import Surroundings, opened, sync_all
+from source_linkless.output import Messages, Output
 from source_linkless.streams import catalog_streams
 from source_linkless.sync import SyncMessages, selected_streams
 
@@ -31,14 +31,16 @@ from source_linkless.sync import SyncMessages, selected_streams
 class SourceLinkless(Source):
     """Airbyte source for utility bills behind portal logins.
 
-    `surroundings` are the network, the clocks and chance; only tests pass their own.
+    `surroundings` are the network, the clocks and chance; only tests pass their own. `output` takes the records of a
+    read; without one they are messages like all others.
     """
 
     check_config_against_spec = False  # our own validation says more and never prints a value
 
-    def __init__(self, surroundings: Surroundings | None = None) -> None:
+    def __init__(self, surroundings: Surroundings | None = None, output: Output | None = None) -> None:
         """Build without touching the network."""
         self._surroundings = surroundings or Surroundings()
+        self._output = output or Messages()
 
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:  # noqa: ARG002 - the CDK's signature
         """Take the configuration as it is; unlike the CDK's, without writing its secrets into a temporary file."""
@@ -84,9 +86,9 @@ class SourceLinkless(Source):
             selected_streams(catalog, state, parsed),
             now=self._surroundings.now,
             logger=logger,
-            flush=PRINT_BUFFER.flush,
+            output=self._output,
         )
         return messages.of(self._events(partial(sync_all, parsed, links, self._surroundings)))
 
     def _events(self, main: Any) -> Iterator[Event]:
-        return events(main, new_loop=self._surroundings.new_loop, before_waiting=PRINT_BUFFER.flush)
+        return events(main, new_loop=self._surroundings.new_loop, before_waiting=self._output.flush)

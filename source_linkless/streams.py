@@ -10,18 +10,20 @@ A projection divides an account into parts: what is compared, and sent, as one p
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from typing import Any
 
+import orjson
 from airbyte_cdk.models import AirbyteStream, SyncMode
 
 from source_linkless import columns
-from source_linkless.charge_texts import read_charge_text
-from source_linkless.content import digest, keyed_lines, merged_fields
+from source_linkless.bill_lines import CHARGES, PAYMENTS
+from source_linkless.content import digest, merged_fields
 from source_linkless.documents import Account, Document, Statement
+from source_linkless.rows import Members, members
 
 Row = dict[str, Any]
 
@@ -45,12 +47,12 @@ class Delivery:
 class Part:
     """A piece of an account: equal `fingerprint` means that `rows` would make the same rows again.
 
-    `date` is the billing date, or None when the part has no place in time.
+    `date` is the billing date, or None when the part has no place in time. A row is made when it is asked for.
     """
 
     date: str | None
     fingerprint: str
-    rows: Callable[[], Iterable[Row]]
+    rows: Callable[[], Sequence[Members]]
 
 
 Projection = Callable[[Delivery], list[Part] | None]
@@ -93,10 +95,15 @@ def _account_row(delivery: Delivery) -> Row:
 
 
 def _sustainability(delivery: Delivery) -> list[Part]:
-    account = delivery.account
-    row = _account_row(delivery)
-    bills = None if account.sent is None else sorted(account.sent_hashes)
-    return [Part(None, digest({**row, "bills": bills}), lambda: [row | _present(statements=account.sent)])]
+    row, sent = _account_row(delivery), delivery.account.sent
+    bills = None if sent is None else sorted(statement.content_hash for statement in sent)
+
+    def rows() -> list[Members]:
+        # One bill at a time: an account may be too large to be held decoded.
+        texts = None if sent is None else [orjson.Fragment(orjson.dumps(one.content().fields)) for one in sent]
+        return [members(row | _present(statements=texts))]
+
+    return [Part(None, digest({**row, "bills": bills}), rows)]
 
 
 def _accounts(delivery: Delivery) -> list[Part] | None:
@@ -109,10 +116,10 @@ def _accounts(delivery: Delivery) -> list[Part] | None:
         first_billing_date=min(dates, default=None),
         last_billing_date=max(dates, default=None),
     )
-    return [Part(None, digest(row), lambda: [row])]
+    return [Part(None, digest(row), lambda: [members(row)])]
 
 
-BillRows = Callable[[str, Statement], Iterable[Row]]
+BillRows = Callable[[str, Statement], Sequence[Members]]
 
 
 def _per_bill(rows: BillRows) -> Projection:
@@ -128,42 +135,26 @@ def _per_bill(rows: BillRows) -> Projection:
     return project
 
 
-def _statement_rows(number: str, bill: Statement) -> Iterator[Row]:
-    values, other = columns.split(bill.raw, columns.STATEMENT)
+def _statement_rows(number: str, bill: Statement) -> list[Members]:
+    values, other = columns.STATEMENT.split(bill.content().fields)
     for lines_of_their_own in ("charges", "payments"):
         values.pop(lines_of_their_own, None)
     if values.get("account_number", number) != number:
         other["account_number"] = values["account_number"]
-    keys = {"account_number": number, "statement_key": bill.key, "statement_key_basis": bill.key_basis}
-    yield values | keys | _other(other) | {"content_hash": bill.content_hash}
+    ours = _bill_keys(number, bill) | {"statement_key_basis": bill.key_basis, "content_hash": bill.content_hash}
+    return [members(values | ours | ({"other_fields": other} if other else {}))]
 
 
-def _charge_rows(number: str, bill: Statement) -> Iterator[Row]:
-    for keys, line, other in _lines(number, bill, "charges", "charge_key", columns.CHARGE):
-        read = read_charge_text(line.get("charge_name", ""))
-        texts = _present(quantity=read.quantity, unit=read.unit, unit_price=read.unit_price)
-        yield keys | _present(billing_date=bill.billing_date) | line | texts | _other(other)
+def _charge_rows(number: str, bill: Statement) -> Sequence[Members]:
+    return CHARGES.of(_bill_keys(number, bill) | _present(billing_date=bill.billing_date), bill)
 
 
-def _payment_rows(number: str, bill: Statement) -> Iterator[Row]:
-    for keys, line, other in _lines(number, bill, "payments", "payment_key", columns.PAYMENT):
-        yield keys | line | _other(other)
+def _payment_rows(number: str, bill: Statement) -> Sequence[Members]:
+    return PAYMENTS.of(_bill_keys(number, bill), bill)
 
 
-def _lines(
-    number: str, bill: Statement, array: str, key_column: str, readers: Mapping[str, columns.Reader]
-) -> Iterator[tuple[Row, Row, Row]]:
-    """Yield keys, values and other fields of each line, in the bill's currency unless it has its own."""
-    wanted = {name: bill.raw.get(name) for name in (array, "currency_code")}
-    of_bill, _ = columns.split(wanted, columns.STATEMENT)
-    currency = _present(currency_code=of_bill.get("currency_code"))
-    for key, sent in keyed_lines(of_bill.get(array, ())):
-        values, other = columns.split(sent, readers)
-        yield {"account_number": number, "statement_key": bill.key, key_column: key}, currency | values, other
-
-
-def _other(fields: Row) -> Row:
-    return {"other_fields": fields} if fields else {}
+def _bill_keys(number: str, bill: Statement) -> Row:
+    return {"account_number": number, "statement_key": bill.key}
 
 
 _BILL = ("connection_key", "account_number", "statement_key")
@@ -174,8 +165,8 @@ STREAMS: Mapping[str, Stream] = {
         Stream("sustainability", ("connection_key", "account_number"), 1, _sustainability),
         Stream("accounts", ("connection_key", "account_number"), 1, _accounts),
         Stream("statements", _BILL, 1, _per_bill(_statement_rows)),
-        Stream("charges", (*_BILL, "charge_key"), 1, _per_bill(_charge_rows)),
-        Stream("payments", (*_BILL, "payment_key"), 1, _per_bill(_payment_rows)),
+        Stream("charges", (*_BILL, "charge_key"), 2, _per_bill(_charge_rows)),
+        Stream("payments", (*_BILL, "payment_key"), 2, _per_bill(_payment_rows)),
         Stream("connections", ("connection_key",), 1, None),
     )
 }

@@ -9,15 +9,12 @@ All messages leave from one thread, so a state never overtakes the records it co
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from airbyte_cdk.config_observation import create_connector_config_control_message
 from airbyte_cdk.models import (
     AirbyteMessage,
-    AirbyteRecordMessage,
     AirbyteStateBlob,
     AirbyteStateMessage,
     AirbyteStateType,
@@ -35,12 +32,14 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_linkless.changes import Connection, StreamChanges
 from source_linkless.clock import Now, stamp_after
 from source_linkless.config import Config
-from source_linkless.documents import Account, Document, UnreadableDocument, read_document
+from source_linkless.documents import Document, UnreadableDocument, read_document
 from source_linkless.errors import invalid_configuration
 from source_linkless.events import Delivered, Event, Finished, LinksChanged, Moved, Progress
-from source_linkless.health import Delivery, connection_row, delivery_of, is_worth_a_warning, judged
+from source_linkless.health import Delivery, bills_of, connection_row, delivery_of, is_worth_a_warning, judged
 from source_linkless.links import LIMIT_BYTES
 from source_linkless.outcomes import UNKNOWN, Outcome, outcome
+from source_linkless.output import Output
+from source_linkless.rows import Rows
 from source_linkless.running import of_surprise
 from source_linkless.streams import STREAMS
 from source_linkless.verdict import End, described, failure_of
@@ -87,14 +86,13 @@ class SelectedStream:
         """Make a stream status message."""
         return status_message(self.configured.stream, status)
 
-    def records(self, rows: Iterable[dict[str, Any]]) -> Iterator[AirbyteMessage]:
-        """Make a record message of each row; the first one sets the stream running."""
-        for row in rows:
-            if not self._is_running:
+    def records(self, blocks: Iterable[Rows], output: Output) -> Iterator[AirbyteMessage]:
+        """Send rows; the first of them sets the stream running."""
+        for rows in blocks:
+            if not self._is_running and rows.own:
                 self._is_running = True
                 yield self.status(AirbyteStreamStatus.RUNNING)
-            record = AirbyteRecordMessage(stream=self.name, data=row, emitted_at=time.time_ns() // 1_000_000)
-            yield AirbyteMessage(type=Type.RECORD, record=record)
+            yield from output.records(self.name, rows)
         self.has_news = True
 
     def state(self) -> AirbyteMessage:
@@ -106,7 +104,7 @@ class SelectedStream:
 
 
 class SyncMessages:
-    """The messages of one sync; `flush` is called before the run goes on from a write-back."""
+    """The messages of one sync; `output` takes the records."""
 
     def __init__(
         self,
@@ -116,11 +114,11 @@ class SyncMessages:
         *,
         now: Now,
         logger: logging.Logger,
-        flush: Callable[[], object],
+        output: Output,
     ) -> None:
         """Prepare; nothing is read before `of` is iterated."""
         self._raw, self._config, self._streams = raw_config, config, streams
-        self._now, self._logger, self._flush = now, logger, flush
+        self._now, self._logger, self._output = now, logger, output
         self._ends: list[End] = []
         self._delivered: dict[str, tuple[Delivery, Document]] = {}
         self._unreadable: dict[str, Outcome] = {}
@@ -147,7 +145,7 @@ class SyncMessages:
             case LinksChanged():
                 self._warn_of_size(len(event.links))
                 yield create_connector_config_control_message({**self._raw, "links": event.links})
-                self._flush()  # asking for the next event says that this one was written
+                self._output.flush()  # asking for the next event says that this one was written
             case Delivered():
                 yield from self._document(event)
             case Finished():
@@ -168,19 +166,24 @@ class SyncMessages:
         key = event.login.key
         try:
             document = read_document(event.body)
+            yield from self._accounts(document, Connection(key, event.connection_id))
         except UnreadableDocument as error:
             self._unreadable[key] = outcome("UNREADABLE_DOCUMENT", UNKNOWN, str(error))
-            return
-        delivery = delivery_of(document, self._observed_at(key), self._config.start_date)
-        connection = Connection(key, event.connection_id)
-        try:
-            for stream in self._streams:
-                if STREAMS[stream.name].project is not None:
-                    yield from stream.records(stream.changes.rows(connection, document, delivery.observed_at))
         except Exception as error:  # noqa: BLE001 - a document nobody foresaw must not cost the other logins
             self._unreadable[key] = of_surprise(error)
-            return
-        self._delivered[key] = (delivery, _without_bills(document))
+
+    def _accounts(self, document: Document, connection: Connection) -> Iterator[AirbyteMessage]:
+        """Let every stream look at one account before the next is decoded."""
+        observed_at, read = self._observed_at(connection.key), []
+        streams = [stream for stream in self._streams if STREAMS[stream.name].project is not None]
+        for stream in streams:
+            stream.changes.observe(connection, observed_at)
+        for account in document.accounts():
+            read.append(bills_of(account))
+            for stream in streams:
+                yield from stream.records(stream.changes.rows(connection.key, document, account), self._output)
+        delivery = delivery_of(document, read, observed_at, self._config.start_date)
+        self._delivered[connection.key] = (delivery, document.without_bills())
 
     def _finished(self, event: Finished) -> Iterator[AirbyteMessage]:
         """Send the last of a login: accounts that vanished, and its row in `connections`."""
@@ -191,12 +194,11 @@ class SyncMessages:
         observed_at = delivery.observed_at if delivery else self._observed_at(key)
         for stream in self._streams:
             if stream.name == "connections":
-                stream.changes.observe(key, observed_at)
-                yield from stream.records([connection_row(event, result, delivery, observed_at)])
+                stream.changes.observe(Connection(key, None), observed_at)
+                yield from stream.records([connection_row(event, result, delivery, observed_at)], self._output)
             elif document is not None:
                 expected = event.context.accounts if event.context else ()
-                gone = stream.changes.vanished(Connection(key, event.connection_id), document, observed_at, expected)
-                yield from stream.records(gone)
+                yield from stream.records(stream.changes.vanished(key, document, expected), self._output)
         self._ends.append(End(key, result, lost_rows=had_rows, is_unread=bool(delivery and delivery.warning)))
         self._tell(key, result, event.waited)
 
@@ -211,12 +213,6 @@ class SyncMessages:
         self._warnings += 1
         if self._warnings <= WARNINGS_SHOWN:
             self._logger.warning("%s: %s", key, described(result))
-
-
-def _without_bills(document: Document) -> Document:
-    """Keep of a document what tells which accounts it had."""
-    accounts = [Account(account.number, is_readable=account.is_readable) for account in document.accounts]
-    return replace(document, accounts=tuple(accounts))
 
 
 def _line_of(event: Progress) -> str:

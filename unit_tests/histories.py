@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from source_linkless.changes import Connection, StreamChanges
 from source_linkless.documents import Document, read_document
+from source_linkless.rows import members
 from source_linkless.streams import STREAMS, Delivery, Part, Stream
+from unit_tests.deliveries import delivered, vanished
 
 Row = dict[str, Any]
 Bill = dict[str, Any]
@@ -190,14 +192,14 @@ class World:
             for name, run in runs.items():
                 is_known = run.last_observed(login) is not None
                 connection = Connection(login, None if is_known and dice.random() < 0.5 else f"id of {login}")
-                yield from ((name, row) for row in run.rows(connection, document, observed_at))
-                yield from ((name, row) for row in run.vanished(connection, document, observed_at))
+                yield from ((name, row) for row in delivered(run, connection, document, observed_at))
+                yield from ((name, row) for row in vanished(run, connection, document))
 
     def _whole(self, stream: Stream, login: str, step: Step) -> list[Row]:
         dice = random.Random(step.seed)  # noqa: S311 - as above
         document = self._document(login, dice, readable=not self._is_unreadable(login, step))
         first = StreamChanges(stream, None, start_date=step.start_date)
-        return list(first.rows(Connection(login, None), document, ""))
+        return list(delivered(first, Connection(login, None), document, ""))
 
     def _document(self, login: str, dice: random.Random, *, readable: bool = True) -> Document:
         entries = [
@@ -223,7 +225,7 @@ def _at_version(stream: Stream, version: int) -> Stream:
 
 
 def _with_column(part: Part, version: int) -> Any:
-    return lambda: [row | {"version": version} for row in part.rows()]
+    return lambda: [row + b"," + members({"version": version}) for row in part.rows()]
 
 
 def _current(rows: Collection[Row]) -> list[Row]:

@@ -12,8 +12,10 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given, settings
 
 from source_linkless.changes import Connection, StreamChanges
-from source_linkless.documents import Account, Document, read_document
+from source_linkless.documents import Document, read_document
 from source_linkless.streams import STREAMS
+from unit_tests.deliveries import delivered as deliver
+from unit_tests.deliveries import vanished
 from unit_tests.histories import Step, World, histories
 
 T1, T2, T3 = (f"2026-0{month}-01T06:00:00.000000Z" for month in (1, 2, 3))
@@ -42,7 +44,7 @@ def changes(state: Any = None, stream: str = "statements", start_date: str | Non
 
 def sent(stream: StreamChanges, delivered: Document, observed_at: str, login: Connection = LOGIN) -> list[Row]:
     """Return everything that one sync sends for a document."""
-    return [*stream.rows(login, delivered, observed_at), *stream.vanished(login, delivered, observed_at)]
+    return [*deliver(stream, login, delivered, observed_at), *vanished(stream, login, delivered)]
 
 
 def after(first: Document, stream: str = "statements", start_date: str | None = None) -> Any:
@@ -155,7 +157,7 @@ def test_an_account_that_returns_is_sent_whole(stream: str) -> None:
 def test_an_account_that_is_still_expected_has_not_vanished() -> None:
     """The provider knows the account and only lacks its data: nothing is said, nothing forgotten."""
     went_on = changes(after(document(JANUARY), "accounts"), "accounts")
-    assert list(went_on.vanished(LOGIN, of_accounts(), T2, still_expected={"A"})) == []
+    assert list(vanished(went_on, LOGIN, of_accounts(), still_expected={"A"})) == []
     assert sent(changes(went_on.state(), "accounts"), document(JANUARY), T3) == []
 
 
@@ -224,7 +226,7 @@ def test_an_account_counts_as_sent_when_all_its_rows_are() -> None:
         {"account_number": "B", "statements": [JANUARY, FEBRUARY]},
     )
     killed = changes()
-    cut_off = killed.rows(LOGIN, both, T1)
+    cut_off = deliver(killed, LOGIN, both, T1)
     assert [row["account_number"] for row in (next(cut_off), next(cut_off))] == ["A", "B"]
     repeated = sent(changes(killed.state()), both, T2)
     assert [(row["account_number"], row["statement_key"]) for row in repeated] == [("B", "s1"), ("B", "s2")]
@@ -242,8 +244,8 @@ def test_the_last_observation_is_remembered_by_connection() -> None:
 def test_an_observation_without_a_document_is_remembered_too() -> None:
     """Rows of `connections` come from no document, and their cursor grows all the same."""
     health = changes(None, "connections")
-    health.observe("hq", T2)
-    health.observe("hq", T1)
+    health.observe(LOGIN, T2)
+    health.observe(LOGIN, T1)
     assert sent(health, document(JANUARY), T1) == []
     assert changes(health.state(), "connections").last_observed("hq") == T2
 
@@ -301,9 +303,9 @@ def test_a_state_of_an_unknown_form_is_refused(unknown: Any) -> None:
 def test_the_state_takes_at_most_140_bytes_for_an_account() -> None:
     """Measured on 2,000 accounts with 120 bills each, with numbers of 12 digits."""
     dates = [f"{2016 + month // 12}-{month % 12 + 1:02}-11" for month in range(120)]
-    bills = document(*({"statement_id": day, "billing_date": day} for day in dates)).accounts[0].statements
-    accounts = tuple(Account(str(100_200_300_000 + number), statements=bills) for number in range(2_000))
-    large = Document("Example Power", None, accounts, {})
+    bills = [{"statement_id": day, "billing_date": day} for day in dates]
+    numbers = (str(100_200_300_000 + number) for number in range(2_000))
+    large = of_accounts(*({"account_number": number, "statements": bills} for number in numbers))
     for stream in STREAMS:
         overhead = len(orjson.dumps(after(of_accounts(), stream)))
         assert (len(orjson.dumps(after(large, stream))) - overhead) / 2_000 <= 140, stream

@@ -14,12 +14,24 @@ from source_linkless.config import Login
 from source_linkless.documents import read_document
 from source_linkless.errors import Actor, Status
 from source_linkless.events import Finished
-from source_linkless.health import Delivery, connection_row, delivery_of, is_worth_a_warning, judged
+from source_linkless.health import Delivery, bills_of, connection_row, delivery_of, is_worth_a_warning, judged
 from source_linkless.outcomes import BROKEN, NO_DATA, READY, Outcome, outcome
 
 OBSERVED = "2026-11-22T12:00:00.000000Z"
 LOGIN = Login("hq", "source-of-the-login", username="u", password="a secret password")
 CONTEXT = Context("c-1", "source-of-the-context", "Springfield", "Connected", "DataFound", OBSERVED, ("1", "2"), 2)
+
+
+def delivered(body: bytes, start_date: str | None = None) -> Delivery:
+    """Return the delivery of a document."""
+    document = read_document(body)
+    return delivery_of(document, [bills_of(account) for account in document.accounts()], OBSERVED, start_date)
+
+
+def row_of(*facts: Any) -> dict[str, Any]:
+    """Return the row of a login."""
+    (row,) = connection_row(*facts).dicts()
+    return row
 
 
 def delivery(*accounts: list[str | None], start_date: str | None = None, **envelope: Any) -> Delivery:
@@ -34,7 +46,7 @@ def delivery(*accounts: list[str | None], start_date: str | None = None, **envel
         ],
         **envelope,
     }
-    return delivery_of(read_document(orjson.dumps(body)), OBSERVED, start_date)
+    return delivered(orjson.dumps(body), start_date)
 
 
 def finished(result: Outcome = READY, context: Context | None = CONTEXT) -> Finished:
@@ -131,7 +143,7 @@ def test_bills_before_the_start_date_alone_are_no_hole() -> None:
 
 def test_a_shape_that_cannot_be_read_is_said() -> None:
     """The login is ready, for the stream sustainability has the document, and the row says what is missing."""
-    result = judged(finished(context=None), delivery_of(read_document(b'{"bills": [{}]}'), OBSERVED, None))
+    result = judged(finished(context=None), delivered(b'{"bills": [{}]}'))
     assert (result.status, result.reason) == (Status.READY, None)
     assert result.message == ("The document has an unknown shape (bills): only the stream sustainability can show it.")
 
@@ -174,7 +186,7 @@ def test_a_failure_is_not_judged_by_its_document() -> None:
 def test_a_row_has_everything_that_is_known() -> None:
     """The context's source goes before the configured one; the document's name before the context's."""
     found = delivery(["2026-11-01"], source_name="Springfield Power", source_country="US")
-    assert connection_row(finished(), READY, found, OBSERVED) == {
+    assert row_of(finished(), READY, found, OBSERVED) == {
         "connection_key": "hq",
         "observed_at": OBSERVED,
         "connection_id": "c-1",
@@ -194,7 +206,7 @@ def test_a_row_has_everything_that_is_known() -> None:
 def test_a_row_leaves_out_what_is_unknown() -> None:
     """Unknown is never zero: a login that failed has no counts, and its source is the configured one."""
     failed = outcome("CONNECTION_FAILED", BROKEN, "request 7")
-    row = connection_row(Finished(LOGIN, failed, None, None, 0.0), failed, None, OBSERVED)
+    row = row_of(Finished(LOGIN, failed, None, None, 0.0), failed, None, OBSERVED)
     assert row == {
         "connection_key": "hq",
         "observed_at": OBSERVED,
@@ -209,12 +221,12 @@ def test_a_row_leaves_out_what_is_unknown() -> None:
 
 def test_a_row_of_an_empty_document_counts_zero() -> None:
     """What was counted is told, also when it is nothing."""
-    row = connection_row(finished(context=with_accounts(0)), outcome(None, NO_DATA), delivery(), OBSERVED)
+    row = row_of(finished(context=with_accounts(0)), outcome(None, NO_DATA), delivery(), OBSERVED)
     assert (row["accounts_expected"], row["accounts_delivered"], row["statements_delivered"]) == (0, 0, 0)
 
 
 def test_a_row_s_source_name_may_come_from_the_context() -> None:
     """Without a document the provider's context still knows the utility's name."""
     failed = outcome("CONNECTION_FAILED", BROKEN)
-    assert connection_row(finished(failed), failed, None, OBSERVED)["source_name"] == "Springfield"
+    assert row_of(finished(failed), failed, None, OBSERVED)["source_name"] == "Springfield"
     assert failed.failure is FailureType.config_error

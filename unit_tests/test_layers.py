@@ -24,9 +24,20 @@ ORDER = (
     *("transport", "api", "events", "asking", "running", "submitting", "answering", "linking", "refreshing"),
     *("opening", "orchestration", "checking"),
     # from a document to records
-    *("columns", "content", "documents", "charge_texts", "streams", "changes"),
+    *(
+        "columns",
+        "content",
+        "slices",
+        "statements",
+        "documents",
+        "charge_texts",
+        "rows",
+        "bill_lines",
+        "streams",
+        "changes",
+    ),
     # from what happened to messages, and the doors
-    *("verdict", "health", "check_report", "sync", "source", "launch", "run"),
+    *("verdict", "health", "check_report", "output", "sync", "source", "launch", "run"),
     # the command `linkless`: the file, the terminal, what it does, its door
     *("json_text", "csv_text", "config_text", "config_file", "wording", "screen", "terminal", "prompting"),
     *("workspace", "choosing", "hand_linking", "standing", "tables", "rehearsal", "commands", "cli"),
@@ -35,6 +46,7 @@ ORDER = (
 
 OWNERS = {
     "requests": "transport",  # every call goes through one door, with its time-outs and its masking
+    "msgspec": "slices",  # what is cut and what is decoded is decided in one place
     "pendulum": "clock",  # dates are read and written in one way
 }
 """Libraries that belong to one module of the connector alone."""

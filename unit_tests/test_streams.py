@@ -11,6 +11,7 @@ from airbyte_cdk.models import SyncMode
 from source_linkless.changes import Connection, StreamChanges
 from source_linkless.documents import Document, read_document
 from source_linkless.streams import STREAMS, Delivery, catalog_streams
+from unit_tests.deliveries import delivered as deliver
 
 Row = dict[str, Any]
 
@@ -61,7 +62,7 @@ def document(*bills: Row, **fields: Any) -> Document:
 def rows(stream: str, delivered: Document, start_date: str | None = None) -> list[Row]:
     """Return all rows of a document in a stream."""
     first = StreamChanges(STREAMS[stream], None, start_date=start_date)
-    return list(first.rows(Connection("hq", "c-1"), delivered, SEEN))
+    return list(deliver(first, Connection("hq", "c-1"), delivered, SEEN))
 
 
 def test_sustainability_is_the_account_as_the_provider_gave_it() -> None:
@@ -131,7 +132,7 @@ def test_a_statement_has_each_documented_field_by_its_own_name() -> None:
             "statement_key": "s1",
             "statement_key_basis": "statement_id",
             "other_fields": {"usage": {"kWh": 1000}},
-            "content_hash": delivered.accounts[0].statements[0].content_hash,
+            "content_hash": next(delivered.accounts()).statements[0].content_hash,
         }
     ]
 
@@ -233,7 +234,7 @@ def test_every_record_has_its_key_columns_as_text() -> None:
 
 def test_unchanged_bills_are_not_projected() -> None:
     """A part makes its rows only when they are asked for."""
-    (account,) = document(BILL).accounts
+    (account,) = document(BILL).accounts()
     project = STREAMS["statements"].project
     assert project is not None
     (part,) = project(Delivery(None, document(BILL), account, None)) or []

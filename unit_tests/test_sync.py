@@ -13,6 +13,8 @@ from linkless_simulator.backend import Backend
 from source_linkless.config import parse_config
 from source_linkless.events import Delivered, Event, Finished
 from source_linkless.outcomes import READY
+from source_linkless.output import Messages
+from source_linkless.rows import Rows
 from source_linkless.sync import SelectedStream, SyncMessages, selected_streams
 from unit_tests.worlds import TODAY, Sync, World, catalog_of
 
@@ -26,12 +28,12 @@ class Broken:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._changes, name)
 
-    def rows(self, connection: Any, document: Any, observed_at: str) -> Iterator[dict[str, Any]]:
+    def rows(self, connection_key: str, document: Any, account: Any) -> Iterator[Rows]:
         """Raise for the connection named odd, with a text that must not be shown."""
-        if connection.key == "odd":
+        if connection_key == "odd":
             message = "the content of a bill"
             raise KeyError(message)
-        yield from self._changes.rows(connection, document, observed_at)
+        yield from self._changes.rows(connection_key, document, account)
 
 
 def test_a_document_that_nobody_foresaw_costs_one_login(caplog: Any) -> None:
@@ -47,7 +49,7 @@ def test_a_document_that_nobody_foresaw_costs_one_login(caplog: Any) -> None:
     for login in parsed.logins:
         events += [Delivered(login, None, body), Finished(login, READY, None, None, 1.0)]
     logger = logging.getLogger("airbyte")
-    messages = SyncMessages(config, parsed, streams, now=world.surroundings().now, logger=logger, flush=lambda: None)
+    messages = SyncMessages(config, parsed, streams, now=world.surroundings().now, logger=logger, output=Messages())
     sync = Sync(list[AirbyteMessage](messages.of(events)))
     row = sync.row("odd")
     assert (row["status"], row["reason"], row["actor"]) == ("failed", "UNEXPECTED_ERROR_HERE", "connector")

@@ -1,0 +1,104 @@
+"""JSON text cut into pieces without being decoded; the only module that uses msgspec.
+
+    {"account_number": "1", "site": …, "statements": [{…}, {…}]}
+     └── fields, decoded ───────────┘                └─┴─ items: slices of the same bytes
+
+A slice keeps no object tree alive, and of a body that is mapped from a file not even its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from mmap import mmap
+from typing import Any
+
+import msgspec
+import orjson
+
+from source_linkless.content import TooDeepError, make_numbers_plain, within_record
+
+Body = bytes | mmap
+"""The bytes of an answer; a large one is mapped from a file."""
+
+Slice = msgspec.Raw
+"""A piece of a JSON text: one value, without the space around it."""
+
+_MEMBERS = msgspec.json.Decoder(dict[str, Slice])
+_ITEMS = msgspec.json.Decoder(list[Slice])
+
+
+class UnreadableError(ValueError):
+    """A text is no JSON that could be read, or not the kind of value that was asked for; never quotes the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """An object out of which the objects of one array were cut, not decoded: `items` (None when there is no array).
+
+    `fields` is all the rest, decoded, with plain numbers, nulls included. Items of the array that are no objects are
+    in `fields` under the name of the array; so is what stands in its place.
+    """
+
+    fields: dict[str, Any] = field(repr=False)
+    items: Sequence[Slice] | None = field(repr=False)
+
+
+def cut(text: Body | Slice, array: str) -> Cut:
+    """Cut the objects of the array that is called `array` out of an object.
+
+    Raises:
+        UnreadableError: the text is no JSON, no object, or nested deeper than a record can be.
+    """
+    members = _members(text)
+    pieces = _ITEMS.decode(members.pop(array)) if _begins(members.get(array), b"[") else None
+    fields = {name: _decoded(value) for name, value in members.items()}
+    if odd := [_decoded(piece) for piece in pieces or () if not _begins(piece, b"{")]:
+        fields[array] = odd
+    make_numbers_plain(fields)
+    _refuse_too_deep(fields)
+    return Cut(fields, None if pieces is None else [piece for piece in pieces if _begins(piece, b"{")])
+
+
+def member(text: Slice, name: str) -> Any:
+    """Return one member of an object, decoded, with plain numbers, or None. Raises UnreadableError."""
+    value = _members(text).get(name)
+    values = [] if value is None else [_decoded(value)]
+    make_numbers_plain(values)
+    return values[0] if values else None
+
+
+def size(piece: Slice) -> int:
+    """Return the bytes of a slice."""
+    return memoryview(piece).nbytes
+
+
+def _members(text: Body | Slice) -> dict[str, Slice]:
+    try:
+        return _MEMBERS.decode(text)
+    except msgspec.ValidationError:
+        problem = "is not a JSON object"
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        problem = "is not valid JSON"
+    except RecursionError:
+        problem = "is nested too deeply"
+    raise UnreadableError(problem)  # outside the handlers: their errors may hold the text
+
+
+def _decoded(text: Slice) -> Any:
+    try:
+        return orjson.loads(bytes(text))
+    except orjson.JSONDecodeError:
+        problem = "is not valid JSON"
+    raise UnreadableError(problem)
+
+
+def _refuse_too_deep(value: object) -> None:
+    try:
+        within_record(value)
+    except TooDeepError:
+        raise UnreadableError("is nested too deeply") from None
+
+
+def _begins(text: Slice | None, opening: bytes) -> bool:
+    return text is not None and memoryview(text)[:1] == opening

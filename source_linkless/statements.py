@@ -1,0 +1,116 @@
+"""The bills of one account: what identifies each, whether two are the same, when they are decoded. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import orjson
+
+from source_linkless import columns
+from source_linkless.content import BillContent, Fields, TooDeepError, bill_content, key_of, numbered
+from source_linkless.slices import Slice, size
+
+_KEY_DATES = ("billing_date", "billing_period_start_date", "billing_period_end_date")
+
+_KEPT_BYTES = 4_000_000
+"""Bills of an account up to this size are decoded once; those of a larger one each time they are looked at."""
+
+
+class UnreadableDocument(ValueError):  # noqa: N818 - named for what it is, as in the design
+    """The body is no JSON object that could be read. The text never quotes the content."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentStatement:
+    """A statement object as the provider sent it, repetitions included."""
+
+    content_hash: str
+    source: BillContent | Slice = field(repr=False)
+
+    def content(self) -> BillContent:
+        """Return what it says; of an account too large to be kept it is decoded again."""
+        return self.source if isinstance(self.source, BillContent) else _bill_content(self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One bill. `key_basis` says which field made the `key`: statement_id, statement_number or content.
+
+    `billing_date` is None when the bill has none that is a date.
+    """
+
+    key: str
+    key_basis: str
+    billing_date: str | None
+    sent: SentStatement
+
+    @property
+    def content_hash(self) -> str:
+        """The SHA-256 of everything the provider said about the bill; see `content.BillContent`."""
+        return self.sent.content_hash
+
+    def content(self) -> BillContent:
+        """Return what the bill says; see `SentStatement.content`."""
+        return self.sent.content()
+
+
+def read_statements(number: str, pieces: Sequence[Slice]) -> list[Statement]:
+    """Decode the statement objects of the account `number`, in the order sent, repetitions included.
+
+    Raises:
+        UnreadableDocument: one of them is no JSON or nested deeper than a record can be.
+    """
+    is_kept = sum(map(size, pieces)) <= _KEPT_BYTES
+    return [_statement(number, piece, is_kept=is_kept) for piece in pieces]
+
+
+def distinct(bills: Sequence[Statement]) -> tuple[Statement, ...]:
+    """Return the distinct bills of an account: identical ones are one, others under one key are numbered."""
+    by_key: dict[str, dict[str, Statement]] = defaultdict(dict)
+    for bill in bills:
+        by_key[bill.key].setdefault(bill.content_hash, bill)
+    return tuple(bill for same_key in by_key.values() for bill in _numbered([*same_key.values()]))
+
+
+def _numbered(bills: Sequence[Statement]) -> Iterator[Statement]:
+    ordered = sorted(bills, key=lambda bill: (bill.billing_date or "", bill.content_hash))
+    for ordinal, bill in enumerate(ordered, start=1):
+        key = numbered(bill.key, ordinal)
+        yield bill if key == bill.key else replace(bill, key=key)
+
+
+def identifier(value: object) -> str | None:
+    """Return what identifies something as text, or None for a value that identifies nothing."""
+    if isinstance(value, str):
+        return value if value.strip() else None
+    whole = columns.integer(value)
+    return str(whole) if isinstance(whole, int) else None
+
+
+def _statement(number: str, piece: Slice, *, is_kept: bool) -> Statement:
+    content = _bill_content(piece)
+    key, basis = _statement_key(number, content.fields)
+    date = columns.day(content.fields.get("billing_date"))
+    sent = SentStatement(content.content_hash, content if is_kept else piece)
+    return Statement(key, basis, date if isinstance(date, str) else None, sent)
+
+
+def _bill_content(piece: Slice) -> BillContent:
+    try:
+        return bill_content(bytes(piece))
+    except TooDeepError:
+        problem = "nested too deeply"
+    except orjson.JSONDecodeError:
+        problem = "not valid JSON"
+    raise UnreadableDocument(f"A bill of the document is {problem}.")  # outside the handlers: they hold the text
+
+
+def _statement_key(number: str, fields: Fields) -> tuple[str, str]:
+    for basis in ("statement_id", "statement_number"):
+        key = identifier(fields.get(basis))
+        if key is not None:
+            return key, basis
+    period = [fields.get(name) for name in _KEY_DATES]
+    return key_of([number, *period]), "content"
