@@ -1,25 +1,25 @@
 """The lines of a bill, its charges and payments, as rows. Pure.
 
     {"charge_name": "Tax", "amount": 1.5}  ─►  … "charge_key": "…", "currency_code": "USD", "amount": 1.5, …
-     └── a line as sent, of a known shape: its text is copied ──────────────────────────────└─────────────
+     └── a line as sent: its canonical text is copied ──────────────────────────────────────└─────────────
 
-Lines are most of what a sync sends. One that holds nothing but values of its columns is copied as the text that was
-made to compare it; any other goes through `Columns.split`, and both give the same row.
+Lines are most of what a sync sends. Those that hold nothing but values of their columns are copied as the text that
+was made to compare them; any other goes through `Columns.split`. Both ways give the same row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from source_linkless import columns
 from source_linkless.charge_texts import read_charge_text
-from source_linkless.columns import Columns
-from source_linkless.content import BillContent, line_keys
-from source_linkless.documents import Statement
+from source_linkless.columns import Columns, day, number, text
+from source_linkless.content import Lines, line_keys
 from source_linkless.rows import Members, members
+from source_linkless.statements import Statement
 
 Row = Mapping[str, Any]
 
@@ -28,61 +28,59 @@ _TEXTS_REMEMBERED = 8_192
 
 @dataclass(frozen=True, slots=True)
 class LineRows:
-    """Makes a row of each object in the array `array` of a bill; `derived` reads further columns out of a line."""
+    """Makes a row of each object in the array `array` of a bill.
+
+    `columns` are its columns; `usual` those of a line that is copied: all but a currency of its own, in place of which
+    the row has that of its bill. `derived` reads further columns out of a line.
+    """
 
     array: str
     key_column: str
     columns: Columns
-    derived: Callable[[Mapping[str, Any]], Members] | None = None
+    usual: Columns
+    derived: Callable[[Row], Members] = lambda _: b""
 
-    def of(self, keys: Mapping[str, Any], bill: Statement) -> list[Members]:
-        """Return the rows of a bill; `keys` are columns of all. A line is in the currency of its bill or its own."""
+    def of(self, keys: Row, bill: Statement) -> list[Members]:
+        """Return the rows of a bill; `keys` are columns of all."""
         content = bill.content()
-        lines, texts = _objects(content, self.array)
-        currency, _ = columns.STATEMENT.split({"currency_code": content.fields.get("currency_code")})
-        rests = self._copied(lines, texts, currency) or [self._rest(line, currency) for line in lines]
+        lines = content.lines.get(self.array)
+        if lines is None or not lines.objects:
+            return []
+        code = content.fields.get("currency_code")
+        currency = {"currency_code": code} if isinstance(code, str) else {}
         head = members(keys) + b',"%b":"' % self.key_column.encode()
-        rows = [head + key + rest for key, rest in zip(line_keys(texts), rests, strict=True)]
-        if self.derived is None:
-            return rows
-        return [row + self.derived(line) for row, line in zip(rows, lines, strict=True)]
+        rests = self._copied(lines, currency) or [self._split(line, currency) for line in lines.objects]
+        derived = map(self.derived, lines.objects)
+        return [
+            head + key + rest + more for key, rest, more in zip(line_keys(lines.texts), rests, derived, strict=True)
+        ]
 
-    def _copied(self, lines: Sequence[Mapping[str, Any]], texts: Sequence[bytes], currency: Row) -> list[bytes] | None:
-        """Return what follows the key in each row, as sent; None when a line holds more, or other, than its columns."""
-        if not all(lines) or not self.columns.hold(lines) or any("currency_code" in line for line in lines):
-            return None
+    def _copied(self, lines: Lines, currency: Row) -> list[Members]:
+        """Return what follows the key in each row, as it was sent; nothing unless all lines are usual ones."""
+        if not all(lines.texts) or not self.usual.hold(lines.objects):
+            return []
         between = b'",' + (members(currency) + b"," if currency else b"")
-        return [between + text[1:-1] for text in texts]
+        return [between + line for line in lines.texts]
 
-    def _rest(self, line: Mapping[str, Any], currency: Row) -> bytes:
+    def _split(self, line: Row, currency: Row) -> Members:
         values, other = self.columns.split(line)
         rest = members({**currency, **values} | ({"other_fields": other} if other else {}))
         return b'",' + rest if rest else b'"'
 
 
-def _objects(content: BillContent, array: str) -> tuple[Sequence[Row], Sequence[bytes]]:
-    """Return the objects in an array of lines with their canonical texts; its other items are no lines."""
-    texts = content.lines.get(array, ())
-    items = content.fields[array] if texts else ()
-    if {*map(type, items)} <= {dict}:
-        return items, texts
-    pairs = [(item, text) for item, text in zip(items, texts, strict=True) if isinstance(item, dict)]
-    return [item for item, _ in pairs], [text for _, text in pairs]
-
-
-def _quantity(charge: Mapping[str, Any]) -> Members:
-    text = charge.get("charge_name")
-    return _read_text(text) if isinstance(text, str) else b""
+def _quantity(charge: Row) -> Members:
+    name = charge.get("charge_name")
+    return _read_text(name) if isinstance(name, str) else b""
 
 
 @lru_cache(maxsize=_TEXTS_REMEMBERED)
-def _read_text(text: str) -> Members:
+def _read_text(name: str) -> Members:
     """Return what the text of a charge says, as members that follow others. Most texts come again in every bill."""
-    read = read_charge_text(text)
+    read = read_charge_text(name)
     found = {"quantity": read.quantity, "unit": read.unit, "unit_price": read.unit_price}
-    said = members({name: value for name, value in found.items() if value is not None})
+    said = members({column: value for column, value in found.items() if value is not None})
     return b"," + said if said else b""
 
 
-CHARGES = LineRows("charges", "charge_key", columns.CHARGE, _quantity)
-PAYMENTS = LineRows("payments", "payment_key", columns.PAYMENT)
+CHARGES = LineRows("charges", "charge_key", columns.CHARGE, Columns(charge_name=text, amount=number), _quantity)
+PAYMENTS = LineRows("payments", "payment_key", columns.PAYMENT, Columns(date=day, details=text, amount=number))

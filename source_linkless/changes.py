@@ -27,10 +27,11 @@ import orjson
 
 from source_linkless.documents import Account, Document
 from source_linkless.errors import invalid_state
-from source_linkless.rows import Rows, members
+from source_linkless.rows import Members, Rows, members
 from source_linkless.streams import Delivery, Part, Stream
 
 _FORMAT = 1
+_ROWS_OF_A_BLOCK = 256
 _NO_CURSOR = "__ab_no_cursor_state_message"
 
 
@@ -143,7 +144,7 @@ class StreamChanges:
             if not to_send:
                 return
         common = {"connection_key": connection_key, "observed_at": observed_at, "snapshot_at": snapshot}
-        yield from (Rows(members(common), part.rows()) for part in to_send)
+        yield from _blocks(members(common), to_send)
         newest = max((part.date for part in parts if part.date is not None), default=None)
         known.accounts[number] = _Sent(newest, snapshot, self._digest(parts))
 
@@ -154,6 +155,18 @@ class StreamChanges:
             return ""
         content = orjson.dumps([self._stream.version, *fingerprints])
         return base64.urlsafe_b64encode(hashlib.blake2b(content, digest_size=15).digest()).decode()
+
+
+def _blocks(common: Members, parts: Iterable[Part]) -> Iterator[Rows]:
+    """Put the rows of a few parts together: a block for each would cost more than its rows."""
+    own: list[Members] = []
+    for part in parts:
+        own += part.rows()
+        if len(own) >= _ROWS_OF_A_BLOCK:
+            yield Rows(common, own)
+            own = []
+    if own:
+        yield Rows(common, own)
 
 
 def _written(known: _Known) -> dict[str, Any]:

@@ -55,7 +55,7 @@ _MONEY = (
 )
 _PER = rf" ?(?:/|\b(?:per|each|a|par)\b) ?(?:(?P<bundle>1,?000|100) )?(?P<per>{_UNIT}){_NO_RATIO}"
 
-_ANY_UNIT = re.compile(rf"(?:\b|(?<=[0-9])){_UNIT}", re.IGNORECASE)
+_DIGIT = re.compile("[0-9]")
 _QUANTITY = re.compile(rf"{_NO_TAIL}(?P<sign>[-−]?)(?P<number>{_NUMBER}) ?(?P<unit>{_UNIT}){_NO_RATIO}", re.IGNORECASE)
 _LABELLED = re.compile(
     rf"\b(?P<unit>{_UNIT})\)? ?[:=] ?(?P<sign>[-−]?)(?P<number>{_NUMBER})(?= ?(?:$|[@x×*]))", re.IGNORECASE
@@ -69,15 +69,18 @@ _PRICE_NEXT = re.compile(
 _PRICE_WORD = re.compile(r"[$€£¢/]|\b(?:per|price|rate|cost|cents?)\b", re.IGNORECASE)
 
 # Before a number that is a bound, a factor, a name, or part of a date.
-_NO_QUANTITY = re.compile(
-    r"(?:[0-9] ?[-–—]?|[<>≤≥+×*@]|\b(?:x|first|next|last|over|above|under|below|than|exceeding|beyond|additional"
-    r"|excess|to|until|through|thru|between|from|per|min|minimum|max|maximum|every|each"
-    r"|(?:tier|block|limit|minimum|allowance|excess|step) of"
-    r"|no|number|nr|meter|account|acct|phase|service|rate|tariff|schedule|class|plan|rider|option|type|code"
-    r"|jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
-    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?) ?$",
-    re.IGNORECASE,
+_NO_QUANTITY_WORDS = (
+    *("x", "first", "next", "last", "over", "above", "under", "below", "than", "exceeding", "beyond", "additional"),
+    *("excess", "to", "until", "through", "thru", "between", "from", "per", "min", "minimum", "max", "maximum"),
+    *("every", "each", "no", "number", "nr", "meter", "account", "acct", "phase", "service", "rate", "tariff"),
+    *("schedule", "class", "plan", "rider", "option", "type", "code", "jan", "january", "feb", "february", "mar"),
+    *("march", "apr", "april", "may", "jun", "june", "jul", "july", "aug", "august", "sep", "sept", "september"),
+    *("oct", "october", "nov", "november", "dec", "december"),
 )
+_NO_QUANTITY_PHRASES = [f"{word} of" for word in ("tier", "block", "limit", "minimum", "allowance", "excess", "step")]
+# Read backwards from the number, so that only what stands just before it is looked at.
+_NO_QUANTITY_BACKWARDS = "|".join(words[::-1] for words in (*_NO_QUANTITY_WORDS, *_NO_QUANTITY_PHRASES))
+_NO_QUANTITY = re.compile(rf" ?(?:[-–—]? ?[0-9]|[<>≤≥+×*@]|\.?(?:{_NO_QUANTITY_BACKWARDS})\b)", re.IGNORECASE)
 # Anywhere before a number that has no price beside it: it may be the name of a tier or of a tariff.
 _TIER = re.compile(
     r"\b(?:tier|block|step|level|rate|tariff|schedule|class|plan|rider|min|minimum|max|maximum|limit|threshold"
@@ -126,7 +129,7 @@ class _Quantity:
 def read_charge_text(text: str) -> ChargeText:
     """Read quantity, unit and unit price from the text of a charge, as printed on the bill."""
     plain = " ".join(_WITHIN_NUMBER.sub("’", text[: _LONGEST_TEXT + 1]).split())
-    if len(plain) > _LONGEST_TEXT or not _ANY_UNIT.search(plain):
+    if len(plain) > _LONGEST_TEXT or not _DIGIT.search(plain):
         return ChargeText()
     prices = {price for match in _PRICE_PER.finditer(plain) if (price := _price(match, None)) is not None}
     return _combined(_the_quantity(list(dict.fromkeys(_quantities(plain)))), prices)
@@ -156,14 +159,14 @@ def _quantities(text: str) -> Iterator[_Quantity]:
     for match in _QUANTITY.finditer(text):
         before, after = text[: match.start()], text[match.end() :]
         quantity = _quantity(match, after)
-        if quantity is None or _NO_QUANTITY.search(before):
+        if quantity is None or _NO_QUANTITY.match(before[::-1]):
             continue
         if quantity.price or (_AFTERWARDS.match(after) and not _TIER.search(before)):
             yield quantity
-    for match in _LABELLED.finditer(text):
+    for match in _LABELLED.finditer(text) if ":" in text or "=" in text else ():
         before, after = text[: match.start()], text[match.end() :]
         quantity = _quantity(match, after)
-        if quantity and not _PRICE_WORD.search(before) and not _NO_QUANTITY.search(before):
+        if quantity and not _PRICE_WORD.search(before) and not _NO_QUANTITY.match(before[::-1]):
             yield quantity
 
 

@@ -78,7 +78,8 @@ def numbered(key: str, ordinal: int) -> str:
 
     The second is written `key~2`. A key that ends like that itself gets `~1`, so that no two ever share one.
     """
-    return key if ordinal == 1 and _ORDINAL.fullmatch(key) is None else f"{key}~{ordinal}"
+    is_taken = "~" in key and _ORDINAL.fullmatch(key)
+    return key if ordinal == 1 and not is_taken else f"{key}~{ordinal}"
 
 
 def line_keys(texts: Sequence[bytes]) -> list[bytes]:
@@ -93,16 +94,30 @@ def line_keys(texts: Sequence[bytes]) -> list[bytes]:
     return keys
 
 
-@dataclass(frozen=True, slots=True)
-class BillContent:
-    """Everything the provider said about one bill, with plain numbers.
+@dataclass(slots=True)  # not frozen: a frozen one takes three times as long to make, and every bill makes some
+class Lines:
+    """The items of an array: its objects, with their canonical texts (without braces), and the `odd` others."""
 
-    `lines` are the canonical texts of the items of its arrays of lines, in the order sent. `content_hash` is the
-    SHA-256 of everything; layout, the order of names and lines, 12 against 12.0 make no difference.
+    objects: Sequence[Fields] = field(repr=False)
+    texts: Sequence[bytes] = field(repr=False)
+    odd: Sequence[Any] = field(default=(), repr=False)
+
+    def unordered(self) -> orjson.Fragment:
+        """Return the same JSON text whatever the order of the items."""
+        texts = [b"{" + b"},{".join(sorted(self.texts)) + b"}"] if self.texts else []
+        return orjson.Fragment(b"[" + b",".join(texts + sorted(map(canonical, self.odd))) + b"]")
+
+
+@dataclass(slots=True)
+class BillContent:
+    """Everything the provider said about one bill, with plain numbers; `lines` by the name of their array.
+
+    `content_hash` is the SHA-256 of everything; layout, the order of names and lines, 12 against 12.0 make no
+    difference.
     """
 
     fields: Fields = field(repr=False)
-    lines: Mapping[str, Sequence[bytes]] = field(repr=False)
+    lines: Mapping[str, Lines] = field(repr=False)
     content_hash: str
 
 
@@ -114,21 +129,32 @@ def bill_content(text: bytes) -> BillContent:
         TooDeepError: it is nested deeper than a record can be.
     """
     fields: dict[str, Any] = orjson.loads(text)
-    lines = {name: _line_texts(items) for name in _LINE_ARRAYS if isinstance(items := fields.get(name), list)}
+    lines = {name: _lines(items) for name in _LINE_ARRAYS if isinstance(items := fields.get(name), list)}
     make_numbers_plain(fields, beside=lines)
-    unordered = {name: orjson.Fragment(b"[%b]" % b",".join(sorted(texts))) for name, texts in lines.items()}
+    unordered = {name: found.unordered() for name, found in lines.items()}
     return BillContent(fields, lines, sha256(within_record({**fields, **unordered})).hexdigest())
 
 
-def _line_texts(items: list[Any]) -> list[bytes]:
-    """Return the canonical text of each item; its numbers are made plain where a whole one is written as a double."""
-    texts = [orjson.dumps(item, None, _SORTED) for item in items]
-    written = b",".join((*texts, b""))
-    if b".0," in written or b".0}" in written or b".0]" in written:  # as orjson ends a whole double below the bound
-        make_numbers_plain(items)
-        texts = [orjson.dumps(item, None, _SORTED) for item in items]
-    if b"[" in written or written.count(b"{") > len(items):  # something is nested in them, or looks like it
-        within_record(items)
+def _lines(items: list[Any]) -> Lines:
+    if {*map(type, items)} <= {dict}:
+        return Lines(items, _line_texts(items))
+    make_numbers_plain(items)
+    objects = [item for item in items if isinstance(item, dict)]
+    return Lines(objects, _line_texts(objects), [item for item in items if not isinstance(item, dict)])
+
+
+def _line_texts(objects: list[Any]) -> list[bytes]:
+    """Return the text of each object; its numbers are made plain where a whole one is written as a double."""
+    # A slice is a small object; what orjson returns was allocated large, and many of those at once cost page faults.
+    texts = [orjson.dumps(one, None, _SORTED)[1:-1] for one in objects]
+    written = b"}".join((*texts, b""))
+    if b".0" in written:  # as orjson ends every whole double below the bound
+        for place, text in enumerate(texts):
+            if b".0" in text:
+                make_numbers_plain(objects[place])
+                texts[place] = canonical(objects[place])[1:-1]
+    if b"[" in written or b"{" in written:  # something is nested, or looks like it
+        within_record(objects)
     return texts
 
 

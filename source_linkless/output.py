@@ -61,11 +61,10 @@ class Lines:
         """Write the rows; nothing is left for the caller to send."""
         head = b'{"type":"RECORD","record":{"stream":"%b","data":{%b,' % (stream.encode(), rows.common)
         tail = b'},"emitted_at":%d}}\n' % _now()
-        if rows.own:
-            lines = b"".join((head, (tail + head).join(rows.own), tail))
-            self._block.append(lines)
-            self._bytes += len(lines)
-            self._counts[stream] += len(rows.own)
+        lines = b"".join((head, (tail + head).join(rows.own), tail))
+        self._block.append(lines)
+        self._bytes += len(lines)
+        self._counts[stream] += len(rows.own)
         if self._bytes >= _BLOCK_BYTES:
             self.flush()
         return ()

@@ -26,7 +26,7 @@ def members(columns: Mapping[str, Any]) -> Members:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of one stream; a column stands either in `common` or in each of `own`."""
+    """Rows of one stream, at least one; a column stands either in `common` or in each of `own`."""
 
     common: Members = field(repr=False)
     own: Sequence[Members] = field(repr=False)

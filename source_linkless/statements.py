@@ -22,7 +22,7 @@ class UnreadableDocument(ValueError):  # noqa: N818 - named for what it is, as i
     """The body is no JSON object that could be read. The text never quotes the content."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as in `content`
 class SentStatement:
     """A statement object as the provider sent it, repetitions included."""
 
@@ -34,7 +34,7 @@ class SentStatement:
         return self.source if isinstance(self.source, BillContent) else _bill_content(self.source)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Statement:
     """One bill. `key_basis` says which field made the `key`: statement_id, statement_number or content.
 
@@ -75,6 +75,7 @@ def distinct(bills: Sequence[Statement]) -> tuple[Statement, ...]:
 
 
 def _numbered(bills: Sequence[Statement]) -> Iterator[Statement]:
+    """Give bills that claim one key a key each, whatever their order."""
     ordered = sorted(bills, key=lambda bill: (bill.billing_date or "", bill.content_hash))
     for ordinal, bill in enumerate(ordered, start=1):
         key = numbered(bill.key, ordinal)

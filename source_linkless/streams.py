@@ -43,7 +43,7 @@ class Delivery:
         return [bill for bill in bills if bill.billing_date is None or bill.billing_date >= start]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # as in `content`
 class Part:
     """A piece of an account: equal `fingerprint` means that `rows` would make the same rows again.
 

@@ -89,7 +89,7 @@ class SelectedStream:
     def records(self, blocks: Iterable[Rows], output: Output) -> Iterator[AirbyteMessage]:
         """Send rows; the first of them sets the stream running."""
         for rows in blocks:
-            if not self._is_running and rows.own:
+            if not self._is_running:
                 self._is_running = True
                 yield self.status(AirbyteStreamStatus.RUNNING)
             yield from output.records(self.name, rows)
