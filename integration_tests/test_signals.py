@@ -1,17 +1,19 @@
-"""How a process ends before its work is done: told to stop, or by a fault of its own."""
+"""How a process ends before its work is done: told to stop, left unread, or by a fault of its own."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from time import monotonic
 
-from integration_tests.connector import Connector, Run, ended, login_at
+from integration_tests.connector import LONGEST_SECONDS, PROGRAM, Connector, Run, ended, login_at
 from linkless_simulator import Simulator
 
 TERMINATED = 128 + signal.SIGTERM
+UNREAD = 128 + signal.SIGPIPE
 FAULTY_CONSUMER = """
 import asyncio
 from source_linkless.handover import events
@@ -77,6 +79,32 @@ def test_sigterm_finds_its_handler_before_the_connector_is_loaded(simulator: Sim
     run, seconds = terminated(process, b"")
     assert (run.code, run.stdout) == (TERMINATED, "")
     assert seconds < 2
+
+
+def unread(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
+    """Stop reading the output of a process; return its exit code and what it said of it."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process.stderr as errors:
+        return process.wait(LONGEST_SECONDS), errors.read()
+
+
+def test_a_form_that_nobody_reads_is_no_fault() -> None:
+    """`source-linkless spec | true` ends as a shell expects it of a broken pipe, without a traceback."""
+    nowhere, output = os.pipe()
+    os.close(nowhere)
+    with os.fdopen(output, "wb") as unread_output:
+        run = subprocess.run([str(PROGRAM), "spec"], stdout=unread_output, stderr=subprocess.PIPE, check=False)
+    assert (run.returncode, run.stderr) == (UNREAD, b"")
+
+
+def test_a_sync_that_nobody_reads_any_more_ends(simulator: Simulator, tmp_path: Path) -> None:
+    """`source-linkless read ... | head -1` ends at its next line, without a traceback."""
+    process = Connector(tmp_path).start_read(login_at(simulator, "user_good"))
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    assert unread(process) == (UNREAD, b"")
 
 
 def test_a_fault_while_logins_wait_ends_the_process() -> None:

@@ -63,7 +63,8 @@ def test_the_wheel_holds_just_the_package(wheel: Path) -> None:
     package = ROOT / "source_linkless"
     files = {path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     assert names == {str(path.relative_to(ROOT)) for path in files}
-    assert {"source_linkless/spec.yaml", "source_linkless/py.typed", "source_linkless/schemas/statements.json"} <= names
+    data = {"spec.yaml", "py.typed", "schemas/statements.json", "messages/spec.json", "messages/catalog.json"}
+    assert {f"source_linkless/{name}" for name in data} <= names
 
 
 def test_pip_finds_everything_it_declares(connector: Path) -> None:

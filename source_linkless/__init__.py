@@ -1,20 +1,17 @@
 """Airbyte source for utility bills behind portal logins.
 
-The class is imported when it is asked for: the console entry must catch signals before the CDK's two seconds of
-imports.
+The class is imported when it is asked for: the console entry must answer and catch signals before the CDK's two
+seconds of imports. `typing`, too, would be imported for nothing.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from source_linkless.source import SourceLinkless
 
 __all__ = ["SourceLinkless"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name == "SourceLinkless":
         from source_linkless.source import SourceLinkless  # noqa: PLC0415 - see the module's docstring
 

@@ -24,20 +24,10 @@ ORDER = (
     *("transport", "api", "events", "asking", "running", "submitting", "answering", "linking", "refreshing"),
     *("opening", "orchestration", "checking"),
     # from a document to records
-    *(
-        "columns",
-        "content",
-        "slices",
-        "statements",
-        "documents",
-        "charge_texts",
-        "rows",
-        "bill_lines",
-        "streams",
-        "changes",
-    ),
+    *("columns", "content", "slices", "statements", "documents", "charge_texts"),
+    *("rows", "bill_lines", "streams", "changes"),
     # from what happened to messages, and the doors
-    *("verdict", "health", "check_report", "output", "sync", "source", "launch", "run"),
+    *("verdict", "health", "check_report", "output", "sync", "source", "launch", "ending", "prepared", "run"),
     # the command `linkless`: the file, the terminal, what it does, its door
     *("json_text", "csv_text", "config_text", "config_file", "wording", "screen", "terminal", "prompting"),
     *("workspace", "choosing", "hand_linking", "standing", "tables", "rehearsal", "commands", "cli"),
