@@ -28,6 +28,10 @@ def _launch(arguments: list[str]) -> None:
     from source_linkless.ending import end_on_sigterm  # noqa: PLC0415 - see the module's docstring
 
     end_on_sigterm()
-    from source_linkless.launch import launch  # noqa: PLC0415 - SIGTERM must find its handler before the CDK's imports
+    # from here on: SIGTERM must find its handler before a second of imports
+    from source_linkless.docstrings import leave_docstrings_unread  # noqa: PLC0415 - see above
+
+    leave_docstrings_unread()
+    from source_linkless.launch import launch  # noqa: PLC0415 - see above
 
     launch(arguments)

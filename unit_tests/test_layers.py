@@ -27,7 +27,8 @@ ORDER = (
     *("columns", "content", "slices", "statements", "documents", "charge_texts"),
     *("rows", "bill_lines", "streams", "changes"),
     # from what happened to messages, and the doors
-    *("verdict", "health", "check_report", "output", "sync", "source", "launch", "ending", "prepared", "run"),
+    *("verdict", "health", "check_report", "output", "sync", "source", "launch"),
+    *("ending", "docstrings", "prepared", "run"),
     # the command `linkless`: the file, the terminal, what it does, its door
     *("json_text", "csv_text", "config_text", "config_file", "wording", "screen", "terminal", "prompting"),
     *("workspace", "choosing", "hand_linking", "standing", "tables", "rehearsal", "commands", "cli"),
