@@ -13,10 +13,7 @@ import orjson
 import pytest
 import yaml
 from airbyte_cdk.models import AirbyteCatalog
-
-# The validators of the platform's own acceptance tests: strict integers, dates that are dates.
 from airbyte_cdk.test.standard_tests._catalog_checks import find_catalog_problems
-from airbyte_cdk.test.standard_tests._read_assertions import RecordFormatChecker, StrictIntegerDraft7Validator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +26,7 @@ from source_linkless.changes import Connection, StreamChanges
 from source_linkless.documents import read_document
 from source_linkless.streams import STREAMS, catalog_streams
 from unit_tests.deliveries import delivered
+from unit_tests.record_rules import validator
 
 CONTRACT = Path(__file__).parent.parent / "contract" / "openapi.yaml"
 TODAY = date(2026, 3, 1)
@@ -104,12 +102,6 @@ def invalid(body: bytes) -> list[str]:
         for row in delivered(StreamChanges(stream, None, start_date=None), Connection("hq", "c-1"), document, SEEN)
         for error in validator(name).iter_errors(row)
     ]
-
-
-@cache
-def validator(stream: str) -> Any:
-    """Return the strict validator of a stream's records."""
-    return StrictIntegerDraft7Validator(STREAMS[stream].json_schema(), format_checker=RecordFormatChecker())
 
 
 @pytest.mark.parametrize("stream", STREAMS)
