@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 
 import pendulum
@@ -46,11 +47,13 @@ def parse_moment(text: object) -> DateTime | None:
 def stamp_after(moment: DateTime, previous: str | None) -> str:
     """Stamp a moment, but later than `previous` even if the clock was stepped back in between.
 
-    `observed_at` of a connection must grow from sync to sync: it is the cursor of every stream.
+    `observed_at` of a connection must grow from sync to sync: it is the cursor of every stream. Nothing is later than
+    the last moment of the calendar, which only a damaged state can hold: it is passed over.
     """
     earliest = parse_moment(previous)
-    if earliest is not None and moment <= earliest:
-        moment = earliest.add(microseconds=1)
+    with suppress(OverflowError):
+        if earliest is not None and moment <= earliest:
+            moment = earliest.add(microseconds=1)
     return stamp(moment)
 
 

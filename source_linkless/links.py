@@ -27,6 +27,7 @@ from typing import Any
 from source_linkless.clock import Now, hours_since, is_later, stamp
 from source_linkless.config import Config, Login
 from source_linkless.errors import invalid_configuration
+from source_linkless.fields import is_whole
 
 LIMIT_BYTES = 60_000
 """Secret stores commonly take 64 KiB for one value; beyond this size we warn."""
@@ -210,9 +211,9 @@ def _read(text: str) -> dict[str, Any]:
         value = json.loads(text or "{}")
         connections = {key: _link(entry) for key, entry in value.get("connections", {}).items()}
         salt = value.get("salt")
-        if not isinstance(salt, str | None) or (connections and not salt):
+        if not (salt is None or _is_text(salt)) or (connections and not salt):
             raise ValueError  # noqa: TRY301 - one message for everything that cannot be read
-    except (ValueError, TypeError, AttributeError, KeyError):
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         message = f"'links', where the connector remembers its links, cannot be read; nothing was submitted. {_ADVICE}"
         raise invalid_configuration(message) from None  # the cause would quote the tokens
     return {"salt": salt, "connections": connections}
@@ -222,6 +223,12 @@ def _link(entry: dict[str, Any]) -> Link:
     texts = {name: entry.get(name) for name in ("access_token", "refused")}
     submitted = tuple(entry.get("submitted", ()))
     known = [entry["identity"], entry["login"], *submitted, *(text for text in texts.values() if text is not None)]
-    if not all(isinstance(text, str) and text for text in known) or any(text and not text.strip("*") for text in known):
+    if not all(_is_text(text) and text.strip("*") for text in known):
         raise ValueError
-    return Link(entry["identity"], entry["login"], submitted=submitted, updating=entry.get("updating"), **texts)
+    updating = True if entry.get("updating") else None
+    return Link(entry["identity"], entry["login"], submitted=submitted, updating=updating, **texts)
+
+
+def _is_text(value: object) -> bool:
+    """Tell whether a value is text that can be sent; half a surrogate pair cannot."""
+    return isinstance(value, str) and is_whole(value)

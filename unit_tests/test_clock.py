@@ -88,6 +88,7 @@ def test_no_text_is_an_error(text: str) -> None:
         ("2026-11-22T11:59:59.999999Z", STAMPED),
         (STAMPED, "2026-11-22T12:00:00.000001Z"),
         ("2026-11-23T00:00:00.000000Z", "2026-11-23T00:00:00.000001Z"),
+        ("9999-12-31T23:59:59.999999Z", STAMPED),
     ],
 )
 def test_a_stamp_is_later_than_the_previous_one(previous: str | None, expected: str) -> None:
