@@ -9,13 +9,14 @@ import orjson
 import pytest
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from hypothesis import given, settings
+from hypothesis import given
 
 from source_linkless.changes import Connection, StreamChanges
 from source_linkless.documents import Document, read_document
 from source_linkless.streams import STREAMS
 from unit_tests.deliveries import delivered as deliver
 from unit_tests.deliveries import vanished
+from unit_tests.fuzzing import examples
 from unit_tests.histories import Step, World, histories
 
 T1, T2, T3 = (f"2026-0{month}-01T06:00:00.000000Z" for month in (1, 2, 3))
@@ -59,7 +60,7 @@ def keys(rows: list[Row]) -> list[tuple[str, str]]:
     return [(row["statement_key"], row["snapshot_at"]) for row in rows]
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 @given(histories())
 def test_a_destination_shows_the_newest_document_after_any_history(history: list[Step]) -> None:
     """Upserted by primary key and filtered by `snapshot_at`, the rows are those of the newest documents.

@@ -5,10 +5,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from source_linkless.charge_texts import ChargeText, read_charge_text
+from unit_tests.fuzzing import examples
 
 PRICED = {
     # quantity, unit and price
@@ -178,7 +179,7 @@ def test_a_text_means_what_it_says_plainly(text: str, expected: ChargeText) -> N
 WORDS = ("1", "234", "1,234.5", "$0.05", "5 ¢", "/", "per", "@", "x", "kWh", "kW", "CCF", "gal", "-", "(", ":", "first")
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 @given(st.lists(st.sampled_from(WORDS), max_size=12))
 def test_no_text_makes_it_fail_or_contradict_itself(words: list[str]) -> None:
     """A unit comes with a quantity or a price, and neither comes without a unit."""

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from source_linkless import csv_text, json_text
 from source_linkless.config_file import ConfigFile, FileProblem
 from source_linkless.config_text import ConfigText, lacks_password
 from source_linkless.fleet import read_entries
+from unit_tests.fuzzing import examples
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -31,7 +32,7 @@ INDENTS = st.sampled_from([None, 0, 2, "\t"])
 CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=6).map(str.strip)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(OBJECTS, st.text(max_size=3), JSON_VALUES, INDENTS)
 def test_a_property_is_set_and_the_order_stays(before: dict[str, Any], name: str, value: Any, indent: Any) -> None:
     """The result is the same object with one property set, at its old place or at the end."""
@@ -40,7 +41,7 @@ def test_a_property_is_set_and_the_order_stays(before: dict[str, Any], name: str
     assert list(json.loads(json_text.replaced(text, [name], value))) == list({**before, name: value})
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(OBJECTS, st.text(max_size=3), INDENTS)
 def test_a_property_is_taken_out_and_the_others_stay(before: dict[str, Any], name: str, indent: Any) -> None:
     """The result is the same object without the property, in its order."""
@@ -49,7 +50,7 @@ def test_a_property_is_taken_out_and_the_others_stay(before: dict[str, Any], nam
     assert list(after.items()) == [item for item in before.items() if item[0] != name]
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.lists(JSON_VALUES, min_size=1, max_size=4), st.data(), INDENTS)
 def test_an_item_of_an_array_is_taken_out(before: list[Any], data: st.DataObject, indent: Any) -> None:
     """Positions count from 0."""
@@ -97,7 +98,7 @@ def _csv(rows: list[dict[str, str]], delimiter: str, ending: str, blank: str) ->
     return page.getvalue()
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(ROWS, st.data(), st.sampled_from(",;\t"), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "\n"]))
 def test_a_cell_of_a_list_is_changed(
     rows: list[dict[str, str]], data: st.DataObject, delimiter: str, ending: str, blank: str

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import pendulum
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from source_linkless.clock import days_between, hours_since, is_later, parse_moment, stamp, stamp_after, utc_now
+from unit_tests.fuzzing import examples
 
 NOON = pendulum.datetime(2026, 11, 22, 12)
 STAMPED = "2026-11-22T12:00:00.000000Z"
@@ -23,7 +24,7 @@ def test_the_present_moment_is_in_utc() -> None:
     assert utc_now().timezone_name == "UTC"
 
 
-@settings(derandomize=True, max_examples=50, deadline=None)
+@examples(50)
 @given(moments, moments)
 def test_text_order_is_time_order(one: pendulum.DateTime, other: pendulum.DateTime) -> None:
     """A destination that sorts stamps as text sorts them by time."""
@@ -36,7 +37,7 @@ def test_a_stamp_is_in_utc_with_microseconds() -> None:
     assert stamp(NOON.in_timezone("America/Toronto")) == STAMPED
 
 
-@settings(derandomize=True, max_examples=50, deadline=None)
+@examples(50)
 @given(moments)
 def test_a_stamp_can_be_read_back(moment: pendulum.DateTime) -> None:
     """Nothing of a moment is lost in writing."""
@@ -71,7 +72,7 @@ def test_what_is_no_moment_is_unknown(text: object) -> None:
     assert parse_moment(text) is None
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@examples(200)
 @given(st.one_of(st.text(max_size=25), st.builds("{}{}".format, st.dates(), texts)))
 @example("0001-01-01T00:00:00+00:01")
 def test_no_text_is_an_error(text: str) -> None:

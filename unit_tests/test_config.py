@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from source_linkless.config import Config, Login, parse_config
+from unit_tests.fuzzing import examples
 from unit_tests.raw_forms import (
     ENTRY,
     LOGIN,
@@ -446,7 +447,7 @@ def assert_silent(raw: Any) -> None:
     assert not [part for part in parts if part in said]
 
 
-@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@examples(200)
 @given(raw=VALUES | st.builds(form, VALUES) | st.builds(fleet, VALUES) | st.dictionaries(NAMES, VALUES))
 def test_no_configuration_breaks_the_reader(raw: Any) -> None:
     """Whatever JSON arrives, it is understood or refused in a sentence that holds no secret."""
@@ -458,7 +459,7 @@ BROKEN_PLACES = st.sampled_from(
 )
 
 
-@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@examples(200)
 @given(name=BROKEN_PLACES, listed=st.booleans(), cut=st.integers(0, 200), as_csv=st.booleans())
 def test_a_secret_is_never_repeated(name: str, cut: int, *, listed: bool, as_csv: bool) -> None:
     """A secret in any field, of the form or of a list cut off anywhere, stays out of what is said."""

@@ -9,10 +9,11 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from source_linkless.documents import Account, Document, UnreadableDocument, read_document
+from unit_tests.fuzzing import examples
 from unit_tests.histories import scrambled, shuffled
 
 Bill = dict[str, Any]
@@ -336,7 +337,7 @@ _envelopes = st.dictionaries(
 )
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 @given(_envelopes)
 def test_keys_are_unique_text_in_any_document(envelope: Bill) -> None:
     """Whatever JSON arrives, accounts and bills have keys that no other of their kind has."""
@@ -349,7 +350,7 @@ def test_keys_are_unique_text_in_any_document(envelope: Bill) -> None:
         assert all(names)
 
 
-@settings(max_examples=200, derandomize=True, deadline=None)
+@examples(200)
 @given(st.lists(_bills, max_size=6), st.integers(0, 999))
 def test_keys_and_hashes_depend_on_content_alone(bills: list[Bill], seed: int) -> None:
     """The same bills in another order and notation are the same keys with the same hashes."""

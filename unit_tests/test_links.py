@@ -10,11 +10,12 @@ import pendulum
 import pytest
 from airbyte_cdk import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from source_linkless.config import Login, parse_config
 from source_linkless.links import LIMIT_BYTES, Link, Links, Step
+from unit_tests.fuzzing import examples
 from unit_tests.raw_forms import LOGIN, MASK, TOKEN, UTILITY, fleet, form
 
 NOON = pendulum.datetime(2026, 11, 22, 12)
@@ -469,7 +470,7 @@ def test_a_link_shows_no_token() -> None:
 DEEDS = ["token", "refused", "lost", "not reached", "refresh", "refresh refused", "forget", "password", "attempt"]
 
 
-@settings(derandomize=True, max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(st.tuples(st.sampled_from(DEEDS), st.floats(0.0, 30.0)), max_size=16))
 def test_no_history_submits_a_login_too_often(history: list[tuple[str, float]]) -> None:
     """Whatever happens, no login is submitted a third time within 24 hours, nor at all once it was refused.

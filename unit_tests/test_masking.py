@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from source_linkless.config import secrets_in
+from unit_tests.fuzzing import examples
 from unit_tests.raw_forms import ENTRY, LOGIN, PLANTED, TOKEN, UTILITY, fleet, form
 
 SECRET = "secret-1"
@@ -127,7 +128,7 @@ def test_the_words_of_a_sentence_are_not_masked() -> None:
     assert not {"key", "method", "login", "attempt", "1", "password"} & set(found)
 
 
-@settings(max_examples=200, derandomize=True, deadline=None, database=None)
+@examples(200)
 @given(
     cut=st.integers(JSON_WITH_SECRETS.index(TOKEN) + len(TOKEN), len(JSON_WITH_SECRETS)),
     noise=st.text(max_size=5),
@@ -137,7 +138,7 @@ def test_a_list_cut_off_behind_its_secrets_keeps_none_from_the_mask(cut: int, no
     assert PLANTED in secrets_in(fleet(JSON_WITH_SECRETS[:cut] + noise))
 
 
-@settings(max_examples=100, derandomize=True, deadline=None, database=None)
+@examples(100)
 @given(password=st.text(min_size=1).filter(lambda text: text.strip().strip("*")), listed=st.booleans())
 def test_every_password_is_found(password: str, *, listed: bool) -> None:
     """No text is too strange to be a secret."""

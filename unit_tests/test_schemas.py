@@ -14,7 +14,7 @@ import pytest
 import yaml
 from airbyte_cdk.models import AirbyteCatalog
 from airbyte_cdk.test.standard_tests._catalog_checks import find_catalog_problems
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from linkless_simulator.bills import Sizes
@@ -26,6 +26,7 @@ from source_linkless.changes import Connection, StreamChanges
 from source_linkless.documents import read_document
 from source_linkless.streams import STREAMS, catalog_streams
 from unit_tests.deliveries import delivered
+from unit_tests.fuzzing import examples
 from unit_tests.record_rules import validator
 
 CONTRACT = Path(__file__).parent.parent / "contract" / "openapi.yaml"
@@ -192,7 +193,7 @@ _envelope = _object(
 )
 
 
-@settings(max_examples=150, derandomize=True, deadline=None)
+@examples(150)
 @given(_envelope)
 def test_records_of_any_document_are_valid(envelope: dict[str, Any]) -> None:
     """A wrongly typed value never reaches a column that cannot hold it."""

@@ -8,10 +8,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from source_linkless.waiting import Deadline, Pace, RateLimit, Retries, every, pause, time
+from unit_tests.fuzzing import examples
 from unit_tests.jumping_loop import in_jumping_time
 
 A_LITTLE = 1e-6
@@ -41,7 +42,7 @@ def grants(per_second: float, *asks: tuple[float, str]) -> list[tuple[str, float
     return served
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@examples(100)
 @given(seconds, st.integers(1, 100_000), intervals, rates)
 def test_a_pause_follows_the_law(age: float, waiting: int, interval: float, rate: float) -> None:
     """Never shorter than the poll interval; else at most a fifth of the age, and what the rate has for all."""
@@ -51,7 +52,7 @@ def test_a_pause_follows_the_law(age: float, waiting: int, interval: float, rate
     assert wait <= max(interval, waiting / rate)
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@examples(100)
 @given(st.floats(0.1, 3600.0), st.integers(1, 100_000), intervals, rates)
 def test_readiness_is_noticed_soon(ready: float, waiting: int, interval: float, rate: float) -> None:
     """Whenever a connection becomes ready, the next look comes within a fifth of its wait or one poll interval."""
@@ -76,7 +77,7 @@ def test_retries_pause_longer_each_time_and_end(failures: int, expected: float |
     assert Retries().pause(failures, chance=1.0) == expected
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@examples(100)
 @given(st.integers(1, 60), st.floats(0.0, 1.0))
 def test_jitter_stays_between_the_half_and_the_whole(failures: int, chance: float) -> None:
     """Those who failed together come back at different times, never at once and never after the longest pause."""
@@ -133,7 +134,7 @@ def test_a_burst_is_a_quarter_of_a_second_deep() -> None:
     assert [moment for _, moment in grants(8, *asks)] == [10, 10, 10, 10.125, 10.25]
 
 
-@settings(derandomize=True, max_examples=60, deadline=None)
+@examples(60)
 @given(rates, st.lists(st.floats(0.0, 20.0), min_size=2, max_size=40))
 def test_the_rate_is_never_exceeded(rate: float, moments: list[float]) -> None:
     """In no stretch of time do more requests go than the rate allows in it and a quarter of a second, plus one."""
@@ -143,7 +144,7 @@ def test_the_rate_is_never_exceeded(rate: float, moments: list[float]) -> None:
             assert end <= (last - first + 0.25) * rate + 1 + 0.001
 
 
-@settings(derandomize=True, max_examples=60, deadline=None)
+@examples(60)
 @given(rates, st.lists(st.floats(0.0, 20.0), min_size=2, max_size=40))
 def test_no_turn_is_wasted(rate: float, moments: list[float]) -> None:
     """While anybody waits, the distance between two requests is at most the usual one."""
