@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from airbyte_cdk.sources.source import Source
 
 from source_linkless.check_report import CheckReport
 from source_linkless.checking import check_all
-from source_linkless.errors import Problem
+from source_linkless.errors import Problem, invalid_state
 from source_linkless.events import Event, Finished, LinksChanged, Moved
 from source_linkless.handover import events
 from source_linkless.orchestration import Surroundings, opened, sync_all
@@ -45,6 +46,16 @@ class SourceLinkless(Source):
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:  # noqa: ARG002 - the CDK's signature
         """Take the configuration as it is; unlike the CDK's, without writing its secrets into a temporary file."""
         return config
+
+    @classmethod
+    def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
+        """Read the file of the incoming state; raises a config error where the CDK would end with a trace."""
+        with suppress(ValueError, TypeError):
+            return super().read_state(state_path)
+        raise invalid_state(
+            "The file of the state cannot be read: it must hold an array of the last state of each stream; [] loads "
+            "everything afresh."
+        )
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:  # noqa: ARG002 - the CDK's signature
         """Return the catalog, without any network."""

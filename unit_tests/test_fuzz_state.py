@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from airbyte_cdk.models import AirbyteStateMessage, AirbyteStateMessageSerializer, SyncMode
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from source_linkless import SourceLinkless
 from source_linkless.streams import STREAMS
 from unit_tests.fuzzing import examples, result_or_refusal, sentence_of
 from unit_tests.record_rules import broken_rules
-from unit_tests.strange_json import anything, damaged
+from unit_tests.strange_json import anything, damaged, damaged_text
 from unit_tests.worlds import Sync, World, catalog_of
 
 Row = dict[str, Any]
@@ -55,6 +57,9 @@ def messages_of(blobs: dict[str, Any]) -> list[AirbyteStateMessage]:
         )
         for name, blob in json.loads(json.dumps(blobs)).items()
     ]
+
+
+FILE = json.dumps([AirbyteStateMessageSerializer.dump(state) for state in messages_of(VALID)])
 
 
 def land(tables: Tables, sync: Sync) -> Tables:
@@ -114,6 +119,33 @@ def test_a_foreign_state_is_refused_or_taken_for_none(name: str, value: Any) -> 
     sync = read_or_refused(World(), AFTER, {name: value})
     if sync is not None:
         assert shown(land({}, sync)) == shown(land({}, syncing(World(), AFTER, [])))
+
+
+_messages = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["STREAM", "GLOBAL", "LEGACY"]) | anything,
+        "stream": st.fixed_dictionaries({"stream_descriptor": st.just({"name": "accounts"}), "stream_state": anything}),
+        "global": anything,
+        "data": anything,
+    },
+)
+
+
+@examples(60)
+@given(anything.map(json.dumps) | st.lists(_messages, max_size=2).map(json.dumps) | damaged_text(st.just(FILE)))
+@example("5")
+@example('{"format": 1, "connections": {}}')
+def test_a_file_of_states_is_read_or_refused(text: str) -> None:
+    """Whatever a runner passes as `--state`, it is a list of states or one sentence that says what belongs there."""
+    with NamedTemporaryFile("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        states, refusal = result_or_refusal(lambda: SourceLinkless.read_state(file.name))
+    if refusal is None:
+        assert isinstance(states, list)
+    else:
+        assert sentence_of(refusal).startswith("The file of the state cannot be read: ")
 
 
 def read_or_refused(world: World, delivered: Row, states: dict[str, Any]) -> Sync | None:
