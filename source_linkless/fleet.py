@@ -128,9 +128,9 @@ def _columns(header: list[str]) -> list[str]:
     # A list without its header would have its first login quoted as unknown columns.
     if len(set(columns) & set(FLEET_COLUMNS)) < 2:  # noqa: PLR2004 - one name alone may be somebody's value
         raise UnreadableError(f"must be a JSON array, or CSV whose first line names the columns (known are {KNOWN})")
-    for name in columns:
-        if name not in FLEET_COLUMNS:
-            raise UnreadableError(f"has an unknown column {shown_name(name)} (known are {KNOWN})")
+    for number, name in enumerate(columns, start=1):
+        if name not in FLEET_COLUMNS:  # not repeated: a paste that lost its line ends has passwords in its first line
+            raise UnreadableError(f"has an unknown column, number {number} of its first line (known are {KNOWN})")
         if columns.count(name) > 1:
             raise UnreadableError(f"has the column {shown_name(name)} twice")
     return columns

@@ -94,11 +94,11 @@ TEXT_MISTAKES: list[tuple[str, str]] = [
     ),
     (
         f"key,source_id,username,pasword\nhq,{UTILITY},u,p",
-        f'has an unknown column "pasword" (known are {KNOWN})',
+        f"has an unknown column, number 4 of its first line (known are {KNOWN})",
     ),
     (
         f"key,source_id,username,pass-wörd\nhq,{UTILITY},u,p",
-        f"has an unknown column with an unusual name (known are {KNOWN})",
+        f"has an unknown column, number 4 of its first line (known are {KNOWN})",
     ),
     ("key,password,password\na,b,c", 'has the column "password" twice'),
     (

@@ -62,6 +62,9 @@ def _form(connection: dict[str, Any], **options: Any) -> dict[str, Any]:
     return {**keys, "connection": connection, **options}
 
 
+# A field of one line turns the end of the header into a space, or a tool into a comma.
+JOINED = tuple(as_csv([entry]).replace("\r\n", end) for entry in (ENTRIES[0], ENTRIES[2]) for end in " ,")
+REORDERED = [{name: entry.get(name) for name in ("password", *ENTRIES[0])} for entry in ENTRIES[:1]]
 _listed = (json.dumps(ENTRIES), json.dumps(ENTRIES, indent=1), as_csv(ENTRIES), as_csv(ENTRIES[::-1], ";"))
 CONNECTIONS: tuple[dict[str, Any], ...] = (
     {"method": "login", **ENTRIES[0], "key": "site"},
@@ -97,7 +100,8 @@ def badly_pasted(draw: st.DrawFn) -> Any:
     return raw
 
 
-wrong = damaged(valid) | damaged(valid) | misplaced() | badly_pasted() | badly_pasted() | anything
+joined = st.sampled_from((*JOINED, *(as_csv(REORDERED).replace("\r\n", end) for end in " ,"))).map(fleet)
+wrong = joined | damaged(valid) | damaged(valid) | misplaced() | badly_pasted() | badly_pasted() | anything
 
 
 class Listener(logging.Handler):
