@@ -9,21 +9,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
 
+from source_linkless.clock import seconds_until
 from source_linkless.errors import Meaning, Problem, Then
-from source_linkless.outcomes import GONE, PROVIDER_DOWN, UNKNOWN, of_answer
-from source_linkless.transport import Answer, Request, Transport, Unreachable
+from source_linkless.outcomes import GONE, NO_ANSWER, UNKNOWN, of_answer
+from source_linkless.transport import Answer, Body, Request, Transport, Unreachable
 from source_linkless.waiting import RateLimit
 
-_DOCUMENT_SECONDS = 180.0
 _SMALL = 16_384  # an error object under a 200 is small; a document that large is not looked through
 _REQUEST_IDS = ("x-request-id", "x-deck-correlation-id", "cf-ray")
 _CODE = re.compile(r"\w{1,64}", re.ASCII)
+_ID = re.compile(r"[!-~]{1,100}")  # whatever else stands there is none, and does not belong into a log
 _OK, _NOT_FOUND, _GONE = 200, 404, 410
 
 
@@ -139,10 +138,10 @@ class Api:
         """Have the provider log in once more with the stored credentials (API notes, section 3). Never repeat."""
         await self._call(Request("/connection/refresh", orjson.dumps({"access_token": access_token}), once=True))
 
-    async def document(self, access_token: str) -> bytes:
+    async def document(self, access_token: str) -> Body:
         """Ask for everything the connection has (API notes, section 4); returns the undecoded body."""
         body = orjson.dumps({"access_token": access_token})
-        answer = await self._call(Request("/sustainability/get", body, _DOCUMENT_SECONDS), gone=True)
+        answer = await self._call(Request("/sustainability/get", body, large=True), gone=True)
         return answer.body
 
     async def _ask(
@@ -160,7 +159,7 @@ class Api:
         try:
             answer = await self._transport(request)
         except Unreachable as error:
-            raise Problem(error.word, PROVIDER_DOWN, detail=request.path, reached=error.reached) from None
+            raise Problem(error.word, NO_ANSWER[error.word], detail=request.path, reached=error.reached) from None
         problem = _problem_in(answer, request.path, gone=gone)
         if problem is None or problem.meaning.then is Then.WAIT:  # "not ready" is an answer like any other
             self._limit.went_well()
@@ -187,26 +186,22 @@ def _problem_in(answer: Answer, path: str, *, gone: bool) -> Problem | None:
 
 
 def _problem(code: str | None, answer: Answer, path: str, meaning: Meaning) -> Problem:
-    ids = [f"{name} {answer.headers[name]}" for name in _REQUEST_IDS if name in answer.headers]
+    ids = [f"{name} {answer.headers[name]}" for name in _REQUEST_IDS if _ID.fullmatch(answer.headers.get(name, ""))]
     detail = ", ".join([path, f"HTTP {answer.status}", *ids])
     word = code if code is not None else f"HTTP_{answer.status}"
-    return Problem(word, meaning, detail=detail, retry_after=_retry_after(answer.headers.get("retry-after")))
+    return Problem(word, meaning, detail=detail, retry_after=_retry_after(answer.headers))
 
 
-def _retry_after(value: str | None) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Read `Retry-After`, seconds or an HTTP date, as seconds; None when it is absent or makes no sense."""
-    if value is None:
-        return None
-    if value.strip().isdecimal():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    value = headers.get("retry-after", "").strip()
+    return float(value) if value.isdecimal() else seconds_until(value, headers.get("date"))
 
 
-def _decoded(body: bytes) -> Any:
+def _decoded(body: Body) -> Any:
+    """Return what a small answer says; None for what is no JSON, or so large that it was not left in memory."""
+    if not isinstance(body, bytes):
+        return None
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import date
+from datetime import UTC, date, datetime
+from email.utils import parsedate_to_datetime
 
 import pendulum
 from pendulum import DateTime
@@ -61,6 +62,22 @@ def hours_since(text: object, now: DateTime) -> float | None:
     """Return the hours between a written moment and `now`, or None if the moment cannot be read."""
     moment = parse_moment(text)
     return None if moment is None else (now - moment).total_seconds() / 3600
+
+
+def seconds_until(text: str, sent: str | None) -> float | None:
+    """Return the seconds from when an answer was sent to an HTTP date in it, at least 0; None if it cannot be read.
+
+    `sent` is its header `Date`: two moments of one clock, so that ours may be wrong. Without it ours is taken.
+    """
+    moment, began = _http_date(text), _http_date(sent or "") or datetime.now(UTC)
+    return None if moment is None else max(0.0, (moment - began).total_seconds())
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
 def is_later(text: object, than: object) -> bool:

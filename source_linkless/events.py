@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from source_linkless.api import Context
 from source_linkless.config import Login
 from source_linkless.outcomes import Outcome
+from source_linkless.transport import Body
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,11 @@ class LinksChanged:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The document of a connection, undecoded; acknowledging it frees its memory for the next."""
+    """The document of a connection, undecoded; acknowledging it frees its memory, or its file, for the next."""
 
     login: Login
     connection_id: str | None
-    body: bytes = field(repr=False)
+    body: Body = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from source_linkless.outcomes import (
 )
 from source_linkless.refreshing import is_outdated, look_at, may_refresh, refresh, refresh_if_old
 from source_linkless.running import Ended, Opening, Run, of_error, patiently
-from source_linkless.transport import IO_THREADS
+from source_linkless.transport import IO_THREADS, Body
 from source_linkless.waiting import pause, time
 
 _ERROR_HOURS = 6.0  # a session that ended in `Error` is not repeated at once (API notes, section 11)
@@ -122,7 +122,7 @@ def with_good_keys(problem: Problem) -> Outcome:
     return outcome(problem.word, TOKEN, problem.detail) if is_about_keys else of_problem(problem)
 
 
-async def _document(sync: Sync, opening: Opening) -> bytes:
+async def _document(sync: Sync, opening: Opening) -> Body:
     """Return the body of a connection's document, holding a slot for it."""
     try:
         connection = await open_connection(sync.run, opening)
@@ -134,7 +134,7 @@ async def _document(sync: Sync, opening: Opening) -> bytes:
         return await _document_of(sync, opening, connection)
 
 
-async def _document_of(sync: Sync, opening: Opening, connection: Connection) -> bytes:
+async def _document_of(sync: Sync, opening: Opening, connection: Connection) -> Body:
     run, since, looks = sync.run, math.inf, 0
     opening.connection_id = connection.connection_id or opening.connection_id
     run.waiting += 1
@@ -151,7 +151,7 @@ async def _document_of(sync: Sync, opening: Opening, connection: Connection) -> 
         run.waiting -= 1
 
 
-async def _newest(sync: Sync, opening: Opening, connection: Connection) -> bytes | None:
+async def _newest(sync: Sync, opening: Opening, connection: Connection) -> Body | None:
     """Ask once for the document; None as well while a refresh is about to bring a newer one."""
     body = await _ask_product(sync, opening, connection)
     if body is None:
@@ -165,10 +165,10 @@ async def _newest(sync: Sync, opening: Opening, connection: Connection) -> bytes
     return body if is_kept else None
 
 
-async def _ask_product(sync: Sync, opening: Opening, connection: Connection) -> bytes | None:
+async def _ask_product(sync: Sync, opening: Opening, connection: Connection) -> Body | None:
     """Ask once for the document; None while it is being prepared. A document keeps its slot."""
 
-    async def ask() -> bytes:
+    async def ask() -> Body:
         await sync.slots.acquire()
         try:
             return await sync.run.api.document(connection.access_token)

@@ -35,6 +35,10 @@ def _outage(actor: Actor, advice: str) -> Meaning:
     return Meaning(Status.FAILED, actor, Then.RETRY, _TRANSIENT, advice)
 
 
+def _ended(actor: Actor, advice: str) -> Meaning:
+    return Meaning(Status.FAILED, actor, Then.STOP, _CONFIG, advice)
+
+
 _BY_HAND = "Link this login once by hand with the command `linkless link`, which asks you for it."
 _ELSEWHERE = "Link it once in the provider's own form in a browser and enter its access token here."
 CREDENTIALS = _person(
@@ -62,19 +66,13 @@ NO_DATA = Meaning(
 
 PROVIDER_DOWN = _outage(Actor.PROVIDER, "The provider does not answer properly. The next sync tries again.")
 UTILITY_DOWN = _outage(Actor.UTILITY, "The utility's portal does not respond. The next sync tries again.")
-BROKEN = Meaning(
-    Status.FAILED,
+BROKEN = _ended(
     Actor.UTILITY,
-    Then.STOP,
-    _CONFIG,
     "The provider's session at the utility ended in an error. A later sync tries again; tell the provider's support "
     "if it stays.",
 )
-EXCHANGE_LOST = Meaning(
-    Status.FAILED,
+EXCHANGE_LOST = _ended(
     Actor.PROVIDER,
-    Then.STOP,
-    _CONFIG,
     "The provider did not complete the linking. The next sync links this login once more, at most twice in 24 hours.",
 )
 
@@ -99,6 +97,10 @@ SUBMITTED_TWICE = _wrong(
 )
 TOO_MANY_LINKS = _wrong(
     "The configuration is too large to remember one more link. Spread the logins over several sources."
+)
+NO_ROOM = _wrong(
+    "There is no room for the provider's document in the folder for temporary files. Free space there, or set TMPDIR.",
+    Then.RETRY,
 )
 UNKNOWN = Meaning(
     Status.FAILED,
@@ -170,33 +172,29 @@ LINK_STATUSES: dict[str, Meaning] = {
 """Answers of `/link/connection/status` (API notes, section 2.4)."""
 
 REASONS: dict[str, Meaning] = {
-    "New": WORKING,
-    "Connecting": WORKING,
-    "CredentialsSent": WORKING,
-    "ConnectedCredentials": WORKING,
-    "ConnectedWaitingOnDataExtraction": WORKING,
-    "WaitingForJob": WORKING,
-    "ExecutingJob": WORKING,
-    "CompletedJob": WORKING,
+    **dict.fromkeys(("New", "Connecting", "CredentialsSent", "ConnectedCredentials"), WORKING),
+    **dict.fromkeys(("ConnectedWaitingOnDataExtraction", "WaitingForJob", "ExecutingJob", "CompletedJob"), WORKING),
     "RetryLater": WORKING,
     "DataFound": CONNECTED,
     "NoDataFound": NO_DATA,
     "NoStatement": NO_DATA,
     "InvalidCredentials": CREDENTIALS,
     "MfaMethodChoiceRequired": METHOD,
-    "MfaCodeRequired": CODE,
-    "MfaCodeInvalid": CODE,
-    "MfaCodeTimeout": CODE,
-    "MfaActionRequired": CODE,
-    "SecurityAnswerRequired": QUESTION,
-    "SecurityAnswerInvalid": QUESTION,
-    "SecurityQuestionTimeout": QUESTION,
-    "SecurityAnswerTimeout": QUESTION,
+    **dict.fromkeys(("MfaCodeRequired", "MfaCodeInvalid", "MfaCodeTimeout", "MfaActionRequired"), CODE),
+    **dict.fromkeys(("SecurityAnswerRequired", "SecurityAnswerInvalid"), QUESTION),
+    **dict.fromkeys(("SecurityQuestionTimeout", "SecurityAnswerTimeout"), QUESTION),
     "AccountSelectionRequired": ACCOUNTS,
     "BlockedByPin": PIN,
     "Error": BROKEN,
 }
 """`connection_status_reason` of `/connection/context` (API notes, section 3.1)."""
+
+NO_ANSWER: dict[str, Meaning] = {
+    **dict.fromkeys(("UNREACHABLE", "TLS_FAILED", "TIMEOUT", "CONNECTION_BROKEN"), PROVIDER_DOWN),
+    "ANSWER_TOO_LARGE": UNKNOWN,
+    "NO_TEMPORARY_SPACE": NO_ROOM,
+}
+"""Failures of the transport (`transport.Unreachable`)."""
 
 HTTP_STATUSES: dict[int, Meaning] = {401: KEYS, 408: PROVIDER_DOWN, 429: RATE_LIMITED}
 

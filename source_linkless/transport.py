@@ -1,46 +1,67 @@
 """One HTTP exchange with the provider; the only module that uses requests.
 
 A request goes to the configured host and nowhere else: no redirects, no credentials from the machine. Tokens and
-credentials travel in bodies and headers only, never in an address.
+credentials travel in bodies and headers only, never in an address. An exchange is bounded in time and in size
+(`bounds`), and a large body never stands in memory (`bodies`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from tempfile import TemporaryFile
+from typing import Any, TypeAlias
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, SSLError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
 
+from source_linkless import bodies
+from source_linkless.bodies import CHUNK, NewFile, NoRoomError, PackingError, TooLargeError, kept, unpacked
+from source_linkless.bounds import DOCUMENT, LARGEST_ERROR, ORDINARY, WATCH, Bounds, Watch, watched
 from source_linkless.config import Config
 from source_linkless.handover import DaemonThreads
 
 IO_THREADS = 16
 """Requests that may be under way at once: at least the usual latency in seconds times the rate limit."""
-_CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
+_CONNECT_SECONDS = 10.0
+_OK = 200
+
+Body: TypeAlias = bodies.Body
+"""What was answered: bytes, or when it is large a file mapped for reading."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. `once`: it must not travel on a connection that may just have been closed."""
+    """One HTTP request.
+
+    `once`: it must not travel on a connection that may just have been closed. `large`: a document is expected.
+    """
 
     path: str
     body: bytes | None = field(default=None, repr=False)
-    read_seconds: float = _READ_SECONDS
     once: bool = False
+    large: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One HTTP answer with its headers in lower case."""
+    """One HTTP answer with its headers in lower case; the body of an error is empty when it is no error object."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
+    body: Body = field(repr=False)
 
 
 class Unreachable(Exception):  # noqa: N818 - an answer that did not come, not an error of ours
@@ -59,16 +80,25 @@ Transport = Callable[[Request], Awaitable[Answer]]
 class HttpTransport:
     """The real transport: `requests` in a small pool of threads that do nothing but input and output."""
 
-    def __init__(self, config: Config) -> None:
-        """Prepare without touching the network."""
+    def __init__(
+        self,
+        config: Config,
+        *,
+        ordinary: Bounds = ORDINARY,
+        document: Bounds = DOCUMENT,
+        new_file: NewFile = TemporaryFile,
+    ) -> None:
+        """Prepare without touching the network; the bounds are those of usual answers and of a document."""
         self._url = config.api_url
         self._headers = {
             "x-deck-client-id": config.client_id,
             "x-deck-secret": config.secret,
             "Accept": "application/json",
+            "Accept-Encoding": "gzip",
             "Content-Type": "application/json",
             "User-Agent": f"source-linkless/{version('airbyte-source-linkless')}",
         }
+        self._ordinary, self._document, self._new_file = ordinary, document, new_file
         self._threads = DaemonThreads(IO_THREADS, "http")
         self._session = self._new_session()
 
@@ -76,10 +106,15 @@ class HttpTransport:
         """Send one request and read its whole answer."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._send, request)
 
+    def close(self) -> None:
+        """Close every connection and end the threads; a process that ends need not."""
+        self._session.close()
+        self._threads.shutdown()
+
     def _new_session(self) -> requests.Session:
-        session = requests.Session()
-        session.mount("https://", HTTPAdapter(pool_maxsize=IO_THREADS))
-        session.mount("http://", HTTPAdapter(pool_maxsize=IO_THREADS))
+        session = _Session()
+        session.mount("https://", _Adapter(pool_maxsize=IO_THREADS))
+        session.mount("http://", _Adapter(pool_maxsize=IO_THREADS))
         session.headers.update(self._headers)
         session.auth = lambda prepared: prepared  # a .netrc of the machine must not add credentials
         return session
@@ -91,28 +126,72 @@ class HttpTransport:
             return self._exchange(session, request)
 
     def _exchange(self, session: requests.Session, request: Request) -> Answer:
+        bounds = self._document if request.large else self._ordinary
+        WATCH.set(Watch(bounds))
         try:
             with session.request(
                 "GET" if request.body is None else "POST",
                 self._url + request.path,
                 data=request.body,
-                timeout=(_CONNECT_SECONDS, request.read_seconds),
+                timeout=(_CONNECT_SECONDS, bounds.read),
                 allow_redirects=False,  # the keys go nowhere but to the configured host
+                stream=True,
             ) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status_code, headers, response.content)
-        except requests.RequestException as error:
+                return Answer(response.status_code, headers, self._body(response, bounds))
+        except (requests.RequestException, HTTPError, PackingError, TooLargeError, NoRoomError) as error:
             raise _unreachable(error) from None  # the cause would show the address of a proxy or more
 
+    def _body(self, response: requests.Response, bounds: Bounds) -> Body:
+        """Read the body; an error that is too large for an error object is not kept."""
+        is_good = response.status_code == _OK
+        length = response.headers.get("content-length", "")
+        expected = int(length) if length.isascii() and length.isdecimal() else 0
+        chunks = unpacked(_chunks(response), response.headers.get("content-encoding", ""))
+        try:
+            most = bounds.most if is_good else LARGEST_ERROR
+            return kept(chunks, expected=expected, most=most, new_file=self._new_file)
+        except TooLargeError:
+            if is_good:
+                raise
+            return b""
 
-def _unreachable(error: requests.RequestException) -> Unreachable:
-    cause = error.args[0] if error.args else None
+
+class _Session(requests.Session):
+    """A session to which no answer is a redirect: not followed, and its body not read ahead into memory either."""
+
+    def get_redirect_target(self, resp: object) -> None:
+        """Take the answer for what it is."""
+
+
+class _Adapter(HTTPAdapter):
+    """Opens connections whose every byte is under the watch of its exchange."""
+
+    def get_connection_with_tls_context(self, *arguments: Any, **named: Any) -> Any:
+        """Return the pool of connections for a request."""
+        pool: Any = super().get_connection_with_tls_context(*arguments, **named)
+        pool.ConnectionCls = watched(pool.ConnectionCls)
+        return pool
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    while chunk := response.raw.read1(CHUNK, decode_content=False):
+        yield chunk
+
+
+_NOBODY_THERE = NewConnectionError, ConnectTimeoutError, ProxyError  # the last: no way through the proxy
+_WORDS = ((TooLargeError, "ANSWER_TOO_LARGE"), (NoRoomError, "NO_TEMPORARY_SPACE"))
+
+
+def _unreachable(error: Exception) -> Unreachable:
+    cause = error.args[0] if error.args and isinstance(error, requests.RequestException) else error
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
     if isinstance(reason, SSLError):  # nothing is sent to who has no valid certificate; later TLS may break too
         is_certificate = bool(reason.args) and isinstance(reason.args[0], ssl.SSLCertVerificationError)
         return Unreachable("TLS_FAILED", reached=not is_certificate)
-    if isinstance(error, requests.ConnectTimeout) or isinstance(reason, NewConnectionError | ConnectTimeoutError):
+    if isinstance(error, requests.ConnectTimeout) or isinstance(reason, _NOBODY_THERE):
         return Unreachable("UNREACHABLE", reached=False)
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, requests.Timeout | ReadTimeoutError):
         return Unreachable("TIMEOUT", reached=True)
-    return Unreachable("CONNECTION_BROKEN", reached=True)
+    word = next((word for kind, word in _WORDS if isinstance(error, kind)), "CONNECTION_BROKEN")
+    return Unreachable(word, reached=True)

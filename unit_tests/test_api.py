@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,8 @@ import orjson
 import pytest
 
 from source_linkless.api import Account, Api, Connection, Context
-from source_linkless.errors import Problem
-from source_linkless.outcomes import GONE, PROVIDER_DOWN, RATE_LIMITED, TOKEN, UNKNOWN, WORKING
+from source_linkless.errors import Meaning, Problem
+from source_linkless.outcomes import GONE, NO_ROOM, PROVIDER_DOWN, RATE_LIMITED, TOKEN, UNKNOWN, WORKING
 from source_linkless.transport import Answer, Request, Unreachable
 from source_linkless.waiting import RateLimit, pause, time
 from unit_tests.jumping_loop import in_jumping_time
@@ -109,7 +110,7 @@ REQUESTS: tuple[tuple[Ask, Request, dict[str, Any]], ...] = (
     (lambda api: api.refresh(SECRET), Request("/connection/refresh", once=True), {"access_token": SECRET}),
     (
         lambda api: api.document(SECRET),
-        Request("/sustainability/get", read_seconds=180),
+        Request("/sustainability/get", large=True),
         {"access_token": SECRET},
     ),
 )
@@ -121,10 +122,10 @@ def test_an_endpoint_is_asked_as_the_contract_says(ask: Ask, expected: Request, 
     provider = Provider(answer({"link_token": "l", "access_token": "a", "status": "New", "question": "?"}))
     provider.ask(ask)
     (request,) = provider.requests
-    assert (request.path, request.once, request.read_seconds) == (
+    assert (request.path, request.once, request.large) == (
         expected.path,
         expected.once,
-        expected.read_seconds,
+        expected.large,
     )
     assert orjson.loads(request.body or b"null") == body
 
@@ -311,7 +312,9 @@ def test_retry_after_may_be_seconds(value: str, least: float, most: float) -> No
 
 
 def test_retry_after_may_be_a_date() -> None:
-    """It is counted from now, and one in the past asks for no pause."""
+    """It is counted from the answer's own date, else from now, and one in the past asks for no pause."""
+    sent, then = "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:28:09 GMT"
+    assert problem(answer(b"", 503, date=sent, retry_after=then)).retry_after == 9
     found = problem(answer(b"", 503, retry_after=in_an_hour()))
     assert found.retry_after is not None
     assert 3500 < found.retry_after <= 3600
@@ -337,13 +340,36 @@ def test_without_retry_after_there_is_none() -> None:
     assert problem(answer(b"", 503)).retry_after is None
 
 
-@pytest.mark.parametrize(("word", "reached"), [("UNREACHABLE", False), ("TIMEOUT", True)])
-def test_no_answer_says_whether_the_request_may_have_arrived(word: str, reached: bool) -> None:  # noqa: FBT001 - a case
+@pytest.mark.parametrize(
+    ("word", "reached", "meaning"),
+    [
+        ("UNREACHABLE", False, PROVIDER_DOWN),
+        ("TIMEOUT", True, PROVIDER_DOWN),
+        ("ANSWER_TOO_LARGE", True, UNKNOWN),
+        ("NO_TEMPORARY_SPACE", True, NO_ROOM),
+    ],
+)
+def test_no_answer_says_whether_the_request_may_have_arrived(word: str, meaning: Meaning, *, reached: bool) -> None:
     """Only what certainly did not arrive may be sent again."""
     found = problem(Unreachable(word, reached=reached), lambda api: api.connect("l", "s", FLAT))
-    assert (found.word, found.meaning, found.reached) == (word, PROVIDER_DOWN, reached)
+    assert (found.word, found.meaning, found.reached) == (word, meaning, reached)
     assert found.detail == "/link/connect"
     assert found.__suppress_context__
+
+
+@pytest.mark.parametrize("value", ["x" * 101, "two words", "\x07", "é", ""])
+def test_what_cannot_be_a_request_id_is_not_shown(value: str) -> None:
+    """A header of any length and any content belongs into no message."""
+    assert problem(answer(b"", 503, x_request_id=value, cf_ray="8a7-FRA")).detail.endswith("503, cf-ray 8a7-FRA")
+
+
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_a_body_that_is_not_in_memory_is_not_looked_through(status: int) -> None:
+    """A mapped answer is a document or nothing: never parsed here, and its status decides."""
+    with mmap.mmap(-1, 100) as body:
+        body.write(b'{"error_code": "INVALID_CREDENTIALS", "status": "New"}')
+        found = problem(Answer(status, JSON, body))
+        assert (found.word, found.meaning) == (f"HTTP_{status}", PROVIDER_DOWN if status == 503 else UNKNOWN)
 
 
 def test_nothing_secret_is_shown() -> None:

@@ -21,7 +21,8 @@ ORDER = (
     # the configuration, and what is remembered in it
     *("fields", "fleet", "logins", "masking", "config", "links"),
     # the provider: one call, one login, all logins
-    *("transport", "api", "events", "asking", "running", "submitting", "answering", "linking", "refreshing"),
+    *("bodies", "bounds", "transport", "api"),
+    *("events", "asking", "running", "submitting", "answering", "linking", "refreshing"),
     *("opening", "orchestration", "checking"),
     # from a document to records
     *("columns", "content", "slices", "statements", "documents", "charge_texts"),

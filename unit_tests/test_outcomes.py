@@ -17,6 +17,7 @@ from source_linkless.outcomes import (
     ERROR_CODES,
     HTTP_STATUSES,
     LINK_STATUSES,
+    NO_ANSWER,
     PROVIDER_DOWN,
     READY,
     REASONS,
@@ -165,9 +166,10 @@ MEANINGS = {name: value for name, value in vars(outcomes).items() if isinstance(
 
 def test_every_meaning_is_the_meaning_of_something() -> None:
     """A meaning outside the tables is one that the connector itself finds out."""
-    said = [*ERROR_CODES.values(), *LINK_STATUSES.values(), *REASONS.values(), *HTTP_STATUSES.values()]
+    tables = (ERROR_CODES, LINK_STATUSES, REASONS, HTTP_STATUSES, NO_ANSWER)
+    said = [meaning for table in tables for meaning in table.values()]
     unsaid = {name for name, meaning in MEANINGS.items() if meaning not in said}
-    assert unsaid == {"GONE", "SUBMITTED_TWICE", "TOO_MANY_LINKS", "UNKNOWN"}
+    assert unsaid == {"GONE", "SUBMITTED_TWICE", "TOO_MANY_LINKS"}
 
 
 @pytest.mark.parametrize("name", sorted(MEANINGS))
@@ -177,7 +179,7 @@ def test_a_meaning_is_consistent(name: str) -> None:
     assert (meaning.failure is None) == (meaning.actor is Actor.NOBODY)
     assert (meaning.status is Status.NEEDS_USER) <= (meaning.actor is Actor.USER)
     assert (meaning.status is Status.PENDING) <= (meaning.failure is TRANSIENT)
-    assert (meaning.then is Then.RETRY) == (meaning in (PROVIDER_DOWN, outcomes.UTILITY_DOWN))
+    assert (meaning.then is Then.RETRY) == (meaning in (PROVIDER_DOWN, outcomes.UTILITY_DOWN, outcomes.NO_ROOM))
     assert (meaning.failure is SYSTEM) == (meaning is UNKNOWN)
     assert meaning.advice[0].isupper()
     assert meaning.advice.endswith(".")

@@ -33,7 +33,7 @@ PROPERTIES: dict[str, dict[str, Any]] = FORM["connectionSpecification"]["propert
 METHODS: list[dict[str, Any]] = PROPERTIES["connection"]["oneOf"]
 
 OURS: Mapping[str, Meaning] = {
-    **dict.fromkeys(("UNREACHABLE", "TLS_FAILED", "TIMEOUT", "CONNECTION_BROKEN"), outcomes.PROVIDER_DOWN),
+    **outcomes.NO_ANSWER,
     "HTTP_404 of the product": outcomes.GONE,
     "HTTP_410 of the product": outcomes.GONE,
     "SUBMITTED_TWICE": outcomes.SUBMITTED_TWICE,

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import ipaddress
+import mmap
 import socket
 import ssl
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from pathlib import Path
+from time import monotonic
+from typing import IO, Any
 
 import pytest
 from cryptography import x509
@@ -20,7 +26,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from source_linkless.bodies import IN_MEMORY, NewFile
+from source_linkless.bounds import DOCUMENT, MB, ORDINARY
 from source_linkless.config import parse_config
+from source_linkless.linking import SUBMISSION_SECONDS
 from source_linkless.transport import IO_THREADS, Answer, HttpTransport, Request, Unreachable
 from unit_tests.raw_forms import form
 
@@ -79,7 +88,8 @@ def says(status: int, body: bytes = b"{}", **headers: str) -> Callable[[BaseHTTP
     def answer(handler: BaseHTTPRequestHandler) -> None:
         handler.send_response(status)
         for name, value in ({"Content_Length": str(len(body))} | headers).items():
-            handler.send_header(name.replace("_", "-"), value)
+            if value:
+                handler.send_header(name.replace("_", "-"), value)
         handler.end_headers()
         handler.wfile.write(body)
 
@@ -108,25 +118,26 @@ def served(told: Server, context: ssl.SSLContext | None = None) -> Iterator[Serv
         thread.join()
 
 
-def transport(address: str) -> HttpTransport:
+def transport(address: str, **limits: Any) -> HttpTransport:
     """Return a transport to an address."""
-    return HttpTransport(parse_config(form(api_url=address)))
+    return HttpTransport(parse_config(form(api_url=address)), **limits)
 
 
-def sent(address: str | int, *requests: Request) -> list[Answer]:
+def sent(address: str | int, *requests: Request, **limits: Any) -> list[Answer]:
     """Send requests one after the other."""
 
     async def main(send: HttpTransport) -> list[Answer]:
         return [await send(request) for request in requests]
 
     where = address if isinstance(address, str) else f"http://127.0.0.1:{address}/api/v1"
-    return asyncio.run(main(transport(where)))
+    with closing(transport(where, **limits)) as send:
+        return asyncio.run(main(send))
 
 
-def failure(address: str | int, request: Request) -> tuple[str, bool]:
+def failure(address: str | int, request: Request, **limits: Any) -> tuple[str, bool]:
     """Send a request that gets no answer; return the word and whether it may have arrived."""
     with pytest.raises(Unreachable) as caught:
-        sent(address, request)
+        sent(address, request, **limits)
     assert str(caught.value) == caught.value.word
     assert caught.value.__suppress_context__, "the library's text holds addresses"
     return caught.value.word, caught.value.reached
@@ -166,6 +177,97 @@ def test_an_answer_is_status_headers_and_body(server: Server) -> None:
     assert (answer.headers["retry-after"], answer.headers["x-request-id"]) == ("7", "r-1")
 
 
+def test_an_answer_may_be_packed(server: Server) -> None:
+    """Gzip is asked for, and an empty answer that says to be packed is empty."""
+    server.answer = says(200, gzip.compress(b'{"status": "New"}'), Content_Encoding="gzip")
+    (answer,) = sent(server.port, Request("/link/connection/status", b"{}"))
+    assert answer.body == b'{"status": "New"}'
+    assert server.seen[0].headers["accept-encoding"] == "gzip"
+    server.answer = says(401, b"", Content_Encoding="gzip")
+    assert sent(server.port, Request("/test/api_keys"))[0].status == 401
+
+
+LARGE = b'{"filler": "%s"}' % (b"x" * IN_MEMORY)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_large_answer_lies_in_a_file_without_a_name(server: Server, *, packed: bool) -> None:
+    """More than 32 MB are mapped, not held in memory; nothing can be left behind, and the last user frees the space."""
+    server.answer = says(200, gzip.compress(LARGE, 1), Content_Encoding="gzip") if packed else says(200, LARGE)
+    (answer,) = sent(server.port, Request("/sustainability/get", b"{}", large=True))
+    assert isinstance(answer.body, mmap.mmap)
+    assert answer.body[:] == LARGE
+    assert len(mapped_files()) == 1
+    del answer
+    assert mapped_files() == []
+
+
+def mapped_files() -> list[str]:
+    """Return the files without a name that this process has mapped."""
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+    return [line for line in maps if tempfile.gettempdir() in line and line.endswith("(deleted)")]
+
+
+def test_up_to_the_limit_an_answer_is_bytes(server: Server) -> None:
+    """Usual documents need no disk."""
+    server.answer = says(200, LARGE[:IN_MEMORY])
+    request = Request("/sustainability/get", b"{}", large=True)
+    (answer,) = sent(server.port, request, new_file=no_folder)
+    assert answer.body == LARGE[:IN_MEMORY]
+
+
+def no_folder() -> IO[bytes]:
+    """Fail as where nothing can be written."""
+    raise FileNotFoundError
+
+
+def full_disk() -> IO[bytes]:
+    """Return a file on a disk that is full: the device that always is."""
+    return Path("/dev/full").open("r+b")
+
+
+@pytest.mark.parametrize("new_file", [no_folder, full_disk])
+@pytest.mark.parametrize("packed", [False, True])
+def test_no_room_for_a_large_answer_has_a_word(server: Server, new_file: NewFile, *, packed: bool) -> None:
+    """A full disk ends this exchange and nothing else, whether the size was announced or not."""
+    server.answer = says(200, gzip.compress(LARGE, 1), Content_Encoding="gzip") if packed else says(200, LARGE)
+    request = Request("/sustainability/get", b"{}", large=True)
+    assert failure(server.port, request, new_file=new_file) == ("NO_TEMPORARY_SPACE", True)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_where_little_is_expected_much_is_refused(server: Server, *, packed: bool) -> None:
+    """Sixteen megabytes for what usually has some hundred bytes: announced, or unpacked from little."""
+    server.answer = says(200, gzip.compress(LARGE, 1), Content_Encoding="gzip") if packed else says(200, LARGE)
+    assert failure(server.port, Request("/link/connect", PASSWORD, once=True)) == ("ANSWER_TOO_LARGE", True)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_large_error_is_not_kept(server: Server, *, large: bool) -> None:
+    """Its status says enough; a page of megabytes is neither looked through nor held."""
+    server.answer = says(503, LARGE, Retry_After="7")
+    (answer,) = sent(server.port, Request("/sustainability/get", b"{}", large=large), new_file=no_folder)
+    assert (answer.status, answer.body, answer.headers["retry-after"]) == (503, b"", "7")
+
+
+@pytest.mark.parametrize("address", ["http://[", "http://\u00ff\u00fe", ""])
+def test_an_address_of_a_redirect_is_not_even_read(server: Server, address: str) -> None:
+    """Nonsense there is no failure, and a long page under a redirect does not come into memory."""
+    server.answer = says(302, LARGE, Location=address)
+    (answer,) = sent(server.port, Request("/link/connect", PASSWORD, once=True))
+    assert (answer.status, answer.body) == (302, b"")
+
+
+def test_a_proxy_that_is_not_there_lets_nothing_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What did not get past the proxy was not submitted."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unused.getsockname()[1]}")
+        request = Request("/link/connect", PASSWORD, once=True)
+        assert failure("https://nowhere.invalid/api", request) == ("UNREACHABLE", False)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_no_redirect_is_followed(server: Server, status: int) -> None:
     """The keys go nowhere but to the configured host."""
@@ -197,7 +299,8 @@ def test_many_requests_are_under_way_at_once(server: Server) -> None:
     async def main(send: HttpTransport) -> list[Answer]:
         return await asyncio.gather(*(send(Request("/sustainability/get", b"{}")) for _ in range(IO_THREADS)))
 
-    answers = asyncio.run(main(transport(f"http://127.0.0.1:{server.port}")))
+    with closing(transport(f"http://127.0.0.1:{server.port}")) as send:
+        answers = asyncio.run(main(send))
     assert [answer.status for answer in answers] == [200] * IO_THREADS
 
 
@@ -224,10 +327,56 @@ def test_no_answer_in_time_may_have_arrived(server: Server) -> None:
 
     server.answer = keep_silent
     try:
-        assert failure(server.port, Request("/link/connect", PASSWORD, 0.05, once=True)) == ("TIMEOUT", True)
+        request = Request("/link/connect", PASSWORD, once=True)
+        assert failure(server.port, request, ordinary=replace(ORDINARY, read=0.05)) == ("TIMEOUT", True)
     finally:
         release.set()
     assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{"]
+)
+def test_a_drip_ends_although_every_byte_comes_in_time(server: Server, begun: bytes) -> None:
+    """In the status line, in a header, in the body: the whole has a time, or a thread would be held for ever."""
+    stop = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(begun)
+        with suppress(OSError):
+            while not stop.wait(0.005):
+                handler.wfile.write(b"1")
+
+    server.answer = drip
+    try:
+        request = Request("/link/connect", PASSWORD, once=True)
+        assert failure(server.port, request, ordinary=replace(ORDINARY, total=0.1)) == ("TIMEOUT", True)
+    finally:
+        stop.set()
+
+
+def test_a_slow_line_may_take_longer_for_more_bytes(server: Server) -> None:
+    """What keeps to the slowest pace is let through long after the fixed time is over."""
+    began = monotonic()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        says(200, b"", Content_Length="50")(handler)
+        for _ in range(50):
+            threading.Event().wait(0.004)
+            handler.wfile.write(b"1")
+
+    server.answer = answer
+    slow = replace(DOCUMENT, total=0.05, slowest=100.0)
+    (answered,) = sent(server.port, Request("/sustainability/get", b"{}", large=True), document=slow)
+    assert answered.body == b"1" * 50
+    assert monotonic() - began > 0.2
+
+
+def test_the_bounds_fit_together() -> None:
+    """Connect and exchange fit into their time; 200 MB may come at a modem's pace, and a drip ends in minutes."""
+    assert 2 * ORDINARY.seconds(received=2**14) <= SUBMISSION_SECONDS
+    assert 200 * MB / DOCUMENT.seconds(200 * MB) < 64 * 1024
+    assert DOCUMENT.seconds(300) < 6 * 60
 
 
 def hang_up(handler: BaseHTTPRequestHandler) -> None:
@@ -241,10 +390,27 @@ def stop_halfway(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
-@pytest.mark.parametrize("answer", [hang_up, stop_halfway, says(200, b"no gzip", Content_Encoding="gzip")])
-def test_a_broken_answer_may_have_arrived(server: Server, answer: Callable[[BaseHTTPRequestHandler], None]) -> None:
+def stop_between_chunks(handler: BaseHTTPRequestHandler) -> None:
+    """Send no last chunk."""
+    says(200, b"5\r\n{}   \r\n", Content_Length="", Transfer_Encoding="chunked")(handler)
+    handler.close_connection = True
+
+
+BROKEN: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {
+    "hung up": hang_up,
+    "half a body": stop_halfway,
+    "no last chunk": stop_between_chunks,
+    "not packed": says(200, b"no gzip", Content_Encoding="gzip"),
+    "gzip without its end": says(200, gzip.compress(b"{}")[:-4], Content_Encoding="gzip"),
+    "more behind gzip": says(200, gzip.compress(b"{}") + b"more", Content_Encoding="gzip"),
+    "not asked for": says(200, b"{}", Content_Encoding="br"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_answer_may_have_arrived(server: Server, name: str) -> None:
     """A closed connection, half an answer, an unreadable one: the request was sent, and is not sent again."""
-    server.answer = answer
+    server.answer = BROKEN[name]
     assert failure(server.port, Request("/link/connect", PASSWORD, once=True)) == ("CONNECTION_BROKEN", True)
     assert len(server.seen) == 1
 
