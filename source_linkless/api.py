@@ -7,7 +7,7 @@ caller. Every request is a POST with a JSON body, except the test of the keys (A
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ import orjson
 from source_linkless.clock import seconds_until
 from source_linkless.errors import Meaning, Problem, Then
 from source_linkless.outcomes import GONE, NO_ANSWER, UNKNOWN, of_answer
+from source_linkless.small_answers import decoded, objects_in, of_type, text_of
 from source_linkless.transport import Answer, Body, Request, Transport, Unreachable
 from source_linkless.waiting import RateLimit
 
@@ -72,40 +73,52 @@ class Api:
     async def create_link_token(self, options: Mapping[str, Any]) -> str:
         """Open a link session (API notes, section 2.1); submits nothing to the utility."""
         answer = await self._ask("/link/token/create", options)
-        return _text(answer, "link_token", "/link/token/create")
+        return text_of(answer, "link_token", "/link/token/create")
 
     async def find_sources(self, link_token: str, source_id: str) -> list[dict[str, Any]]:
         """Look a utility up to learn the names of its login fields (API notes, section 2.6)."""
         payload = {"link_token": link_token, "source_id": source_id}
         answer = await self._ask("/link/sources", payload, first=True)  # asked in the middle of a submission
-        return _objects(answer.get("sources"))
+        return objects_in(answer.get("sources"))
 
     async def search_sources(self, link_token: str, search: str) -> list[dict[str, Any]]:
         """Find utilities by 3 to 255 characters of their name (API notes, section 2.6)."""
         answer = await self._ask("/link/sources", {"link_token": link_token, "search": search})
-        return _objects(answer.get("sources"))
+        return objects_in(answer.get("sources"))
 
-    async def connect(self, link_token: str, source_id: str, credentials: Mapping[str, Any]) -> str | None:
-        """Submit a login; returns the public token, or None in update mode (API notes, section 2.2). Never repeat."""
+    async def connect(
+        self,
+        link_token: str,
+        source_id: str,
+        credentials: Mapping[str, Any],
+        *,
+        sending: Callable[[], object] = lambda: None,
+    ) -> str | None:
+        """Submit a login; returns the public token, or None in update mode (API notes, section 2.2). Never repeat.
+
+        `sending` is called when it is this request's turn: before, nothing has left this process.
+        """
         payload = {"link_token": link_token, "source_id": source_id, **credentials}
-        token = (await self._ask("/link/connect", payload, once=True)).get("public_token")
+        await self._limit.take(first=True)
+        sending()
+        token = (await self._answered(Request("/link/connect", orjson.dumps(payload), once=True))).get("public_token")
         return token if isinstance(token, str) and token else None
 
     async def exchange(self, public_token: str) -> Connection:
         """Trade the public token for the access token (API notes, section 2.3). Never repeat."""
         path = "/connection/public_token/exchange"
         answer = await self._ask(path, {"public_token": public_token}, once=True)
-        return Connection(_text(answer, "access_token", path), _or_none(answer.get("connection_id"), str))
+        return Connection(text_of(answer, "access_token", path), of_type(answer.get("connection_id"), str))
 
     async def link_status(self, link_token: str) -> str:
         """Ask how far the login is (API notes, section 2.4)."""
         path = "/link/connection/status"
-        return _text(await self._ask(path, {"link_token": link_token}), "status", path)
+        return text_of(await self._ask(path, {"link_token": link_token}), "status", path)
 
     async def question(self, link_token: str) -> str:
         """Ask for the text of the question that a login waits on (API notes, section 2.5)."""
         path = "/link/authentication/mfa/get"
-        return _text(await self._ask(path, {"link_token": link_token}), "question", path)
+        return text_of(await self._ask(path, {"link_token": link_token}), "question", path)
 
     async def answer(self, link_token: str, answer: str) -> None:
         """Answer the question that a login waits on. Never repeat: a code is good once."""
@@ -114,9 +127,9 @@ class Api:
 
     async def accounts(self, link_token: str) -> list[Account]:
         """List the accounts that a login wants chosen (API notes, section 2.5)."""
-        found = _objects((await self._ask("/link/account/list", {"link_token": link_token})).get("accounts"))
+        found = objects_in((await self._ask("/link/account/list", {"link_token": link_token})).get("accounts"))
         return [
-            Account(one["account_id"], str(one.get("account_number")), _or_none(one.get("account_address"), str))
+            Account(one["account_id"], str(one.get("account_number")), of_type(one.get("account_address"), str))
             for one in found
             if isinstance(one.get("account_id"), str)
         ]
@@ -147,15 +160,21 @@ class Api:
     async def _ask(
         self, path: str, payload: Mapping[str, Any], *, once: bool = False, first: bool = False, later: bool = False
     ) -> dict[str, Any]:
-        request = Request(path, orjson.dumps(payload), once=once)
-        answer = await self._call(request, first=first, later=later)
-        value = _decoded(answer.body)
+        await self._limit.take(first=first or once, later=later)
+        return await self._answered(Request(path, orjson.dumps(payload), once=once))
+
+    async def _answered(self, request: Request) -> dict[str, Any]:
+        answer = await self._sent(request)
+        value = decoded(answer.body)
         if not isinstance(value, dict):
-            raise _problem(None, answer, path, UNKNOWN)
+            raise _problem(None, answer, request.path, UNKNOWN)
         return value
 
-    async def _call(self, request: Request, *, first: bool = False, later: bool = False, gone: bool = False) -> Answer:
-        await self._limit.take(first=first or request.once, later=later)
+    async def _call(self, request: Request, *, gone: bool = False) -> Answer:
+        await self._limit.take(first=request.once)
+        return await self._sent(request, gone=gone)
+
+    async def _sent(self, request: Request, *, gone: bool = False) -> Answer:
         try:
             answer = await self._transport(request)
         except Unreachable as error:
@@ -175,7 +194,7 @@ def _problem_in(answer: Answer, path: str, *, gone: bool) -> Problem | None:
         return _problem("ENCRYPTED_ANSWER", answer, path, UNKNOWN)
     if succeeded and len(answer.body) > _SMALL:
         return None
-    value = _decoded(answer.body)
+    value = decoded(answer.body)
     code = value.get("error_code") if isinstance(value, dict) else None
     code = code if isinstance(code, str) and _CODE.fullmatch(code) else None
     if succeeded and code is None:
@@ -198,43 +217,18 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return float(value) if value.isdecimal() else seconds_until(value, headers.get("date"))
 
 
-def _decoded(body: Body) -> Any:
-    """Return what a small answer says; None for what is no JSON, or so large that it was not left in memory."""
-    if not isinstance(body, bytes):
-        return None
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-
-
-def _text(answer: Mapping[str, Any], name: str, path: str) -> str:
-    value = answer.get(name)
-    if not isinstance(value, str) or not value:
-        raise Problem("UNEXPECTED_ANSWER", UNKNOWN, detail=f"{path} without {name}")
-    return value
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def _or_none(value: Any, kind: type) -> Any:
-    return value if isinstance(value, kind) and not isinstance(value, bool) else None
-
-
 def _context(answer: Mapping[str, Any]) -> Context:
-    provider = _or_none(answer.get("provider"), dict) or {}
-    entities = _or_none(answer.get("entities"), list) or []
+    provider = of_type(answer.get("provider"), dict) or {}
+    entities = of_type(answer.get("entities"), list) or []
     numbers = [entity.get("account_number") for entity in entities if isinstance(entity, dict)]
-    count = _or_none(answer.get("num_of_entities", answer.get("numOfEntities")), int)
+    count = of_type(answer.get("num_of_entities", answer.get("numOfEntities")), int)
     return Context(
-        connection_id=_or_none(answer.get("connection_id"), str),
-        source_id=_or_none(provider.get("id"), str),
-        source_name=_or_none(provider.get("name"), str),
-        status=_or_none(answer.get("connection_status"), str),
-        reason=_or_none(answer.get("connection_status_reason"), str),
-        since=_or_none(answer.get("connection_status_timestamp"), str),
+        connection_id=of_type(answer.get("connection_id"), str),
+        source_id=of_type(provider.get("id"), str),
+        source_name=of_type(provider.get("name"), str),
+        status=of_type(answer.get("connection_status"), str),
+        reason=of_type(answer.get("connection_status_reason"), str),
+        since=of_type(answer.get("connection_status_timestamp"), str),
         accounts=tuple(number for number in numbers if isinstance(number, str)),
         account_count=count if count is not None else (len(numbers) or None),
     )

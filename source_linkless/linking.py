@@ -32,6 +32,7 @@ from source_linkless.outcomes import (
     Outcome,
     of_link_status,
     of_problem,
+    of_wait,
     outcome,
 )
 from source_linkless.running import Ended, Opening, Run, at_allowed_rate, of_error, patiently
@@ -135,6 +136,9 @@ async def _submitted(run: Run, opening: Opening, link_token: str, old_token: str
         async with asyncio.timeout(max(SUBMISSION_SECONDS, run.deadline.left())):
             return await _connect_and_exchange(run, opening, link_token, old_token)
     except TimeoutError:
+        if not opening.is_out:  # it never had its turn, or was told each time to come later
+            run.links.withdraw(opening.login)
+            raise Ended(of_wait(opening.word)) from None
         raise Ended(outcome("TIMEOUT", EXCHANGE_LOST)) from None  # counted: it may have reached the utility
 
 
@@ -166,6 +170,9 @@ async def _connect_and_exchange(run: Run, opening: Opening, link_token: str, old
     try:
         public_token = await connect(run, opening, link_token)
     except Problem as problem:
+        if not opening.is_out:
+            run.links.withdraw(opening.login)
+            raise
         if not problem.reached or (problem.meaning.status is Status.FAILED and problem.meaning.actor is Actor.USER):
             run.links.withdraw(opening.login)  # refused before it could reach the utility
         await _submission_failed(run, opening, problem)

@@ -48,6 +48,8 @@ class Opening:
     """Written down as about to be submitted, and not submitted yet."""
     sent: bool = False
     """Submitted in this run: never again in it."""
+    is_out: bool = False
+    """May have reached the utility: `connect` has left this process and was not refused as invalid or too early."""
     updating: bool = False
     connection_id: str | None = None
     context: Context | None = None

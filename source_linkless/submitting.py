@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from source_linkless.errors import Problem
+from source_linkless.errors import Problem, Then
 from source_linkless.outcomes import VALIDATION_FAILED
 from source_linkless.running import Opening, Run, at_allowed_rate, patiently
 
@@ -15,18 +15,34 @@ async def connect(run: Run, opening: Opening, link_token: str) -> str | None:
     Returns the public token, or None in update mode. A form that is refused as invalid has reached no utility, so
     the second form is no second submission.
     """
-    login, source_id = opening.login, opening.login.source_id or ""
+    login = opening.login
     if login.fields is not None:
         named = list(login.fields.items())
-        return await at_allowed_rate(run, opening, lambda: run.api.connect(link_token, source_id, _fields(named)))
+        return await _sent(run, opening, link_token, _fields(named))
     flat = {"username": login.username, "password": login.password}
     try:
-        return await at_allowed_rate(run, opening, lambda: run.api.connect(link_token, source_id, flat))
+        return await _sent(run, opening, link_token, flat)
     except Problem as problem:
         named = await _named_fields(run, opening, link_token) if problem.word == VALIDATION_FAILED else []
         if not named:
             raise
-    return await at_allowed_rate(run, opening, lambda: run.api.connect(link_token, source_id, _fields(named)))
+    return await _sent(run, opening, link_token, _fields(named))
+
+
+async def _sent(run: Run, opening: Opening, link_token: str, form: dict[str, Any]) -> str | None:
+    """Submit one form, and keep in mind whether it may have reached the utility."""
+
+    def sending() -> None:
+        opening.is_out = True
+
+    async def connect() -> str | None:
+        try:
+            return await run.api.connect(link_token, opening.login.source_id or "", form, sending=sending)
+        except Problem as problem:
+            opening.is_out = problem.word != VALIDATION_FAILED and problem.meaning.then is not Then.SLOW_DOWN
+            raise
+
+    return await at_allowed_rate(run, opening, connect)
 
 
 def _fields(named: list[tuple[str, str]]) -> dict[str, Any]:

@@ -357,6 +357,35 @@ def test_no_answer_says_whether_the_request_may_have_arrived(word: str, meaning:
     assert found.__suppress_context__
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"status": "New", "x": NaN}',
+        b'{"status": "New", "x": [1e400, -Infinity]}',
+        b'\xef\xbb\xbf{"status": "New"}',
+        b'{"status": "New", "x": "\\ud800"}',
+        b'{"status": "Old", "status": "New", "x": %s}' % (b"9" * 400),
+    ],
+)
+def test_a_small_answer_is_read_kindly(body: bytes) -> None:
+    """What is no JSON to the letter, in a field beside it, must not cost a token or a status."""
+    assert Provider(answer(body)).ask(lambda api: api.link_status("l")) == "New"
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"status": "New", "x": %s1%s}' % (b"[" * 100_000, b"]" * 100_000), b'{"status": "New\xff"}', b"{", b""]
+)
+def test_what_cannot_be_read_at_all_is_unknown(body: bytes) -> None:
+    """It ends this login, and nothing else."""
+    assert problem(answer(body)).meaning is UNKNOWN
+
+
+def test_a_text_with_half_a_character_is_not_what_was_asked_for() -> None:
+    """It could not be sent back."""
+    found = problem(answer(b'{"link_token": "\\ud800"}'), lambda api: api.create_link_token({}))
+    assert (found.word, found.meaning) == ("UNEXPECTED_ANSWER", UNKNOWN)
+
+
 @pytest.mark.parametrize("value", ["x" * 101, "two words", "\x07", "é", ""])
 def test_what_cannot_be_a_request_id_is_not_shown(value: str) -> None:
     """A header of any length and any content belongs into no message."""

@@ -21,7 +21,7 @@ ORDER = (
     # the configuration, and what is remembered in it
     *("fields", "fleet", "logins", "masking", "config", "links"),
     # the provider: one call, one login, all logins
-    *("bodies", "bounds", "transport", "api"),
+    *("bodies", "bounds", "transport", "small_answers", "api"),
     *("events", "asking", "running", "submitting", "answering", "linking", "refreshing"),
     *("opening", "orchestration", "checking"),
     # from a document to records

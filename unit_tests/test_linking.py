@@ -15,7 +15,7 @@ from source_linkless.links import LIMIT_BYTES
 from unit_tests.worlds import Sync, World, catalog_of
 
 TOKEN, CONNECT, EXCHANGE = "/link/token/create", "/link/connect", "/connection/public_token/exchange"
-STATUS, PRODUCT = "/link/connection/status", "/sustainability/get"
+STATUS, PRODUCT, SOURCES = "/link/connection/status", "/sustainability/get", "/link/sources"
 CONFIG, TRANSIENT, SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
 HOURS = 3600.0
 
@@ -209,6 +209,18 @@ NOT_SUBMITTED: dict[str, tuple[str, Plan, str, FailureType]] = {
     "401": ("instant", lambda world: world.backend.fail_next(CONNECT, 401), "HTTP_401", CONFIG),
     "a form without its PIN": ("pin", lambda _: None, "VALIDATION_FAILED", CONFIG),
     "unknown utility": ("source_unknown", lambda _: None, "INVALID_SOURCE", CONFIG),
+    "endless rate limit": (
+        "instant",
+        lambda world: world.backend.fail_next(CONNECT, 429, headers={"retry-after": "5000"}),
+        "HTTP_429",
+        TRANSIENT,
+    ),
+    "no form of the utility": (
+        "flat_refused",
+        lambda world: world.backend.fail_next(SOURCES, 503, times=4),
+        "HTTP_503",
+        TRANSIENT,
+    ),
     "no link token": ("instant", lambda world: world.backend.fail_next(TOKEN, times=4), "HTTP_500", TRANSIENT),
     "no link token in time": (
         "instant",
@@ -247,12 +259,6 @@ SUBMITTED: dict[str, tuple[str, Plan, str, FailureType]] = {
         "instant",
         lambda world: world.backend.fail_next(CONNECT, 400, code="INVALID_LINK_TOKEN"),
         "INVALID_LINK_TOKEN",
-        CONFIG,
-    ),
-    "endless rate limit": (
-        "instant",
-        lambda world: world.backend.fail_next(CONNECT, 429, headers={"retry-after": "5000"}),
-        "TIMEOUT",
         CONFIG,
     ),
     "no public token": (
