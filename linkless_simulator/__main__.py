@@ -4,13 +4,15 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+from linkless_simulator.front import Front
 from linkless_simulator.scenarios import STORIES
 from linkless_simulator.server import Simulator
+from linkless_simulator.wire_faults import WIRE_FAULTS, Setting
 
 DEFAULT_FILE = "config.json"
 
@@ -18,13 +20,16 @@ DEFAULT_FILE = "config.json"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     options = _options(arguments)
-    if options.stories:
-        print(_stories())
+    if options.stories or options.faults:
+        print(_stories() if options.stories else _listed({name: fault.about for name, fault in WIRE_FAULTS.items()}))
         return 0
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
-    with Simulator(host=options.host, port=options.port) as simulator:
+    setting = Setting(size=options.size, pause=options.pause)
+    with Front(setting=setting, host=options.host, port=options.port) as simulator:
+        for name, path in options.fault:
+            simulator.arm(name, path, times=sys.maxsize, processed=options.processed)
         for username in options.linked:
             simulator.backend.link(username)
         config = configuration(simulator, options.login)
@@ -62,7 +67,20 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--linked", action="append", default=[], metavar="LOGIN", help="linked already")
     parser.add_argument("--write-config", metavar="FILE", help="write the configuration to FILE")
     parser.add_argument("--stories", action="store_true", help="list the stories and end")
+    parser.add_argument("--faults", action="store_true", help="list the faults on the wire and end")
+    parser.add_argument("--fault", action="append", default=[], type=_fault, metavar="NAME=PATH", help="damage a path")
+    parser.add_argument("--processed", action="store_true", help="damaged requests are carried out all the same")
+    parser.add_argument("--size", type=int, default=Setting.size, help="bytes of the large faults")
+    parser.add_argument("--pause", type=float, default=Setting.pause, help="seconds between the bytes of the slow ones")
     return parser.parse_args(arguments)
+
+
+def _fault(text: str) -> tuple[str, str]:
+    """Read `reset=/link/connect`; ValueError, which argparse tells, for a name that is not in the table."""
+    name, _, path = text.partition("=")
+    if name not in WIRE_FAULTS or not path.startswith("/"):
+        raise ValueError
+    return name, path
 
 
 def _write(path: Path, config: dict[str, Any]) -> None:
@@ -92,8 +110,12 @@ def _greeting(simulator: Simulator, config: dict[str, Any], written_to: str | No
 
 
 def _stories() -> str:
-    width = max(map(len, STORIES))
-    return "\n".join(f"  {name:<{width}}  {story.about}" for name, story in STORIES.items())
+    return _listed({name: story.about for name, story in STORIES.items()})
+
+
+def _listed(rows: Mapping[str, str]) -> str:
+    width = max(map(len, rows))
+    return "\n".join(f"  {name:<{width}}  {about}" for name, about in rows.items())
 
 
 if __name__ == "__main__":

@@ -80,10 +80,16 @@ class Backend:
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer one request; `path` is the one below the base address, as in the contract."""
+        return self.answer_as(None, method, path, headers, body)
+
+    def answer_as(
+        self, planned: Planned | None, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
+        """Answer one request as planned for it alone, else for its path."""
         request, refusal = self._admitted(method, path, headers, body)
         with self._lock:
             username = self._world.who(request)
-            plan = self._take_plan(path, username)
+            plan = planned or self._take_plan(path, username)
             outcome = self._carry_out(path, request, refusal, plan)
             told = outcome if isinstance(outcome, Answer) else Answer(200)
             self._record(path, username, plan.instead_of(told) if plan else told)

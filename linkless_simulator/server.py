@@ -2,17 +2,23 @@
 
 import socket
 import socketserver
+import struct
+from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any, Self
 
-from linkless_simulator.answers import Answer
 from linkless_simulator.backend import CLIENT_ID, SECRET, Backend
 from linkless_simulator.sources import ORDINARY
+from linkless_simulator.wire import End, Wire, plain
 
 BASE_PATH = "/api/v1"
+_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing throws away what was not sent, and resets
+
+Respond = Callable[[str, str, dict[str, str], bytes], Wire]
+"""Answers one request: method, path below the base address, headers, body."""
 
 
 class Simulator:
@@ -42,15 +48,32 @@ class Simulator:
 
     def start(self) -> Self:
         """Open the port and answer from now on; OSError when the port is taken."""
-        self._server = _Server(self._address, self.backend)
+        self._server = _Server(self._address, self.respond)
         self._server.start()
         return self
+
+    def respond(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Wire:
+        """Return the answer to one request as it goes over the wire."""
+        return plain(self.backend.answer(method, path, headers, body))
 
     def stop(self) -> None:
         """Close the port and every connection, and wait for the threads."""
         if self._server is not None:
             self._server.stop()
             self._server = None
+
+    def deafen(self) -> None:
+        """Refuse connections from now on and end those that wait; the port stays ours. Undone by `hear`."""
+        if self._server is not None:
+            self._server.deafen()
+
+    def hear(self) -> None:
+        """Take connections again after `deafen`."""
+        if self._server is not None and self._server.reserved is not None:
+            address = self._server.server_address
+            self.stop()
+            self._server = _Server((str(address[0]), int(address[1])), self.respond)
+            self._server.start()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -70,13 +93,14 @@ class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 512
     daemon_threads = False
 
-    def __init__(self, address: tuple[str, int], backend: Backend) -> None:
+    def __init__(self, address: tuple[str, int], respond: Respond) -> None:
         super().__init__(address, _Handler)
-        self.backend = backend
+        self.respond = respond
         self.stopping = Event()
         self._open: set[socket.socket] = set()
         self._lock = Lock()
         self._thread = Thread(target=self.serve_forever, args=(0.05,), name="simulator", daemon=True)
+        self.reserved: socket.socket | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -89,6 +113,19 @@ class _Server(socketserver.ThreadingTCPServer):
             for connection in self._open:
                 _hang_up(connection)
         self.server_close()
+        if self.reserved is not None:
+            self.reserved.close()
+
+    def deafen(self) -> None:
+        """Stop listening; whoever is being answered is answered, nobody else."""
+        self.shutdown()
+        self.socket.close()
+        self.reserved = socket.socket()  # bound and silent: who tries it is refused, and nobody else can take it
+        self.reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.reserved.bind(self.server_address)
+        with self._lock:
+            for connection in self._open:
+                _hang_up(connection, socket.SHUT_RD)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:
@@ -101,9 +138,15 @@ class _Server(socketserver.ThreadingTCPServer):
         super().shutdown_request(request)
 
 
-def _hang_up(connection: socket.socket) -> None:
+def _hang_up(connection: socket.socket, how: int = socket.SHUT_RDWR) -> None:
     with suppress(OSError):  # the client may have been faster
-        connection.shutdown(socket.SHUT_RDWR)
+        connection.shutdown(how)
+
+
+def _reset(connection: socket.socket) -> None:
+    """Close at once, past the files that still hold the socket open."""
+    with socket.socket(fileno=connection.detach()) as bare:
+        bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -116,24 +159,20 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def _answer(self) -> None:
-        """Read one request, let the backend answer it, write the answer in one piece."""
+        """Read one request, have it answered, play the answer."""
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         path = self.path.removeprefix(BASE_PATH) if self.path.startswith(BASE_PATH) else ""
-        answer = self.server.backend.answer(self.command, path, dict(self.headers.items()), body)
-        if answer.delay:
-            self.server.stopping.wait(answer.delay)
-        if answer.dropped:
-            self.close_connection = True
-        else:
-            self.wfile.write(_as_http(answer))
+        wire = self.server.respond(self.command, path, dict(self.headers.items()), body)
+        self.server.stopping.wait(wire.delay)
+        for piece in wire.pieces:
+            if self.server.stopping.wait(wire.pause):
+                break
+            self.wfile.write(piece)
+        self.close_connection = self.close_connection or wire.end is not End.KEPT
+        if wire.end is End.RESET:
+            _reset(self.connection)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - names that http.server looks for
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in http.server
         """Log nothing: the journal of the backend tells what was asked."""
-
-
-def _as_http(answer: Answer) -> bytes:
-    headers = answer.headers | {"content-length": str(len(answer.body))}
-    lines = [f"HTTP/1.1 {answer.status} -", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-    return "\r\n".join(lines).encode("latin-1") + answer.body

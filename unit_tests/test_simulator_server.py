@@ -120,10 +120,10 @@ def test_many_clients_are_served_at_once(simulator: Simulator) -> None:
 def test_the_command_prints_a_configuration_and_stops_cleanly(
     tmp_path: Path, end: signal.Signals, *, written: bool
 ) -> None:
-    """It prints (and writes) a configuration, says how to try it, knows linked logins, ends with code 0."""
+    """It prints (and writes) a configuration, says how to try it, knows linked logins and faults, ends with 0."""
     file = tmp_path / "config.json"
     command = [sys.executable, "-W", "error", "-m", "linkless_simulator", "--login", "mfa+1", "--linked", "instant"]
-    command += ["--write-config", str(file)] if written else []
+    command += ["--write-config", str(file)] if written else ["--fault", "http_503=/link/connect"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=pipe, stderr=pipe, text=True) as process:
         assert process.stdout is not None
@@ -134,12 +134,14 @@ def test_the_command_prints_a_configuration_and_stops_cleanly(
         answer = requests.post(
             f"{config['api_url']}/sustainability/get", json={"access_token": token}, headers=keys, timeout=10
         )
+        damaged = requests.post(f"{config['api_url']}/link/connect", json={}, headers=keys, timeout=10)
         process.send_signal(end)
         rest, errors = process.communicate(timeout=20)
     assert (process.returncode, errors) == (0, "")
     assert rest == "\nThe simulator has stopped.\n"
     assert f"  source-linkless check --config {file if written else 'config.json'}\n" in printed
     assert answer.json()["username"] == "instant"
+    assert damaged.status_code == (400 if written else 503)
     assert config["connection"]["username"] == "mfa+1"
     assert file.exists() is written
     if written:
