@@ -33,9 +33,10 @@ from linkless_simulator.backend import CLIENT_ID, SECRET, Backend
 from linkless_simulator.bills import Sizes
 from linkless_simulator.sources import ORDINARY
 from source_linkless import SourceLinkless
+from source_linkless.config import Config
 from source_linkless.orchestration import Surroundings
 from source_linkless.streams import STREAMS, catalog_streams
-from source_linkless.transport import Answer, Request, Unreachable
+from source_linkless.transport import Answer, Request, Transport, Unreachable
 from unit_tests.jumping_loop import JumpingLoop
 
 TODAY = date(2026, 11, 22)
@@ -103,7 +104,7 @@ class World:
     ) -> None:
         """Start with a provider that knows nothing yet."""
         self._loop: JumpingLoop | None = None
-        self._passed = 0.0
+        self._passed = self._stepped = 0.0
         self.backend = backend or Backend(self.seconds, today=TODAY, sizes=sizes)
         self._latency, self._is_cloud = latency, is_cloud
         self.masked: list[str] = []
@@ -116,6 +117,10 @@ class World:
     def pass_time(self, seconds: float) -> None:
         """Let time pass between two runs."""
         self._passed += seconds
+
+    def step_clock(self, seconds: float) -> None:
+        """Set the connector's wall clock forward or back; nothing else notices."""
+        self._stepped += seconds
 
     def count(self, path: str, username: str | None = None) -> int:
         """Return how often a path was asked."""
@@ -151,15 +156,11 @@ class World:
     def surroundings(self) -> Surroundings:
         """Return what a connector in this world takes from outside."""
         return Surroundings(
-            new_transport=lambda config: self._transport(
-                {
-                    "x-deck-client-id": config.client_id,
-                    "x-deck-secret": config.secret,
-                    "content-type": "application/json",
-                }
-            ),
+            new_transport=self.new_transport,
             new_loop=self._new_loop,
-            now=lambda: pendulum.datetime(TODAY.year, TODAY.month, TODAY.day, 12).add(seconds=self.seconds()),
+            now=lambda: pendulum.datetime(TODAY.year, TODAY.month, TODAY.day, 12).add(
+                seconds=self.seconds() + self._stepped
+            ),
             chance=lambda: 1.0,
             new_salt=lambda: "salt-of-the-tests",
             is_cloud=lambda: self._is_cloud,
@@ -191,7 +192,14 @@ class World:
         self._loop = JumpingLoop()
         return self._loop
 
-    def _transport(self, headers: dict[str, str]) -> Any:
+    def new_transport(self, config: Config) -> Transport:
+        """Return the way to the provider: into its rules directly, in virtual time."""
+        headers = {
+            "x-deck-client-id": config.client_id,
+            "x-deck-secret": config.secret,
+            "content-type": "application/json",
+        }
+
         async def send(request: Request) -> Answer:
             await asyncio.sleep(self._latency)
             cut = self._cuts.pop(request.path, None)

@@ -1,0 +1,203 @@
+"""The matrix: every fault on the wire at `connect` and `exchange`, every class of fault at the other endpoints.
+
+The real transport over real sockets, waits in virtual time. Each case is two syncs: one that meets the fault, and an
+undisturbed one with what the first left behind, after which nothing may be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+
+from integration_tests.fault_table import (
+    A_DOCUMENT,
+    CONFIG,
+    CONNECT,
+    CONTEXT,
+    CREATE,
+    EACH_CLASS,
+    EFFECTS,
+    EXCHANGE,
+    FOR_EVER,
+    KEYS,
+    MINUTES,
+    NEVER_CARRIED_OUT,
+    PRODUCT,
+    STATUS,
+    TRANSIENT,
+    Effect,
+    Row,
+    row_of,
+)
+from linkless_simulator.bills import Sizes
+from linkless_simulator.front import Front
+from linkless_simulator.wire_faults import WIRE_FAULTS, Setting
+from unit_tests.wired_worlds import WiredWorld
+from unit_tests.worlds import ALL_STREAMS, Sync, World
+
+DAY = 86_400.0
+SMALL = Sizes(2, 6, 2)
+JUST_TOO_LARGE = Setting(size=17 * 2**20, pause=0.02)
+
+
+@pytest.fixture(scope="module")
+def front() -> Iterator[Front]:
+    """Run one front for all worlds of this file."""
+    with Front(setting=JUST_TOO_LARGE) as running:
+        yield running
+
+
+def submissions() -> Iterator[tuple[str, bool]]:
+    """Yield every fault of a submission, not carried out and carried out, as far as each makes sense."""
+    for name, fault in WIRE_FAULTS.items():
+        if not fault.needs_answer:
+            yield name, False
+        if EFFECTS[name][0] not in NEVER_CARRIED_OUT:
+            yield name, True
+
+
+def bills(*syncs: Sync) -> set[tuple[str, str]]:
+    """Return every bill that arrived in any of the syncs."""
+    return {(row["account_number"], row["statement_key"]) for sync in syncs for row in sync.rows("statements")}
+
+
+@cache
+def all_bills() -> set[tuple[str, str]]:
+    """Return the bills of an undisturbed sync."""
+    world = World(sizes=SMALL)
+    return bills(world.read(world.config(username="instant")))
+
+
+def config_of(world: WiredWorld, username: str = "instant", **options: Any) -> dict[str, Any]:
+    """Return a configuration with one login, which waits for five minutes at most."""
+    return world.config(username=username, data_timeout_minutes=MINUTES, **options)
+
+
+def assert_row(sync: Sync, row: Row, reason: str) -> None:
+    """Hold the end of a sync against its row of the table."""
+    found = sync.row("site")
+    assert (found["status"], found["actor"], found.get("reason", "")) == (row.status, row.actor, reason)
+    assert sync.failure_type == row.failure
+    ends = {stream: sync.statuses(stream)[-1] for stream in ALL_STREAMS}
+    assert ends == {s: "COMPLETE" if row.failure is None or s == "connections" else "INCOMPLETE" for s in ALL_STREAMS}
+
+
+def assert_healed(world: WiredWorld, front: Front, config: dict[str, Any], first: Sync) -> Sync:
+    """Sync once more without a fault: complete, and the login was submitted twice at most; returns that sync."""
+    asked = world.count(CONNECT)
+    front.disarm()
+    world.pass_time(3600)
+    second = world.read(first.config or config, state=first.states)
+    assert second.error is None
+    assert second.row("site")["status"] == "ready"
+    assert bills(first, second) == all_bills()
+    assert world.count(CONNECT) - asked <= 1
+    assert world.backend.submissions("instant") <= 2
+    assert front.elsewhere.seen == []
+    return second
+
+
+def test_every_fault_has_its_expectation() -> None:
+    """A fault that is added to the simulator needs its row in the table."""
+    assert set(EFFECTS) == set(WIRE_FAULTS)
+    classes = {(fault.kind, EFFECTS[name][0]) for name, fault in WIRE_FAULTS.items()}
+    assert classes - {(WIRE_FAULTS[name].kind, EFFECTS[name][0]) for name in EACH_CLASS} == {
+        ("large", Effect.ODD),  # a document has a test of its own
+    }
+
+
+@pytest.mark.parametrize("path", [CONNECT, EXCHANGE])
+@pytest.mark.parametrize(("fault", "processed"), list(submissions()))
+def test_a_fault_of_a_submission_loses_nothing(front: Front, path: str, fault: str, *, processed: bool) -> None:
+    """Sent once in a run, told as what it was; the next sync links at most once more and brings everything."""
+    world = WiredWorld(front, sizes=SMALL)
+    front.arm(fault, path, processed=processed)
+    config = config_of(world)
+    first = world.read(config)
+    row, reason = row_of(path, fault)
+    assert_row(first, row, reason)
+    assert world.count(path) == row.asked
+    assert world.seconds() <= MINUTES * 60 + 1
+    second = assert_healed(world, front, config, first)
+    assert world.count(CONNECT) == (row.asked if path == CONNECT else 1) + (row.status != "ready")
+    assert world.count(EXCHANGE) <= 2
+    assert (bills(second) == set()) == (row.status == "ready")
+
+
+@pytest.mark.parametrize("fault", [name for name, (effect, _) in EFFECTS.items() if effect is not Effect.FINE])
+def test_a_fault_that_stays_submits_a_login_twice_at_most(front: Front, fault: str) -> None:
+    """Four syncs of a day meet the same fault at `connect`, carried out if that makes sense: two logins, no more."""
+    world = WiredWorld(front, sizes=SMALL)
+    effect, config, ends = EFFECTS[fault][0], config_of(world), []
+    is_submitted = effect not in NEVER_CARRIED_OUT
+    for _ in range(4):
+        front.arm(fault, CONNECT, times=1 if effect is Effect.LIMITED else 10_000, processed=is_submitted)
+        sync = world.read(config)
+        ends.append(sync.row("site").get("reason"))
+        config = sync.config or config
+        world.pass_time(3600)
+    if is_submitted:
+        assert (world.count(CONNECT), world.backend.submissions("instant")) == (2, 2)
+        assert ends[2:] == ["SUBMITTED_TWICE"] * 2
+    else:
+        assert world.backend.submissions("instant") == (effect is Effect.LIMITED)
+
+
+def reads() -> Iterator[tuple[str, str]]:
+    """Yield every other endpoint of a sync with a fault of each class."""
+    for path in (KEYS, CREATE, STATUS, CONTEXT, PRODUCT):
+        for fault in EACH_CLASS:
+            if not (path == PRODUCT and fault in A_DOCUMENT):
+                yield path, fault
+
+
+@pytest.mark.parametrize(("path", "fault"), list(reads()))
+def test_a_fault_of_a_read_loses_nothing(front: Front, path: str, fault: str) -> None:
+    """Outages are asked again, other answers end the login; whatever happens, the login is submitted once in all."""
+    world = WiredWorld(front, sizes=SMALL)
+    front.arm(fault, path)
+    config = config_of(world)
+    first = world.read(config)
+    row, reason = row_of(path, fault)
+    assert_row(first, row, reason)
+    assert world.count(path) == row.asked
+    assert world.seconds() <= MINUTES * 60 + 1
+    assert_healed(world, front, config, first)
+    assert world.count(CONNECT) == world.count(EXCHANGE) == 1
+
+
+@pytest.mark.parametrize("path", FOR_EVER)
+@pytest.mark.parametrize("fault", ["reset", "slow_body", "http_502", "large_error", "gzip_cut"])
+def test_an_outage_that_stays_is_given_up(front: Front, path: str, fault: str) -> None:
+    """Four times, with growing pauses, then the login fails with the word of the fault; the next sync is complete."""
+    world = WiredWorld(front, sizes=SMALL)
+    front.arm(fault, path, times=10_000)
+    config = config_of(world)
+    first = world.read(config)
+    row = FOR_EVER[path]
+    assert_row(first, row, EFFECTS[fault][1] if row.reason is None else row.reason)
+    assert world.count(path) == row.asked
+    assert world.seconds() < 20
+    assert_healed(world, front, config, first)
+    assert world.count(CONNECT) == 1
+
+
+BEFORE = {CREATE: KEYS, CONNECT: CREATE, EXCHANGE: CONNECT, STATUS: EXCHANGE, PRODUCT: STATUS}
+"""What is asked just before an endpoint."""
+
+
+@pytest.mark.parametrize("path", BEFORE)
+def test_a_refused_connection_loses_nothing(front: Front, path: str) -> None:
+    """From one request on nobody listens: a login that could not be sent is not counted as submitted."""
+    world = WiredWorld(front, sizes=SMALL)
+    config = config_of(world)
+    front.refuse_after(BEFORE[path])
+    first = world.read(config)
+    once = path in (CONNECT, EXCHANGE)
+    assert_row(first, Row(0, "failed", "provider", CONFIG if once else TRANSIENT), "UNREACHABLE")
+    assert world.count(path) == 0
+    assert_healed(world, front, config, first)
+    assert world.count(CONNECT) == (2 if path == EXCHANGE else 1)

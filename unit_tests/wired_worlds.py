@@ -1,0 +1,65 @@
+"""A world whose connector talks over real sockets, through a front that can damage the wire; waits stay virtual.
+
+with Front() as front:
+    world = WiredWorld(front)
+    front.arm("reset", "/link/connect")
+    sync = world.read(world.config(username="instant"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from typing import Any
+
+from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog
+
+from linkless_simulator.front import Front
+from source_linkless.bounds import ORDINARY
+from source_linkless.config import Config
+from source_linkless.transport import Answer, HttpTransport, Request, Transport
+from unit_tests.worlds import Sync, World
+
+_HASTY = replace(ORDINARY, read=0.1, total=0.15)
+"""Bounds with which a slow peer is given up, instead of minutes."""
+
+
+class WiredWorld(World):
+    """One provider behind a front, and connectors with the real transport; the front is lent, one world at a time."""
+
+    def __init__(self, front: Front, **options: Any) -> None:
+        """Put this world's provider behind the front, whose wire is whole."""
+        super().__init__(**options)
+        self._front = front
+        self._open: ExitStack | None = None
+        front.disarm()
+        front.backend = self.backend
+        front.elsewhere.seen.clear()
+
+    def config(self, *, username: str = "user_good", password: str = "pass_good", **options: Any) -> dict[str, Any]:
+        """Make a configuration with one login, at the front's address."""
+        return super().config(username=username, password=password, **{"api_url": self._front.url, **options})
+
+    def read(
+        self,
+        config: Mapping[str, Any],
+        *,
+        state: Sequence[AirbyteStateMessage] = (),
+        catalog: ConfiguredAirbyteCatalog | None = None,
+    ) -> Sync:
+        """Run a whole read, and close its connections."""
+        with ExitStack() as self._open:
+            return super().read(config, state=state, catalog=catalog)
+
+    def new_transport(self, config: Config) -> Transport:
+        """Return the real transport; where a fault is armed it has little patience, real time is dear."""
+        assert self._open is not None
+        usual = self._open.enter_context(closing(HttpTransport(config)))
+        hasty = self._open.enter_context(closing(HttpTransport(config, ordinary=_HASTY, document=_HASTY)))
+
+        async def send(request: Request) -> Answer:
+            transport = hasty if self._front.is_slow(request.path) else usual
+            return await transport(request)
+
+        return send
