@@ -53,7 +53,7 @@ EFFECTS: dict[str, tuple[Effect, str]] = {
     "encrypted": (Effect.ODD, "ENCRYPTED_ANSWER"),
     **{f"redirect_{status}": (Effect.ODD, f"HTTP_{status}") for status in (301, 302, 307, 308)},
     **dict.fromkeys(("bomb", "bulk", "document"), (Effect.ODD, "ANSWER_TOO_LARGE")),
-    **dict.fromkeys(("chunks", "gzip", "wrong_type", "duplicate_keys", "u2028"), (Effect.FINE, "")),
+    **dict.fromkeys(("chunks", "two_answers", "gzip", "wrong_type", "duplicate_keys", "u2028"), (Effect.FINE, "")),
     **dict.fromkeys(("beyond_64_bits", "nan", "float_1e400", "digits_400"), (Effect.FINE, "")),
     **dict.fromkeys(("half_a_character", "half_escaped", "byte_order_mark"), (Effect.FINE, "")),
 }
@@ -69,7 +69,7 @@ NEVER_CARRIED_OUT = (Effect.LIMITED, Effect.HELD, Effect.UNKEYED)
 EACH_CLASS = (
     *("closed", "reset_halfway", "slow_body", "too_short", "chunks_cut", "gzip_cut"),
     *("http_502", "large_error", "error_under_200", "limited", "limited_date", "limited_absurd", "http_401"),
-    *("page", "too_long", "deep", "redirect_307", "encrypted", "bulk", "nan", "duplicate_keys", "gzip"),
+    *("page", "too_long", "deep", "redirect_307", "encrypted", "bulk", "nan", "duplicate_keys", "gzip", "two_answers"),
 )
 """At least one fault of each class, for the endpoints that submit nothing."""
 
@@ -122,6 +122,19 @@ ROWS: dict[str, dict[Effect, Row]] = {
 
 FOR_EVER: dict[str, Row] = {KEYS: _OUTAGE, CREATE: _OUTAGE, STATUS: _OUTAGE, PRODUCT: _OUTAGE, CONTEXT: _ready(4)}
 """What an outage of one endpoint leads to that does not end."""
+
+
+_STALE = Row(1, "ready", "provider", None)
+REFRESHES: dict[Effect, Row] = {
+    Effect.FINE: _ready(1),
+    Effect.LIMITED: _ready(2),
+    Effect.HELD: Row(1, "pending", "provider", TRANSIENT, "HTTP_429"),
+    Effect.DOWN: _STALE,
+    Effect.ODD: Row(1, "ready", "connector", None),
+    Effect.GARBLED: _ready(1),  # its answer has no body that anybody reads
+    Effect.UNKEYED: Row(1, "ready", "user", None),
+}
+"""What a fault of a refresh leads to: it is sent once, and the data of before is delivered all the same."""
 
 
 def row_of(path: str, fault: str) -> tuple[Row, str]:

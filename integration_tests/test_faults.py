@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -26,6 +27,10 @@ from integration_tests.fault_table import (
     MINUTES,
     NEVER_CARRIED_OUT,
     PRODUCT,
+    REFRESH,
+    REFRESHES,
+    ROWS,
+    SOURCES,
     STATUS,
     TRANSIENT,
     Effect,
@@ -35,6 +40,7 @@ from integration_tests.fault_table import (
 from linkless_simulator.bills import Sizes
 from linkless_simulator.front import Front
 from linkless_simulator.wire_faults import WIRE_FAULTS, Setting
+from source_linkless.bodies import IN_MEMORY
 from unit_tests.wired_worlds import WiredWorld
 from unit_tests.worlds import ALL_STREAMS, Sync, World
 
@@ -201,3 +207,107 @@ def test_a_refused_connection_loses_nothing(front: Front, path: str) -> None:
     assert world.count(path) == 0
     assert_healed(world, front, config, first)
     assert world.count(CONNECT) == (2 if path == EXCHANGE else 1)
+
+
+@pytest.mark.parametrize("fault", EACH_CLASS)
+def test_a_fault_of_a_refresh_costs_no_data(front: Front, fault: str) -> None:
+    """A refresh is a login at the utility: never sent twice in a run, and the bills that are there arrive."""
+    world = WiredWorld(front, sizes=SMALL)
+    token = world.backend.link("instant", days_ago=60)
+    connection = {"method": "access_token", "access_token": token, "key": "site"}
+    config = world.config(connection=connection, refresh_after_days=30, data_timeout_minutes=MINUTES)
+    front.arm(fault, REFRESH)
+    sync = world.read(config)
+    effect, word = EFFECTS[fault]
+    row = REFRESHES[effect]
+    assert_row(sync, row, word if row.reason is None else row.reason)
+    assert world.count(REFRESH) == row.asked
+    assert bills(sync) == (set() if effect is Effect.HELD else all_bills())
+    assert world.seconds() <= MINUTES * 60 + 1
+    assert_healed(world, front, config, sync)
+
+
+@pytest.mark.parametrize("fault", EACH_CLASS)
+def test_a_fault_of_the_look_up_of_a_form_is_no_submission(front: Front, fault: str) -> None:
+    """The names of a utility's fields are asked for between two forms of one login, of which none has arrived yet."""
+    world = WiredWorld(front, sizes=SMALL)
+    front.arm(fault, SOURCES)
+    config = config_of(world, "flat_refused")
+    first = world.read(config)
+    row, reason = ROWS[CREATE][EFFECTS[fault][0]], EFFECTS[fault][1]
+    assert_row(first, row, "" if row.status == "ready" else reason)
+    assert world.count(SOURCES) == row.asked
+    assert world.backend.submissions("flat_refused") == (row.status == "ready")
+    front.disarm()
+    second = world.read(first.config or config, state=first.states)
+    assert second.row("site")["status"] == "ready"
+    assert world.backend.submissions("flat_refused") == 1
+
+
+@pytest.mark.parametrize("fault", [fault for fault in EACH_CLASS if fault not in A_DOCUMENT])
+@pytest.mark.parametrize("path", [KEYS, PRODUCT])
+def test_what_was_read_before_stays(front: Front, path: str, fault: str) -> None:
+    """A fault in a later sync: the state goes on from the one before, and the next sync sends what is new, once."""
+    world = WiredWorld(front, sizes=SMALL)
+    config = config_of(world, "growing")
+    first = world.read(config)
+    config = first.config or config
+    front.arm(fault, path, times=10_000 if EFFECTS[fault][0] is Effect.DOWN else 1)
+    second = world.read(config, state=first.states)
+    front.disarm()
+    third = world.read(second.config or config, state=second.states)
+    assert third.error is None
+    new = [bills(sync) for sync in (first, second, third)]
+    assert new[2]
+    assert len(new[0]) + len(new[1]) + len(new[2]) == len(new[0] | new[1] | new[2])
+    assert world.count(CONNECT) == 1
+
+
+JUMPS = {"a day back": -DAY, "a month back": -30 * DAY, "a second back": -1.0, "a month on": 30 * DAY}
+
+
+@pytest.mark.parametrize("seconds", JUMPS.values(), ids=JUMPS)
+@pytest.mark.parametrize("moment", ["between", "within"])
+def test_a_clock_that_is_set_loses_nothing(front: Front, moment: str, seconds: float) -> None:
+    """Between two syncs or in the middle of one: everything arrives, nothing is linked again, the cursor only grows."""
+    world = WiredWorld(front, sizes=SMALL)
+    first = world.read(config_of(world, "growing"), during=lambda: world.step_clock(seconds * (moment == "within")))
+    world.step_clock(seconds * (moment == "between"))
+    second = world.read(first.config or {}, state=first.states)
+    assert (first.error, second.error) == (None, None)
+    assert world.count(CONNECT) == world.count(EXCHANGE) == 1
+    assert bills(first)
+    assert bills(second) - bills(first)
+    assert first.row("site")["observed_at"] < second.row("site")["observed_at"]
+
+
+def test_a_clock_that_is_set_back_opens_no_way_around_the_limit(front: Front) -> None:
+    """Two lost submissions stay two of the last day, even if they now lie in the future."""
+    world = WiredWorld(front, sizes=SMALL)
+    config = config_of(world)
+    for _ in range(2):
+        front.arm("http_502", CONNECT, processed=True)
+        config = world.read(config).config or config
+    world.step_clock(-10 * DAY)
+    assert world.read(config).row("site")["reason"] == "SUBMITTED_TWICE"
+    assert world.backend.submissions("instant") == world.count(CONNECT) == 2
+
+
+def full_disk() -> IO[bytes]:
+    """Return a file on a disk that is full: the device that always is."""
+    return Path("/dev/full").open("r+b")
+
+
+def test_no_room_for_a_document_is_told_and_costs_the_other_logins_nothing() -> None:
+    """Asked again while others may free the room; then a row that says what to do, and the sync goes on."""
+    with Front(setting=Setting(size=IN_MEMORY + 2**20)) as front:
+        world = WiredWorld(front, sizes=SMALL, new_file=full_disk)
+        tokens = {name: world.backend.link(f"instant+{name}") for name in ("large", "small")}
+        config = world.fleet([{"key": key, "access_token": token} for key, token in tokens.items()], api_url=front.url)
+        front.arm("bulk", PRODUCT, times=7)  # four of one login, three of the other
+        sync = world.read(config)
+        ends = {row["connection_key"]: (row["status"], row.get("reason")) for row in sync.rows("connections")}
+        assert sorted(ends.values(), key=str) == [("failed", "NO_TEMPORARY_SPACE"), ("ready", None)]
+        (message,) = [row["message"] for row in sync.rows("connections") if row["status"] == "failed"]
+        assert "or set TMPDIR" in message
+        assert sync.error is None

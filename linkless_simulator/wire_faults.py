@@ -18,6 +18,7 @@ from linkless_simulator.wire import End, Wire, chunk, head, with_body
 PIECE = 2**16
 STAND_IN = Answer(200, {"content-type": JSON}, json.dumps({"stand_in": "x" * 200}).encode())
 _PAGE = b"<!doctype html><html><body><h1>Be right back</h1></body></html>"
+_SECOND = b'HTTP/1.1 200 -\r\ncontent-length: 23\r\n\r\n{"status": "Connected"}'
 _SENT, _SEVEN_LATER = "Sun, 22 Nov 2026 12:00:00 GMT", "Sun, 22 Nov 2026 12:00:07 GMT"
 
 
@@ -65,6 +66,10 @@ def _length(change: int) -> Make:
         return Wire((head(answer, len(answer.body) + change) + answer.body,), End.CLOSED)
 
     return wire
+
+
+def _followed_by(more: bytes) -> Make:
+    return lambda answer, _setting: Wire((head(answer) + answer.body + more,))
 
 
 def _chunks(*, last: bytes) -> Make:
@@ -178,6 +183,7 @@ WIRE_FAULTS: Mapping[str, WireFault] = {
     # length
     "too_short": WireFault("broken", "A longer body is announced than is sent", _length(+10)),
     "too_long": WireFault("garbled", "A shorter body is announced than is sent", _length(-10)),
+    "two_answers": _of_true("fine", "A second answer behind the true one", _followed_by(_SECOND)),
     "chunks": _of_true("fine", "Chunked, as it may be", _chunks(last=chunk(b""))),
     "chunks_cut": WireFault("broken", "Chunked, without the last chunk", _chunks(last=b"")),
     "chunks_odd": WireFault("broken", "Chunked, with a size that is no number", _chunks(last=b"zz\r\n")),

@@ -8,14 +8,16 @@ with Front() as front:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from tempfile import TemporaryFile
 from typing import Any
 
 from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog
 
 from linkless_simulator.front import Front
+from source_linkless.bodies import NewFile
 from source_linkless.bounds import ORDINARY
 from source_linkless.config import Config
 from source_linkless.transport import Answer, HttpTransport, Request, Transport
@@ -28,11 +30,12 @@ _HASTY = replace(ORDINARY, read=0.1, total=0.15)
 class WiredWorld(World):
     """One provider behind a front, and connectors with the real transport; the front is lent, one world at a time."""
 
-    def __init__(self, front: Front, **options: Any) -> None:
+    def __init__(self, front: Front, *, new_file: NewFile = TemporaryFile, **options: Any) -> None:
         """Put this world's provider behind the front, whose wire is whole."""
         super().__init__(**options)
-        self._front = front
+        self._front, self._new_file = front, new_file
         self._open: ExitStack | None = None
+        self._during: Callable[[], object] = lambda: None
         front.disarm()
         front.backend = self.backend
         front.elsewhere.seen.clear()
@@ -47,18 +50,22 @@ class WiredWorld(World):
         *,
         state: Sequence[AirbyteStateMessage] = (),
         catalog: ConfiguredAirbyteCatalog | None = None,
+        during: Callable[[], object] = lambda: None,
     ) -> Sync:
-        """Run a whole read, and close its connections."""
+        """Run a whole read, and close its connections; `during` is called before a document is asked for."""
         with ExitStack() as self._open:
+            self._during = during
             return super().read(config, state=state, catalog=catalog)
 
     def new_transport(self, config: Config) -> Transport:
         """Return the real transport; where a fault is armed it has little patience, real time is dear."""
         assert self._open is not None
-        usual = self._open.enter_context(closing(HttpTransport(config)))
+        usual = self._open.enter_context(closing(HttpTransport(config, new_file=self._new_file)))
         hasty = self._open.enter_context(closing(HttpTransport(config, ordinary=_HASTY, document=_HASTY)))
 
         async def send(request: Request) -> Answer:
+            if request.large:
+                self._during()
             transport = hasty if self._front.is_slow(request.path) else usual
             return await transport(request)
 
