@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from airbyte_cdk.models import SyncMode
 from airbyte_cdk.models.airbyte_protocol_serializers import ConfiguredAirbyteCatalogSerializer
@@ -135,12 +135,27 @@ class Connector:
         return _finished(self.start("read", config, *files, *flags, **environment))
 
     def start(
-        self, command: str, config: Mapping[str, Any], *arguments: str, **environment: str
+        self,
+        command: str,
+        config: Mapping[str, Any],
+        *arguments: str,
+        **environment: str,
     ) -> subprocess.Popen[bytes]:
         """Start a command and return its process."""
+        return self._started(subprocess.PIPE, [command, "--config", self._file(config), *arguments], environment)
+
+    def start_into(self, output: IO[bytes], command: str, config: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+        """Start a command of every stream that writes into a file."""
+        files = ["--catalog", self._file(catalog_json())] if command == "read" else []
+        return self._started(output, [command, "--config", self._file(config), *files], {})
+
+    @staticmethod
+    def _started(
+        output: int | IO[bytes], arguments: list[str], environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [str(PROGRAM), command, "--config", self._file(config), *arguments],
-            stdout=subprocess.PIPE,
+            [str(PROGRAM), *arguments],
+            stdout=output,
             stderr=subprocess.PIPE,
             env={**os.environ, **environment},
         )

@@ -1,7 +1,8 @@
-"""How a process ends before its work is done: told to stop, left unread, or by a fault of its own."""
+"""How a process ends before its work is done: told to stop, left without a consumer, or by a fault of its own."""
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,11 +10,12 @@ import sys
 from pathlib import Path
 from time import monotonic
 
-from integration_tests.connector import LONGEST_SECONDS, PROGRAM, Connector, Run, ended, login_at
+import pytest
+
+from integration_tests.connector import PROGRAM, Connector, Run, ended, login_at
 from linkless_simulator import Simulator
 
-TERMINATED = 128 + signal.SIGTERM
-UNREAD = 128 + signal.SIGPIPE
+TERMINATED, NOBODY_READS, NOT_WRITTEN = 128 + signal.SIGTERM, 128 + signal.SIGPIPE, os.EX_IOERR
 FAULTY_CONSUMER = """
 import asyncio
 from source_linkless.handover import events
@@ -81,30 +83,39 @@ def test_sigterm_finds_its_handler_before_the_connector_is_loaded(simulator: Sim
     assert seconds < 2
 
 
-def unread(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
-    """Stop reading the output of a process; return its exit code and what it said of it."""
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdout.close()
-    with process.stderr as errors:
-        return process.wait(LONGEST_SECONDS), errors.read()
-
-
 def test_a_form_that_nobody_reads_is_no_fault() -> None:
     """`source-linkless spec | true` ends as a shell expects it of a broken pipe, without a traceback."""
     nowhere, output = os.pipe()
     os.close(nowhere)
     with os.fdopen(output, "wb") as unread_output:
         run = subprocess.run([str(PROGRAM), "spec"], stdout=unread_output, stderr=subprocess.PIPE, check=False)
-    assert (run.returncode, run.stderr) == (UNREAD, b"")
+    assert (run.returncode, run.stderr) == (NOBODY_READS, b"")
 
 
-def test_a_sync_that_nobody_reads_any_more_ends(simulator: Simulator, tmp_path: Path) -> None:
-    """`source-linkless read ... | head -1` ends at its next line, without a traceback."""
-    process = Connector(tmp_path).start_read(login_at(simulator, "user_good"))
+@pytest.mark.parametrize("story", ["never_ready", "large"])
+def test_a_sync_whose_consumer_goes_away_ends_at_once(simulator: Simulator, tmp_path: Path, story: str) -> None:
+    """While it waits and while it writes: exit code 141, as of any program in a broken pipe, and nothing besides."""
+    process = Connector(tmp_path).start_read(login_at(simulator, f"{story}+gone"))
     assert process.stdout is not None
-    assert process.stdout.readline()
-    assert unread(process) == (UNREAD, b"")
+    while b"access_token" not in (line := process.stdout.readline()):
+        assert line, "the process ended by itself"
+    process.stdout.close()
+    gone = monotonic()
+    assert (process.wait(60), monotonic() - gone < 2) == (NOBODY_READS, True)
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("command", ["read", "check"])
+def test_an_output_that_cannot_be_written_submits_nothing(simulator: Simulator, tmp_path: Path, command: str) -> None:
+    """On a full disk nobody can keep the links: exit code 74 and one sentence, before any login is submitted."""
+    with Path("/dev/full").open("wb") as full:
+        process = Connector(tmp_path).start_into(full, command, login_at(simulator, f"user_good+{command}"))
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == NOT_WRITTEN
+    assert said.decode() == f"Standard output cannot be written: {os.strerror(errno.ENOSPC)}. The run has ended here.\n"
+    assert simulator.backend.submissions(f"user_good+{command}") == 0
 
 
 def test_a_fault_while_logins_wait_ends_the_process() -> None:

@@ -12,22 +12,27 @@ from source_linkless.prepared import prepared_message
 def run() -> None:
     """Run the connector with the arguments of the process; ends with the exit code that Airbyte expects."""
     arguments = sys.argv[1:]
-    try:
-        message = prepared_message(arguments)
-        if message is None:
-            _launch(arguments)
-        else:
-            print(message, end="", flush=True)  # noqa: T201 - the output is the product
-    except BrokenPipeError:
-        from source_linkless.ending import end_unread  # noqa: PLC0415 - see the module's docstring
+    message = prepared_message(arguments)
+    if message is None:
+        _launch(arguments)
+    else:
+        _say(message)
 
-        end_unread()
+
+def _say(message: str) -> None:
+    try:
+        print(message, end="", flush=True)  # noqa: T201 - the output is the product
+    except OSError as error:
+        from source_linkless.ending import end_unwritten  # noqa: PLC0415 - see the module's docstring
+
+        end_unwritten(error)
 
 
 def _launch(arguments: list[str]) -> None:
-    from source_linkless.ending import end_on_sigterm  # noqa: PLC0415 - see the module's docstring
+    from source_linkless.ending import end_on_sigterm, end_without_output  # noqa: PLC0415 - see the module's docstring
 
     end_on_sigterm()
+    end_without_output()
     # from here on: SIGTERM must find its handler before a second of imports
     from source_linkless.docstrings import leave_docstrings_unread  # noqa: PLC0415 - see above
 
