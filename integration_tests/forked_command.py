@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import re
+import resource
 import signal
 import sys
 import termios
@@ -31,17 +32,22 @@ _PIECES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+")
 
 
 def type_at(
-    arguments: Sequence[str], talk: Sequence[tuple[str, str]], folder: Path, output: Path | None
+    arguments: Sequence[str],
+    talk: Sequence[tuple[str, str]],
+    folder: Path,
+    output: Path | None = None,
+    largest_file: int = resource.RLIM_INFINITY,
 ) -> tuple[int, str]:
     """Run the command in `folder`, in a terminal of 80 columns, and type an answer to each question.
 
-    `output` takes the standard output instead of the terminal. Returns the exit code and what stands on the screen.
+    `output` takes the standard output instead of the terminal; no file may grow beyond `largest_file` bytes.
+    Returns the exit code and what stands on the screen.
     """
     keyboard, terminal = os.openpty()
     termios.tcsetwinsize(terminal, (_ROWS, _COLUMNS))
     is_open = _FORKING.Event()
     process = _FORKING.Process(
-        target=_at_terminal, args=(list(arguments), folder, os.ttyname(terminal), output, is_open)
+        target=_at_terminal, args=(list(arguments), folder, os.ttyname(terminal), output, largest_file, is_open)
     )
     process.start()
     assert is_open.wait(_SECONDS)
@@ -92,8 +98,11 @@ def _code(process: ForkServerProcess) -> int:
     return process.exitcode
 
 
-def _at_terminal(arguments: list[str], folder: Path, terminal: str, output: Path | None, is_open: Event) -> None:
+def _at_terminal(
+    arguments: list[str], folder: Path, terminal: str, output: Path | None, largest_file: int, is_open: Event
+) -> None:
     os.setsid()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
     os.chdir(folder)
     descriptor = os.open(terminal, os.O_RDWR)  # the first one that a session opens controls it
     out = os.open(output, os.O_WRONLY | os.O_CREAT) if output else descriptor

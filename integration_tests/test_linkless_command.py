@@ -70,9 +70,12 @@ class Desk:
         found: dict[str, dict[str, Any]] = json.loads(self.config["links"])["connections"]
         return found
 
-    def types(self, *talk: tuple[str, str], command: Sequence[str] = ("link",), output: Path | None = None) -> Session:
-        """Run a command in a terminal of 80 columns and type an answer to each question; ^C stands for itself."""
-        return Session(*type_at([*command, "--config", self.path.name], talk, self.path.parent, output))
+    def types(self, *talk: tuple[str, str], command: Sequence[str] = ("link",), **files: Any) -> Session:
+        """Run a command in a terminal of 80 columns and type an answer to each question; ^C stands for itself.
+
+        `files`: see `type_at`.
+        """
+        return Session(*type_at([*command, "--config", self.path.name], talk, self.path.parent, **files))
 
     def pipes(self, *arguments: str, text: str = "") -> Run:
         """Run a command without any terminal, `text` on its standard input."""
@@ -256,6 +259,17 @@ def test_a_disk_that_fills_up_in_the_middle(desk: Desk, simulator: Simulator) ->
     assert "NOT_WRITTEN" in run.stdout
     assert "access-" not in run.stdout + run.stderr
     assert list(desk.links["hq"]) == ["identity", "login", "submitted"]
+
+
+@at("instant")
+def test_a_full_disk_keeps_a_connection_from_being_deleted(desk: Desk, simulator: Simulator, tmp_path: Path) -> None:
+    """What could not be taken out of the file is not deleted at the provider; the file is as it was, and alone."""
+    assert desk.pipes("link").code == 0
+    before, asked = desk.path.read_bytes(), simulator.backend.count("/connection/destroy")
+    session = desk.types((CONFIRM, "hq"), command=("forget", "--key", "hq"), largest_file=100)
+    assert (session.code, "use --output" in session.said, desk.path.read_bytes()) == (1, True, before)
+    assert simulator.backend.count("/connection/destroy") == asked
+    assert sorted(path.name for path in tmp_path.iterdir() if ".new" in path.name) == []
 
 
 def test_a_utility_is_found(tmp_path: Path, simulator: Simulator) -> None:

@@ -1,0 +1,62 @@
+"""A destination as the platform runs one: rows by primary key, and states that count once their line has come whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from source_linkless.streams import catalog_streams
+
+_OF_ONE_SYNC = {"observed_at", "snapshot_at", "connection_id", "waited_seconds"}
+"""What differs between two syncs of the same bills: their times, and the connection when a login was linked twice."""
+
+Rows = dict[str, dict[tuple[str, ...], dict[str, Any]]]
+
+
+class Destination:
+    """Appends and removes duplicates by primary key; keeps the last state of every stream."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._keys = {
+            stream.name: [name for (name,) in stream.source_defined_primary_key] for stream in catalog_streams()
+        }
+        self._rows: Rows = {name: {} for name in self._keys}
+        self._states: dict[str, dict[str, Any]] = {}
+
+    def take(self, messages: Iterable[Mapping[str, Any]], *, loses_uncommitted: bool = False) -> None:
+        """Load what came of one run; one that fails as well keeps of each stream what came before its last state."""
+        pending: list[Mapping[str, Any]] = []
+        for message in messages:
+            if message["type"] == "RECORD":
+                pending.append(message["record"])
+            elif message["type"] == "STATE":
+                name = message["state"]["stream"]["stream_descriptor"]["name"]
+                self._states[name] = message["state"]
+                self._load(record for record in pending if record["stream"] == name)
+                pending = [record for record in pending if record["stream"] != name]
+        if not loses_uncommitted:
+            self._load(pending)
+
+    def _load(self, records: Iterable[Mapping[str, Any]]) -> None:
+        for record in records:
+            row = record["data"]
+            self._rows[record["stream"]][tuple(row[name] for name in self._keys[record["stream"]])] = row
+
+    @property
+    def states(self) -> list[dict[str, Any]]:
+        """What the next run is given."""
+        return list(self._states.values())
+
+    @property
+    def current(self) -> Rows:
+        """The rows that are still in the documents, without what differs from sync to sync."""
+        return {name: dict(self._current(rows)) for name, rows in self._rows.items()}
+
+    def _current(self, rows: dict[tuple[str, ...], dict[str, Any]]) -> Iterable[tuple[tuple[str, ...], dict[str, Any]]]:
+        newest: dict[tuple[str, ...], str] = {}
+        for key, row in rows.items():
+            newest[key[:2]] = max(newest.get(key[:2], ""), row.get("snapshot_at", ""))
+        for key, row in rows.items():
+            if row.get("snapshot_at", "") == newest[key[:2]]:
+                yield key, {name: value for name, value in row.items() if name not in _OF_ONE_SYNC}
