@@ -16,14 +16,14 @@ import orjson
 from source_linkless.clock import seconds_until
 from source_linkless.errors import Meaning, Problem, Then
 from source_linkless.outcomes import GONE, NO_ANSWER, UNKNOWN, of_answer
-from source_linkless.small_answers import decoded, objects_in, of_type, text_of
+from source_linkless.small_answers import decoded, objects_in, of_type, text_of, word_in
 from source_linkless.transport import Answer, Body, Request, Transport, Unreachable
 from source_linkless.waiting import RateLimit
 
 _SMALL = 16_384  # an error object under a 200 is small; a document that large is not looked through
 _REQUEST_IDS = ("x-request-id", "x-deck-correlation-id", "cf-ray")
-_CODE = re.compile(r"\w{1,64}", re.ASCII)
-_ID = re.compile(r"[!-~]{1,100}")  # whatever else stands there is none, and does not belong into a log
+_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)  # whatever else stands there is none, and does not belong into a log
+_NO_WORD = "UNREADABLE_STATUS"
 _OK, _NOT_FOUND, _GONE = 200, 404, 410
 
 
@@ -113,7 +113,7 @@ class Api:
     async def link_status(self, link_token: str) -> str:
         """Ask how far the login is (API notes, section 2.4)."""
         path = "/link/connection/status"
-        return text_of(await self._ask(path, {"link_token": link_token}), "status", path)
+        return word_in(text_of(await self._ask(path, {"link_token": link_token}), "status", path)) or _NO_WORD
 
     async def question(self, link_token: str) -> str:
         """Ask for the text of the question that a login waits on (API notes, section 2.5)."""
@@ -195,8 +195,7 @@ def _problem_in(answer: Answer, path: str, *, gone: bool) -> Problem | None:
     if succeeded and len(answer.body) > _SMALL:
         return None
     value = decoded(answer.body)
-    code = value.get("error_code") if isinstance(value, dict) else None
-    code = code if isinstance(code, str) and _CODE.fullmatch(code) else None
+    code = word_in(value.get("error_code")) if isinstance(value, dict) else None
     if succeeded and code is None:
         return None
     if gone and code is None and answer.status in (_NOT_FOUND, _GONE):
@@ -226,8 +225,8 @@ def _context(answer: Mapping[str, Any]) -> Context:
         connection_id=of_type(answer.get("connection_id"), str),
         source_id=of_type(provider.get("id"), str),
         source_name=of_type(provider.get("name"), str),
-        status=of_type(answer.get("connection_status"), str),
-        reason=of_type(answer.get("connection_status_reason"), str),
+        status=word_in(answer.get("connection_status")),
+        reason=word_in(answer.get("connection_status_reason")),
         since=of_type(answer.get("connection_status_timestamp"), str),
         accounts=tuple(number for number in numbers if isinstance(number, str)),
         account_count=count if count is not None else (len(numbers) or None),

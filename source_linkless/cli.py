@@ -187,7 +187,9 @@ def _setting() -> Setting:
 
 
 def _told(text: str, code: int) -> int:
+    from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
+
     from source_linkless.wording import wrapped
 
-    click.echo(wrapped(f"Error: {text}"), err=True)
+    click.echo(wrapped(f"Error: {filter_secrets(text)}"), err=True)
     return code

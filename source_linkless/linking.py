@@ -15,8 +15,9 @@ from typing import Any
 from source_linkless.answering import answered, corrected
 from source_linkless.api import Connection
 from source_linkless.config import Config
+from source_linkless.echoes import finished
 from source_linkless.errors import Actor, Meaning, Problem, Status, Then
-from source_linkless.events import Event, Finished
+from source_linkless.events import Event
 from source_linkless.handover import Emit
 from source_linkless.links import Step
 from source_linkless.outcomes import (
@@ -35,7 +36,7 @@ from source_linkless.outcomes import (
     of_wait,
     outcome,
 )
-from source_linkless.running import Ended, Opening, Run, at_allowed_rate, of_error, patiently
+from source_linkless.running import Ended, Opening, Run, at_allowed_rate, learnt, of_error, patiently
 from source_linkless.submitting import connect
 from source_linkless.waiting import pause, time
 
@@ -106,6 +107,7 @@ async def _submit(run: Run, opening: Opening) -> Connection:
             await run.written()
             options = link_options(run.config, old_token)
             link_token = await patiently(run, opening, lambda: run.api.create_link_token(options))
+            learnt(run, opening, link_token)
     except (Problem, TimeoutError):
         withdraw(run, opening)  # nothing has reached the utility
         raise
@@ -145,8 +147,7 @@ async def _submitted(run: Run, opening: Opening, link_token: str, old_token: str
 async def finish(run: Run, opening: Opening, result: Outcome, emit: Emit[Event]) -> None:
     """Tell the end of a login that was linked or looked at, without a document."""
     withdraw(run, opening)
-    waited = time() - opening.started
-    await emit(Finished(opening.login, result, opening.connection_id, opening.context, waited))
+    await emit(finished(run, opening, result, time() - opening.started))
 
 
 def withdraw(run: Run, opening: Opening) -> None:
@@ -182,7 +183,7 @@ async def _connect_and_exchange(run: Run, opening: Opening, link_token: str, old
         return Connection(old_token, opening.connection_id)
     if public_token is None:
         raise Ended(outcome("UNEXPECTED_ANSWER", UNKNOWN, "/link/connect without public_token"))
-    return await _exchange(run, opening, public_token)
+    return await _exchange(run, opening, learnt(run, opening, public_token))
 
 
 async def _exchange(run: Run, opening: Opening, public_token: str) -> Connection:
@@ -191,7 +192,7 @@ async def _exchange(run: Run, opening: Opening, public_token: str) -> Connection
     except Problem as problem:
         await _submission_failed(run, opening, problem)
         raise
-    run.mask(connected.access_token)
+    learnt(run, opening, connected.access_token)
     run.links.remember(opening.login, connected.access_token)
     opening.connection_id = connected.connection_id
     return connected

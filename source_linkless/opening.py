@@ -16,8 +16,9 @@ import math
 from dataclasses import dataclass
 
 from source_linkless.api import Connection
+from source_linkless.echoes import delivered, finished
 from source_linkless.errors import Problem, Status, Then
-from source_linkless.events import Delivered, Event, Finished
+from source_linkless.events import Event
 from source_linkless.handover import Emit
 from source_linkless.linking import open_connection, relink, withdraw
 from source_linkless.outcomes import (
@@ -67,7 +68,7 @@ async def sync_login(sync: Sync, opening: Opening) -> None:
     waited = time() - opening.started
     if body is not None:
         try:
-            await sync.emit(Delivered(opening.login, opening.connection_id, body))
+            await sync.emit(delivered(sync.run, opening, body))
         finally:
             del body
             sync.slots.release()
@@ -75,7 +76,7 @@ async def sync_login(sync: Sync, opening: Opening) -> None:
     if opening.outcome and opening.outcome.status is Status.NEEDS_USER:
         sync.run.links.refuse(opening.login, opening.outcome.reason or "")
     withdraw(sync.run, opening)
-    await sync.emit(Finished(opening.login, opening.outcome or READY, opening.connection_id, opening.context, waited))
+    await sync.emit(finished(sync.run, opening, opening.outcome or READY, waited))
 
 
 async def _outcome_of(sync: Sync, opening: Opening, error: Exception) -> Outcome:

@@ -46,6 +46,8 @@ class Opening:
     """The provider's latest word: what a wait is about, and the reason of a row that stays pending."""
     announced: bool = False
     """Written down as about to be submitted, and not submitted yet."""
+    tokens: list[str] = field(default_factory=list, repr=False)
+    """Every token that this run was given for the login: none is said again."""
     sent: bool = False
     """Submitted in this run: never again in it."""
     is_out: bool = False
@@ -95,6 +97,13 @@ class Run:
     retries: Retries = field(default_factory=Retries)
     waiting: int = 0
     """Connections that are being waited for now."""
+
+
+def learnt(run: Run, opening: Opening, token: str) -> str:
+    """Keep a token out of everything that is said from the moment it is known; returns it."""
+    run.mask(token)
+    opening.tokens.append(token)
+    return token
 
 
 async def patiently(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]]) -> T:

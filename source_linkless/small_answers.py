@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ import orjson
 from source_linkless.errors import Problem
 from source_linkless.outcomes import UNKNOWN
 from source_linkless.transport import Body
+
+_WORD = re.compile(r"\w{1,64}", re.ASCII)
 
 
 def decoded(body: Body) -> Any:
@@ -41,6 +44,11 @@ def text_of(answer: Mapping[str, Any], name: str, path: str) -> str:
 
 def _can_be_sent(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def word_in(value: Any) -> str | None:
+    """Return a word that we pass on, or None; a sentence, which could quote what was sent, is none."""
+    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
 def objects_in(value: Any) -> list[dict[str, Any]]:

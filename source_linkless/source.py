@@ -17,6 +17,7 @@ from airbyte_cdk.models import (
     ConfiguredAirbyteCatalog,
 )
 from airbyte_cdk.sources.source import Source
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_linkless.check_report import CheckReport
 from source_linkless.checking import check_all
@@ -79,8 +80,8 @@ class SourceLinkless(Source):
                     case Moved():
                         logger.info("%s", event.waiting)
         except Problem as problem:
-            return report.without_logins(problem)
-        return report.status()
+            return _without_secrets(report.without_logins(problem))
+        return _without_secrets(report.status())
 
     def read(
         self,
@@ -103,3 +104,8 @@ class SourceLinkless(Source):
 
     def _events(self, main: Any) -> Iterator[Event]:
         return events(main, new_loop=self._surroundings.new_loop, before_waiting=self._output.flush)
+
+
+def _without_secrets(status: AirbyteConnectionStatus) -> AirbyteConnectionStatus:
+    """Mask the answer of a check like a line of the log: the CDK does not."""
+    return AirbyteConnectionStatus(status=status.status, message=filter_secrets(status.message or ""))

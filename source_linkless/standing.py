@@ -8,6 +8,7 @@ from typing import Any
 
 from source_linkless.api import Connection, Context
 from source_linkless.config import Login
+from source_linkless.echoes import without_echoes, without_echoes_in
 from source_linkless.errors import Actor, Problem, Status
 from source_linkless.events import Event
 from source_linkless.linking import refusal
@@ -77,12 +78,13 @@ async def _standing(run: Run, login: Login) -> Standing:
         async with run.deadline.applied():
             context = await look_at(run, opening, Connection(token))
     except Problem as problem:
-        return Standing(login, with_good_keys(problem))
+        return Standing(login, without_echoes(run, opening, with_good_keys(problem)))
     except TimeoutError:
         return Standing(login, outcome("TIMEOUT", PROVIDER_DOWN))
     if context is None:
         return Standing(login, refusal(word) if word else _NOT_TOLD)
-    return Standing(login, _judged(context, word), context)
+    told = without_echoes_in(run, opening, context)
+    return Standing(login, without_echoes(run, opening, _judged(context, word)), told)
 
 
 def _judged(context: Context, refused: str | None) -> Outcome:

@@ -188,6 +188,7 @@ CONTEXTS: tuple[tuple[dict[str, Any], Context], ...] = (
     ({}, NOTHING_KNOWN),
     ({"provider": None, "entities": None, "connection_id": 7, "connection_status": ["x"]}, NOTHING_KNOWN),
     ({"provider": "Springfield Power", "entities": {"account_number": "1"}}, NOTHING_KNOWN),
+    ({"connection_status": f"with {SECRET}", "connection_status_reason": SECRET}, NOTHING_KNOWN),
 )
 
 
@@ -241,6 +242,16 @@ def test_an_unknown_code_is_passed_on_with_the_ids_for_support() -> None:
     assert (found.word, found.meaning) == ("SOMETHING_NEW", UNKNOWN)
     assert found.detail == "/link/connection/status, HTTP 418, x-request-id r-1, cf-ray ray"
     assert str(found) == "SOMETHING_NEW (/link/connection/status, HTTP 418, x-request-id r-1, cf-ray ray)"
+
+
+def test_a_status_that_is_no_plain_word_is_not_passed_on() -> None:
+    """A sentence could quote what was sent; it is waited on like any status that nobody knows."""
+    assert Provider(answer({"status": f"Tried {SECRET}"})).ask(lambda api: api.link_status("l")) == "UNREADABLE_STATUS"
+
+
+def test_a_request_id_that_is_no_identifier_is_not_passed_on() -> None:
+    """A header can hold anything."""
+    assert problem(answer(error("X"), 400, x_request_id=f"see {SECRET}")).detail == "/link/connection/status, HTTP 400"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>Bad Gateway</html>", b"[]", b"null", b'"text"', b'{"error_code": '])

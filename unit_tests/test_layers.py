@@ -22,7 +22,7 @@ ORDER = (
     *("fields", "fleet", "logins", "masking", "config", "links"),
     # the provider: one call, one login, all logins
     *("bodies", "bounds", "transport", "small_answers", "api"),
-    *("events", "asking", "running", "submitting", "answering", "linking", "refreshing"),
+    *("events", "asking", "running", "echoes", "submitting", "answering", "linking", "refreshing"),
     *("opening", "orchestration", "checking"),
     # from a document to records
     *("columns", "content", "slices", "statements", "documents", "charge_texts"),
