@@ -136,6 +136,7 @@ class HttpTransport:
                 timeout=(_CONNECT_SECONDS, bounds.read),
                 allow_redirects=False,  # the keys go nowhere but to the configured host
                 stream=True,
+                proxies={"http": ""},  # clear text is for this machine only, never for a proxy of the environment
             ) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return Answer(response.status_code, headers, self._body(response, bounds))

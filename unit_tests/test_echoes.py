@@ -71,9 +71,8 @@ def test_what_could_be_data_stays(password: str) -> None:
 def test_of_login_fields_only_credentials_are_hidden() -> None:
     """A customer number opens a login and stands on every bill; hidden, it would be another customer."""
     fields = {"customer_number": "C-0012345", "Pwd": "a-long-password"}
-    found = passed_on(
-        {"customer_number": "C-0012345", "echo": "a-long-password"}, username="", password="", login_fields=fields
-    )
+    login = {"username": None, "password": None, "key": "hq", "login_fields": fields}
+    found = passed_on({"customer_number": "C-0012345", "echo": "a-long-password"}, **login)
     assert found == {"customer_number": "C-0012345", "echo": "****"}
 
 
