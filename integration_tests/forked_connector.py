@@ -25,7 +25,7 @@ from source_linkless.run import run
 _FORKING = multiprocessing.get_context("forkserver")
 _FORKING.set_forkserver_preload([__name__])
 _ONE_AT_A_TIME = threading.Lock()  # a start asks all processes for their ends, and an end is told only once
-_OUTPUT, _ERRORS = "output", "errors"
+_OUTPUT, _ERRORS, _ADDRESSES = "output", "errors", "addresses"
 _SMALLEST_PIPE = 4096
 LONGEST_SECONDS = 120
 
@@ -37,6 +37,8 @@ class Ended:
     code: int
     output: bytes
     errors: str
+    addresses: frozenset[str]
+    """Where it opened connections to, and which names it looked up, as the interpreter was asked for."""
 
     @cached_property
     def messages(self) -> list[dict[str, Any]]:
@@ -57,14 +59,16 @@ class ForkedRun:
         self,
         folder: Path,
         command: str,
-        config: Mapping[str, Any],
+        config: Mapping[str, Any] | None,
         catalog: Mapping[str, Any] | None = None,
         state: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Start it."""
         folder.mkdir()
         os.mkfifo(folder / _OUTPUT)
-        values = {"config": config} | ({"catalog": catalog, "state": list(state)} if catalog else {})
+        values = ({"config": config} if config else {}) | (
+            {"catalog": catalog, "state": list(state)} if catalog else {}
+        )
         for name, value in values.items():
             (folder / name).write_text(json.dumps(value), encoding="utf-8")
         arguments = [command, *(word for name in values for word in (f"--{name}", name))]
@@ -98,12 +102,27 @@ class ForkedRun:
             self._process.join()
         if self._output >= 0:
             self.hang_up()
-        return Ended(self._process.exitcode or 0, self._taken, (self._folder / _ERRORS).read_text(encoding="utf-8"))
+        errors, addresses = ((self._folder / name).read_text(encoding="utf-8") for name in (_ERRORS, _ADDRESSES))
+        return Ended(self._process.exitcode or 0, self._taken, errors, frozenset(addresses.splitlines()))
 
 
 def _run(folder: str, arguments: list[str]) -> None:
     os.chdir(folder)
+    _note_addresses()
     for name, descriptor in ((_OUTPUT, 1), (_ERRORS, 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT, 0o600), descriptor)
     sys.argv[1:] = arguments
     run()
+
+
+def _note_addresses() -> None:
+    """Have the interpreter note every address that a socket of this process is about to use, whoever asks for it."""
+    notes = os.open(_ADDRESSES, os.O_WRONLY | os.O_CREAT, 0o600)
+
+    def note(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in ("socket.connect", "socket.sendto"):
+            os.write(notes, f"{arguments[1]}\n".encode())
+        elif event == "socket.getaddrinfo":
+            os.write(notes, f"{arguments[0]}\n".encode())
+
+    sys.addaudithook(note)

@@ -208,14 +208,13 @@ def stories(undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_the_ends_hit_every_part_of_a_run(stories: list[Story]) -> None:
-    """Nothing submitted, submissions whose token is lost, all tokens kept; before, amid and after states."""
+    """Nothing submitted, submissions whose token is lost, all tokens kept; no state, and some."""
     assert [(one.moment, one.first.code) for one in stories if one.first.code not in codes_of(one.moment)] == []
     read = [one for one in stories if one.moment.command == "read"]
     parts = {(any(one.submitted_before.values()), len(one.remembered) == len(LOGINS)) for one in read}
     assert parts == {(False, False), (True, False), (True, True)}
     assert any(one.submitted_before.total() > len(one.remembered) for one in read)
-    assert {one.states for one in read} >= {0, len(Destination().current)}
-    assert len({one.states for one in read}) > 2
+    assert {one.states > 0 for one in read if one.moment.end is KILL} == {False, True}
 
 
 def codes_of(moment: Moment) -> set[int]:

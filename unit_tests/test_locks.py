@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,23 @@ def pins(name: str) -> list[tuple[Requirement, int]]:
     text = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
     return [(Requirement(line.partition(" --hash")[0]), line.count("--hash=sha256:")) for line in lines]
+
+
+def imported() -> set[str]:
+    """Return the packages that the connector imports and Python does not bring."""
+    names: set[str] = set()
+    for path in (ROOT / "source_linkless").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names |= {module.partition(".")[0] for module in modules}
+    return names - sys.stdlib_module_names - {"source_linkless"}
+
+
+def test_what_the_connector_imports_is_named_as_a_dependency() -> None:
+    """Nothing is used that is only there because something else happens to need it."""
+    declared = {Requirement(text).name.replace("-", "_") for text in RUNTIME}
+    assert imported() - declared == set()
 
 
 @pytest.mark.parametrize("name", LOCKS)

@@ -124,7 +124,7 @@ def test_a_host_that_cannot_prove_itself_gets_nothing(authority: Authority, case
 
 @pytest.mark.parametrize("value", ["", "0"])
 def test_no_variable_turns_the_verification_off(authority: Authority, value: str) -> None:
-    """What switches it off elsewhere does not here; a file that is named and missing fails, too."""
+    """What switches it off elsewhere does not here."""
     names = {name: value for name in SWITCHES if value == "" or "BUNDLE" not in name}
     with serving(Server(says(200)), authority.context()) as server, environment(**names):
         assert failure(f"https://127.0.0.1:{server.port}", SUBMISSION) == ("TLS_FAILED", False)
