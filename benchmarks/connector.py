@@ -8,15 +8,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from source_linkless.streams import catalog_streams
 
-_MAIN = str(Path(__file__).parent.parent / "main.py")
+MAIN = str(Path(__file__).parent.parent / "main.py")
 _RECORD, _CONTROL, _LOG = b'{"type":"RECORD"', b'{"type":"CONTROL"', b'{"type":"LOG"'
+_STATE = b'{"type":"STATE"'
 _ROWS_OF_LOGINS = b'"stream":"connections"'
 _HEAD = 120
 _SAMPLE_SECONDS = 0.05
@@ -59,14 +60,30 @@ def read(config: Mapping[str, Any], streams: Iterable[str] | None = None) -> Run
 
 
 def _started(folder: Path, config: Mapping[str, Any], streams: Iterable[str] | None) -> subprocess.Popen[bytes]:
-    configuration, catalog = folder / "config.json", folder / "catalog.json"
+    configuration, selected = folder / "config.json", folder / "catalog.json"
     configuration.write_text(json.dumps(config), encoding="utf-8")
-    catalog.write_text(json.dumps({"streams": list(_selected(streams))}), encoding="utf-8")
-    command = [sys.executable, _MAIN, "read", "--config", str(configuration), "--catalog", str(catalog)]
+    selected.write_text(json.dumps(catalog(streams)), encoding="utf-8")
+    command = [sys.executable, MAIN, "read", "--config", str(configuration), "--catalog", str(selected)]
     return subprocess.Popen(command, stdout=subprocess.PIPE)
 
 
-def _selected(names: Iterable[str] | None) -> Iterator[dict[str, Any]]:
+def catalog(streams: Iterable[str] | None = None) -> dict[str, Any]:
+    """Return a configured catalog with these streams, or all."""
+    return {"streams": list(_selected(None if streams is None else set(streams)))}
+
+
+def last_states(output: Path) -> list[dict[str, Any]]:
+    """Return the last state of every stream in an output, as the next sync gets them."""
+    states = {}
+    with output.open("rb") as lines:
+        for line in lines:
+            if line.startswith(_STATE):
+                state = json.loads(line)["state"]
+                states[state["stream"]["stream_descriptor"]["name"]] = state
+    return list(states.values())
+
+
+def _selected(names: Container[str] | None) -> Iterator[dict[str, Any]]:
     for stream in catalog_streams():
         if names is None or stream.name in names:
             modes = [mode.value for mode in stream.supported_sync_modes or ()]

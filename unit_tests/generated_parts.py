@@ -31,11 +31,16 @@ def parts(document: str) -> dict[str, str]:
 def prove(document: str, expected: Mapping[str, str]) -> None:
     """Assert that the named parts of a document say what is expected; with UPDATE_DOCS=1 write them first."""
     if os.environ.get("UPDATE_DOCS"):
-        written = _PART.sub(lambda match: _written(match, expected), read(document))
-        (ROOT / document).write_text(written, encoding="utf-8")
+        write(document, expected)
     found = parts(document)
     stale = [name for name, text in expected.items() if found.get(name) != text]
     assert not stale, f"{document} is not up to date ({', '.join(stale)}): run this test with UPDATE_DOCS=1"
+
+
+def write(document: str, expected: Mapping[str, str]) -> None:
+    """Write the named parts of a document anew."""
+    written = _PART.sub(lambda match: _written(match, expected), read(document))
+    (ROOT / document).write_text(written, encoding="utf-8")
 
 
 def _written(match: re.Match[str], expected: Mapping[str, str]) -> str:

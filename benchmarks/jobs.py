@@ -1,0 +1,138 @@
+"""What is compared: the floor, ours and the peers, each as a command for a number of connections."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.connector import MAIN, catalog, last_states
+from benchmarks.deliverer import token
+from benchmarks.peers.flat import KEYS, schema
+
+ROOT = Path(__file__).parent.parent
+OURS_PYTHON = sys.executable
+SINGER_PYTHON = str(ROOT / ".venv-singer" / "bin" / "python")
+DLT_PYTHON = str(ROOT / ".venv-dlt" / "bin" / "python")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One reader. In its command `{config}`, `{catalog}`, `{state}` and `{folder}` stand for files.
+
+    `few` and `many` are the two numbers of connections whose costs are compared: as many as give seconds of CPU.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    few: int
+    many: int
+    differs: str
+    """What it does less or more than ours."""
+    lacks: frozenset[str] = frozenset()
+    """Columns that its rows do not have, though the floor's do."""
+
+
+def _peer(python: str, module: str, *arguments: str) -> tuple[str, ...]:
+    return (python, "-m", f"benchmarks.peers.{module}", *arguments)
+
+
+_READ = ("read", "--config", "{config}", "--catalog", "{catalog}")
+_LESS = "less: no keys for lines, no quantities, no hashes, no change detection"
+
+FLOOR = Job("floor", _peer(OURS_PYTHON, "plain", "{config}"), 10, 90, f"{_LESS}; not a connector")
+OURS = Job("ours", (OURS_PYTHON, MAIN, *_READ), 10, 50, "")
+UNCHANGED = Job(
+    "ours again", (OURS_PYTHON, MAIN, *_READ, "--state", "{state}"), 10, 50, "a second sync: no row is sent"
+)
+CLASSIC = Job("classic HttpStream", _peer(OURS_PYTHON, "classic", *_READ), 4, 24, f"{_LESS}; fetches for each stream")
+MANIFEST = Job(
+    "low-code manifest",
+    _peer(OURS_PYTHON, "manifest", *_READ),
+    1,
+    5,
+    "as the line above; accounts without the source's name",
+    lacks=frozenset({"source_name", "source_country"}),
+)
+SINGER = Job(
+    "singer-sdk",
+    _peer(SINGER_PYTHON, "singer", "--config", "{config}"),
+    2,
+    10,
+    "as classic; lines of Singer's protocol",
+)
+DLT = Job(
+    "dlt to jsonl",
+    _peer(DLT_PYTHON, "dlt_files", "{config}", "{folder}"),
+    2,
+    12,
+    f"{_LESS}; more: makes tables, and writes the files of its destination",
+    lacks=frozenset({"corrections"}),  # empty in the documents; dlt would make a table of them
+)
+JOBS: Mapping[str, Job] = {job.name: job for job in (FLOOR, OURS, UNCHANGED, CLASSIC, MANIFEST, SINGER, DLT)}
+
+
+class Workshop:
+    """A folder with the files that the commands read."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        """Name the folder, and where the provider is."""
+        self._folder, self._url = folder, url
+
+    def command(self, job: Job, connections: int) -> Sequence[str]:
+        """Return the command that reads so many connections; the files that it reads are written."""
+        files = {
+            "config": self._write(f"{job.name}-{connections}", self._config(job, connections)),
+            "catalog": self._write(f"{job.name}-catalog", catalog(KEYS) if _is_ours(job) else _peers_catalog()),
+            "state": str(self._folder / "state.json"),
+            "folder": tempfile.mkdtemp(dir=self._folder),
+        }
+        return [part.format_map(files) if part.startswith("{") else part for part in job.command]
+
+    def keep(self, output: Path) -> None:
+        """Keep the state at the end of an output, for a second sync to start from."""
+        (self._folder / "state.json").write_text(json.dumps(last_states(output)), encoding="utf-8")
+
+    def _write(self, name: str, content: object) -> str:
+        path = self._folder / f"{name.replace(' ', '-')}.json"
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return str(path)
+
+    def _config(self, job: Job, connections: int) -> dict[str, object]:
+        if _is_ours(job):
+            return ours_config(self._url, connections)
+        return {"url": self._url, "connections": [token(number) for number in range(connections)]}
+
+
+def ours_config(url: str, connections: int) -> dict[str, object]:
+    """Configure our connector with so many connections that are linked already."""
+    entries = [{"key": f"login-{number}", "access_token": token(number)} for number in range(connections)]
+    return {
+        "environment": "sandbox",
+        "client_id": "benchmark-client",
+        "secret": "benchmark-secret",
+        "connection": {"method": "fleet", "connections": json.dumps(entries)},
+        "api_url": url,
+        "max_requests_per_second": 10_000,
+        "poll_interval_seconds": 0.05,
+    }
+
+
+def _is_ours(job: Job) -> bool:
+    return MAIN in job.command
+
+
+def _peers_catalog() -> dict[str, object]:
+    return {
+        "streams": [
+            {
+                "stream": {"name": name, "json_schema": schema(name), "supported_sync_modes": ["full_refresh"]},
+                "sync_mode": "full_refresh",
+                "destination_sync_mode": "append",
+            }
+            for name in KEYS
+        ]
+    }

@@ -1,0 +1,4 @@
+"""The same reading of the same documents, written for other frameworks as their documentation suggests.
+
+Each runs in an environment of its own, so nothing here imports more than the standard library and that framework.
+"""
