@@ -96,7 +96,7 @@ def judge(limits: Sequence[Limit]) -> tuple[str, bool]:
 
 
 def _verdict(limit: Limit) -> str:
-    return "holds" if limit.holds else "**does not hold**" if limit.decides else "not here"
+    return "holds" if limit.holds else "**does not hold**" if limit.decides else "missed; decides nothing"
 
 
 def publish(part: str, *texts: str) -> None:

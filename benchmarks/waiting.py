@@ -9,7 +9,6 @@ in virtual time under a rate limit, against an oracle that knows every readiness
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import logging
@@ -20,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.connector import read
-from benchmarks.figures import show
+from benchmarks.figures import parser, publish, show
 from benchmarks.provider import Fleet, Observed, observed, prepare, provider
 from unit_tests.worlds import World, catalog_of
 
@@ -81,13 +80,13 @@ SHORT_VIRTUAL = dataclasses.replace(VIRTUAL, logins=1_000)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the cases, print a table and JSON; the exit code says whether the bounds hold (always, with --short)."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.waiting")
-    parser.add_argument("--short", action="store_true", help="small fleets; only completeness decides")
-    is_short = parser.parse_args(arguments).short
-    real, virtual = (SHORT_REAL, SHORT_VIRTUAL) if is_short else (REAL, VIRTUAL)
+    asked = parser("waiting", "small fleets; only completeness decides").parse_args(arguments)
+    real, virtual = (SHORT_REAL, SHORT_VIRTUAL) if asked.short else (REAL, VIRTUAL)
     figures = [*map(by_the_real_clock, real), in_virtual_time(virtual)]
-    show(figures)
-    return 0 if all(_holds(one, is_short=is_short) for one in figures) else 1
+    shown = show(figures)
+    if asked.publish:
+        publish("waiting", shown)
+    return 0 if all(_holds(one, is_short=asked.short) for one in figures) else 1
 
 
 def readiness(case: Case) -> list[float]:
