@@ -52,7 +52,8 @@ def difference(expected: Rows, found: Rows, lacking: frozenset[str]) -> str | No
 def _counted(rows: Rows, columns: Mapping[str, set[str]]) -> _Counts:
     counts: _Counts = {stream: Counter() for stream in KEYS}
     for stream, row in rows:
-        counts[stream][_comparable(row, columns[stream])] += 1
+        if stream in KEYS:
+            counts[stream][_comparable(row, columns[stream])] += 1
     return counts
 
 

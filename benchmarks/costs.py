@@ -31,6 +31,10 @@ _ENVIRONMENT = {
 _CALLGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
 _INSTRUCTIONS = re.compile(r"Collected : ([0-9]+)")
 _LAST_WORDS = 3_000
+_SWITCH_SECONDS = 60
+NO_SWITCH = """\
+valgrind could not be told to begin counting. It must be allowed to trace its processes (ptrace); in a container that
+may need --cap-add SYS_PTRACE."""
 NO_VALGRIND = """\
 Instructions are counted by valgrind, which is not on the PATH.
 On Debian and Ubuntu: apt-get install valgrind (root: `python -m benchmarks.gate` does that itself)."""
@@ -55,15 +59,19 @@ def instructions_from_first_document(command: Sequence[str], on_first: Callable[
 
     `on_first` is given what is to be called before the first document is answered.
     """
+    failures: list[str] = []
 
-    def started(process: int) -> None:
-        on_first(
-            partial(
-                subprocess.run, ["vgdb", f"--pid={process}", "instrumentation", "on"], check=True, capture_output=True
-            )
-        )
+    def switch_on(process: int) -> None:
+        switch = ["vgdb", f"--pid={process}", "instrumentation", "on"]
+        told = subprocess.run(switch, check=False, capture_output=True, text=True, timeout=_SWITCH_SECONDS)
+        failures.extend([told.stderr] if told.returncode else [])
 
-    return _counted([*_CALLGRIND, "--instr-atstart=no", *command], started)
+    counted = _counted(
+        [*_CALLGRIND, "--instr-atstart=no", *command], lambda process: on_first(partial(switch_on, process))
+    )
+    if failures or not counted:
+        sys.exit(f"{NO_SWITCH}\n{''.join(failures)[-_LAST_WORDS:]}")
+    return counted
 
 
 def _counted(command: Sequence[str], started: Started | None) -> int:

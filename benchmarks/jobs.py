@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.connector import MAIN, catalog, last_states
+from benchmarks.connector import MAIN, STREAMS, catalog, last_states
 from benchmarks.deliverer import token
 from benchmarks.peers.flat import KEYS, schema
 
@@ -34,6 +35,8 @@ class Job:
     """What it does less or more than ours."""
     lacks: frozenset[str] = frozenset()
     """Columns that its rows do not have, though the floor's do."""
+    streams: tuple[str, ...] = tuple(KEYS)
+    """What it reads."""
 
 
 def _peer(python: str, module: str, *arguments: str) -> tuple[str, ...]:
@@ -45,6 +48,10 @@ _LESS = "less: no keys for lines, no quantities, no hashes, no change detection"
 
 FLOOR = Job("floor", _peer(OURS_PYTHON, "plain", "{config}"), 10, 90, f"{_LESS}; not a connector")
 OURS = Job("ours", (OURS_PYTHON, MAIN, *_READ), 10, 50, "")
+ALL_STREAMS = Job(
+    "ours, six streams", OURS.command, 10, 50, "more: sustainability and connections", streams=tuple(STREAMS)
+)
+ONE_STREAM = Job("ours, statements only", OURS.command, 10, 50, "less: one stream of four", streams=("statements",))
 UNCHANGED = Job(
     "ours again", (OURS_PYTHON, MAIN, *_READ, "--state", "{state}"), 10, 50, "a second sync: no row is sent"
 )
@@ -72,7 +79,23 @@ DLT = Job(
     f"{_LESS}; more: makes tables, and writes the files of its destination",
     lacks=frozenset({"corrections"}),  # empty in the documents; dlt would make a table of them
 )
-JOBS: Mapping[str, Job] = {job.name: job for job in (FLOOR, OURS, UNCHANGED, CLASSIC, MANIFEST, SINGER, DLT)}
+JOBS: Mapping[str, Job] = {
+    job.name: job for job in (FLOOR, OURS, ALL_STREAMS, ONE_STREAM, UNCHANGED, CLASSIC, MANIFEST, SINGER, DLT)
+}
+
+
+_VERSIONS = """
+import platform, sys
+from importlib.metadata import version
+print(sys.argv[1], version(sys.argv[1]), "under Python", platform.python_version())
+"""
+
+
+def versions() -> str:
+    """Say which versions of the frameworks are installed."""
+    peers = {"airbyte-cdk": OURS_PYTHON, "singer-sdk": SINGER_PYTHON, "dlt": DLT_PYTHON}
+    said = [subprocess.check_output([python, "-c", _VERSIONS, name], text=True) for name, python in peers.items()]
+    return f"{', '.join(map(str.strip, said))}."
 
 
 class Workshop:
@@ -86,7 +109,7 @@ class Workshop:
         """Return the command that reads so many connections; the files that it reads are written."""
         files = {
             "config": self._write(f"{job.name}-{connections}", self._config(job, connections)),
-            "catalog": self._write(f"{job.name}-catalog", catalog(KEYS) if _is_ours(job) else _peers_catalog()),
+            "catalog": self._write(f"{job.name}-catalog", catalog(job.streams) if _is_ours(job) else _peers_catalog()),
             "state": str(self._folder / "state.json"),
             "folder": tempfile.mkdtemp(dir=self._folder),
         }
