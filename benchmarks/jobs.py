@@ -44,9 +44,10 @@ def _peer(python: str, module: str, *arguments: str) -> tuple[str, ...]:
 
 
 _READ = ("read", "--config", "{config}", "--catalog", "{catalog}")
-_LESS = "less: no keys for lines, no quantities, no hashes, no change detection"
+_LESS = "less: see above"
+_FETCHES = "less; fetches for each stream"
 
-FLOOR = Job("floor", _peer(OURS_PYTHON, "plain", "{config}"), 10, 90, f"{_LESS}; not a connector")
+FLOOR = Job("floor", _peer(OURS_PYTHON, "plain", "{config}"), 10, 90, _LESS)
 OURS = Job("ours", (OURS_PYTHON, MAIN, *_READ), 10, 50, "")
 ALL_STREAMS = Job(
     "ours, six streams", OURS.command, 10, 50, "more: sustainability and connections", streams=tuple(STREAMS)
@@ -55,13 +56,13 @@ ONE_STREAM = Job("ours, statements only", OURS.command, 10, 50, "less: one strea
 UNCHANGED = Job(
     "ours again", (OURS_PYTHON, MAIN, *_READ, "--state", "{state}"), 10, 50, "a second sync: no row is sent"
 )
-CLASSIC = Job("classic HttpStream", _peer(OURS_PYTHON, "classic", *_READ), 4, 24, f"{_LESS}; fetches for each stream")
+CLASSIC = Job("classic HttpStream", _peer(OURS_PYTHON, "classic", *_READ), 4, 24, _FETCHES)
 MANIFEST = Job(
     "low-code manifest",
     _peer(OURS_PYTHON, "manifest", *_READ),
     1,
     5,
-    "as the line above; accounts without the source's name",
+    _FETCHES,
     lacks=frozenset({"source_name", "source_country"}),
 )
 SINGER = Job(
@@ -69,14 +70,14 @@ SINGER = Job(
     _peer(SINGER_PYTHON, "singer", "--config", "{config}"),
     2,
     10,
-    "as classic; lines of Singer's protocol",
+    _FETCHES,
 )
 DLT = Job(
     "dlt to jsonl",
     _peer(DLT_PYTHON, "dlt_files", "{config}", "{folder}"),
     2,
     12,
-    f"{_LESS}; more: makes tables, and writes the files of its destination",
+    "less; and more: writes files",
     lacks=frozenset({"corrections"}),  # empty in the documents; dlt would make a table of them
 )
 JOBS: Mapping[str, Job] = {

@@ -38,7 +38,7 @@ def manifest() -> dict[str, Any]:
         "type": "DeclarativeSource",
         "check": {"type": "CheckStream", "stream_names": ["accounts"]},
         "streams": [
-            _stream("accounts", _extractor(["accounts", "*"]), [_added(_CONNECTION), _removed("statements")]),
+            _stream("accounts", _extractor(["accounts"]), [_added(_CONNECTION), _removed("statements")]),
             _stream("statements", _extractor(_BILLS), [_added(_CONNECTION, _BILL), _removed("charges", "payments")]),
             _stream("charges", _extractor(_BILLS, "charges", _OF_CHARGE), [_added(_CONNECTION)]),
             _stream("payments", _extractor(_BILLS, "payments", _OF_BILL), [_added(_CONNECTION)]),
