@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 README = "benchmarks/README.md"
+_LARGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,13 @@ def show(rows: Sequence[DataclassInstance]) -> str:
 
 def judge(limits: Sequence[Limit]) -> tuple[str, bool]:
     """Print each limit with what was found; return them as a table, and whether all that decide hold."""
-    rows = [[one.what, f"**{one.found:.3g}**", one.bound, _verdict(one)] for one in limits]
+    rows = [[one.what, f"**{_significant(one.found)}**", one.bound, _verdict(one)] for one in limits]
     print(told := aligned(["ratio", "found", "limit", ""], rows))
     return told, all(one.holds for one in limits if one.decides)
+
+
+def _significant(found: Spread) -> str:
+    return format(found, ",.0f" if found.median >= _LARGE else ".3g")
 
 
 def _verdict(limit: Limit) -> str:
