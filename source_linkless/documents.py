@@ -19,8 +19,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from source_linkless import columns
+from source_linkless.bodies import Body
 from source_linkless.content import Fields, merged_fields
-from source_linkless.slices import Body, Cut, Slice, UnreadableError, cut, member
+from source_linkless.slices import Cut, Slice, UnreadableError, cut, member
 from source_linkless.statements import (
     SentStatement,
     Statement,
@@ -103,8 +104,7 @@ def read_document(body: Body) -> Document:
 def _document(envelope: Cut) -> Document:
     values, other = columns.DOCUMENT.split({**envelope.fields, "username": None})
     unread = _unread(envelope, "accounts", other)
-    is_unknown = other and envelope.items is None and "accounts" not in envelope.fields
-    if unread or is_unknown:
+    if unread or (not envelope.items and _says_something(envelope, other)):
         entries: Mapping[str, Sequence[Entry]] = {"": [Entry(unread=unread or sorted(other))]}
     else:
         entries = _by_number(envelope.items or ())
@@ -112,10 +112,16 @@ def _document(envelope: Cut) -> Document:
     return Document(values.get("source_name"), values.get("source_country"), entries, other, _warning(unread))
 
 
+def _says_something(envelope: Cut, other: Fields) -> bool:
+    """Tell whether an envelope without accounts holds what only an account's row could show."""
+    has_place = envelope.items is not None or "accounts" in envelope.fields
+    return any(not has_place or isinstance(item, dict | list) for item in other.values())
+
+
 def _unread(owner: Cut, array: str, other: Fields) -> list[str]:
     """Name the fields that hold, in a way we do not know, what the array of objects should."""
     if owner.items is None and owner.fields.get(array) is None:
-        return sorted(field for field, item in other.items() if isinstance(item, list))
+        return sorted(field for field, item in other.items() if item and isinstance(item, list))
     is_known = owner.items is not None and (owner.items or array not in owner.fields)
     return [] if is_known else [array]
 
@@ -139,9 +145,11 @@ def _by_number(items: Iterable[Slice]) -> Mapping[str, Sequence[Entry]]:
 
 def _entries(sent: Cut) -> Iterator[tuple[str, Entry]]:
     """Put an item under its number: its own, else `account_id`, else the number or numbers on its statements."""
-    _, other = columns.ACCOUNT.split(sent.fields)
+    values, other = columns.ACCOUNT.split(sent.fields)
     unread = [f"accounts[].{name}" for name in _unread(sent, "statements", other)]
     number = identifier(sent.fields.get("account_number")) or identifier(sent.fields.get("account_id"))
+    if identifier(values.get("account_number")) is None:
+        other |= values  # a blank one
     owners = {number: sent.items} if number else _owners(sent.items)
     return ((owner, Entry(owned, other, unread)) for owner, owned in owners.items())
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from airbyte_cdk.logger import PRINT_BUFFER
@@ -48,11 +48,22 @@ class Messages:
         PRINT_BUFFER.flush()
 
 
+def _to_standard_output(block: bytes) -> None:
+    """Write a block behind everything that was printed before it; no line is ever cut by another."""
+    with PRINT_BUFFER.lock:
+        PRINT_BUFFER.flush()
+        output = sys.__stdout__
+        if block and output is not None:
+            output.buffer.write(block)
+            output.flush()
+
+
 class Lines:
     """Records as lines of standard output, in blocks. Whoever prints another message calls `flush` before."""
 
-    def __init__(self) -> None:
-        """Start with an empty block."""
+    def __init__(self, write: Callable[[bytes], object] = _to_standard_output) -> None:
+        """Start with an empty block; `write` takes whole lines, or none when there is nothing new."""
+        self._write = write
         self._block: list[bytes] = []
         self._bytes = 0
         self._counts: Counter[str] = Counter()
@@ -70,14 +81,9 @@ class Lines:
         return ()
 
     def flush(self) -> None:
-        """Write the block behind everything that was printed before it; no line is ever cut by another."""
+        """Write what has come together."""
         block, self._block, self._bytes = b"".join(self._block), [], 0
-        with PRINT_BUFFER.lock:
-            PRINT_BUFFER.flush()
-            output = sys.__stdout__
-            if block and output is not None:
-                output.buffer.write(block)
-                output.flush()
+        self._write(block)
 
     def taken(self, stream: str) -> int:
         """Return how many records of a stream were sent since this was asked last: a state says it."""

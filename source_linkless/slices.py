@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from mmap import mmap
 from typing import Any
 
 import msgspec
 import orjson
 
+from source_linkless.bodies import Body
 from source_linkless.content import TooDeepError, make_numbers_plain, within_record
-
-Body = bytes | mmap
-"""The bytes of an answer; a large one is mapped from a file."""
 
 Slice = msgspec.Raw
 """A piece of a JSON text: one value, without the space around it."""

@@ -52,9 +52,9 @@ def _object(
 
 _identifiers = st.sampled_from(["s1", "s1", "s2", "s1~2", 7, 7.0, None])
 _account_numbers = st.sampled_from(["A", "A", "B", "A~2", 7, 7.0, None])
-_lines = st.lists(_object({**columns.CHARGE, **columns.PAYMENT}) | scalars, max_size=3)
+_lines = st.lists(_object({**columns.CHARGE.readers, **columns.PAYMENT.readers}) | scalars, max_size=3)
 _bills = _object(
-    columns.STATEMENT,
+    columns.STATEMENT.readers,
     more=("usage",),
     statement_id=_identifiers,
     statement_number=_identifiers,
@@ -64,12 +64,12 @@ _bills = _object(
     corrections=_lines,
 )
 _accounts = _object(
-    columns.ACCOUNT,
+    columns.ACCOUNT.readers,
     more=("account_id", "invoices"),
     account_number=_account_numbers,
     statements=st.lists(_bills, max_size=3),
 )
-envelopes = _object(columns.DOCUMENT, more=("username",), accounts=st.lists(_accounts, max_size=3))
+envelopes = _object(columns.DOCUMENT.readers, more=("username",), accounts=st.lists(_accounts, max_size=3))
 """Nearly documents: every field may be missing, null or of another type."""
 
 

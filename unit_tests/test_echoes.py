@@ -43,7 +43,7 @@ def met(**login: Any) -> tuple[Run, Opening]:
 
 def passed_on(document: Any, **login: Any) -> Any:
     """Return a document as the connector goes on with it."""
-    return json.loads(echoes.delivered(*met(**login), json.dumps(document).encode()).body)
+    return json.loads(bytes(echoes.delivered(*met(**login), json.dumps(document).encode()).body))
 
 
 @pytest.mark.parametrize("secret", [KEY, TOKEN, LINK_TOKEN])

@@ -20,6 +20,7 @@ from linkless_simulator.front import Front
 from source_linkless.bodies import NewFile
 from source_linkless.bounds import ORDINARY
 from source_linkless.config import Config
+from source_linkless.output import Output
 from source_linkless.transport import Answer, HttpTransport, Request, Transport
 from unit_tests.worlds import Sync, World
 
@@ -50,12 +51,13 @@ class WiredWorld(World):
         *,
         state: Sequence[AirbyteStateMessage] = (),
         catalog: ConfiguredAirbyteCatalog | None = None,
+        output: Output | None = None,
         during: Callable[[], object] = lambda: None,
     ) -> Sync:
         """Run a whole read, and close its connections; `during` is called before a document is asked for."""
         with ExitStack() as self._open:
             self._during = during
-            return super().read(config, state=state, catalog=catalog)
+            return super().read(config, state=state, catalog=catalog, output=output)
 
     def new_transport(self, config: Config) -> Transport:
         """Return the real transport; where a fault is armed it has little patience, real time is dear."""

@@ -35,6 +35,7 @@ from linkless_simulator.sources import ORDINARY
 from source_linkless import SourceLinkless
 from source_linkless.config import Config
 from source_linkless.orchestration import Surroundings
+from source_linkless.output import Output
 from source_linkless.streams import STREAMS, catalog_streams
 from source_linkless.transport import Answer, Request, Transport, Unreachable
 from unit_tests.jumping_loop import JumpingLoop
@@ -149,9 +150,9 @@ class World:
         login = {"key": username, "source_id": ORDINARY.source_id, "username": username, "password": "pass_good"}
         return {**login, **changes}
 
-    def source(self) -> SourceLinkless:
+    def source(self, output: Output | None = None) -> SourceLinkless:
         """Make a connector that lives in this world."""
-        return SourceLinkless(self.surroundings())
+        return SourceLinkless(self.surroundings(), output)
 
     def surroundings(self) -> Surroundings:
         """Return what a connector in this world takes from outside."""
@@ -173,10 +174,11 @@ class World:
         *,
         state: Sequence[AirbyteStateMessage] = (),
         catalog: ConfiguredAirbyteCatalog | None = None,
+        output: Output | None = None,
     ) -> Sync:
         """Run a whole read; an error that ends it is kept beside its messages."""
         sync = Sync()
-        messages = self.source().read(logging.getLogger("airbyte"), config, catalog or catalog_of(), list(state))
+        messages = self.source(output).read(logging.getLogger("airbyte"), config, catalog or catalog_of(), list(state))
         try:
             sync.messages.extend(messages)
         except AirbyteTracedException as error:
