@@ -161,8 +161,8 @@ class World:
         return sorted(step.configured - {step.failing})
 
     def _is_unreadable(self, login: str, step: Step) -> bool:
-        """Whether the login's bills come in a shape that nobody knows; without accounts there is no shape."""
-        return login == step.unreadable and bool(self.bills[login])
+        """Whether the login's bills come in a shape that nobody knows; without bills there is no shape."""
+        return login == step.unreadable and any(self.bills[login].values())
 
     def _attempt(self, step: Step, records: int | None) -> list[Row]:
         """Run a sync; stop it after so many records, with the states that happened to be saved by then."""
