@@ -176,6 +176,22 @@ def test_a_text_means_what_it_says_plainly(text: str, expected: ChargeText) -> N
     assert repr(read.unit_price) == repr(expected.unit_price)
 
 
+@pytest.mark.parametrize("other", ["2345678934", "9876543212", "1111111111", "0000000000", "3030303030"])
+def test_what_was_read_before_changes_nothing(other: str) -> None:
+    """Texts that differ in their digits alone are each read for themselves."""
+    for text, _ in every_text():
+        read_charge_text(text.translate(str.maketrans("0123456789", other)))
+    assert [text for text, expected in every_text() if read_charge_text(text) != expected] == []
+
+
+@examples(200)
+@given(st.integers(1, 99_999_999), st.integers(1, 99_999), st.sampled_from(["kWh", "m3", "CCF"]))
+def test_every_number_is_the_one_that_is_printed(quantity: int, price: int, unit: str) -> None:
+    """Whatever its digits are, zeros and ones among them."""
+    text = f"Energy {quantity:,} {unit} @ ${price / 10_000:.4f}/{unit}"
+    assert read_charge_text(text) == ChargeText(quantity, unit.replace("m3", "m³"), price / 10_000)
+
+
 WORDS = ("1", "234", "1,234.5", "$0.05", "5 ¢", "/", "per", "@", "x", "kWh", "kW", "CCF", "gal", "-", "(", ":", "first")
 
 
