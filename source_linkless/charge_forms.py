@@ -8,7 +8,7 @@ The form of a text is the text with other digits (`charge_texts`). Few forms mak
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
@@ -97,6 +97,9 @@ _CONTINENTAL = re.compile(
     r"|(?:\.[0-9]{3}){2,}|(?:['’][0-9]{3})+,[0-9]+)"
 )
 
+_ENGLISH_MARKS = str.maketrans(dict.fromkeys(",'’"))
+_CONTINENTAL_MARKS = str.maketrans({",": ".", ".": None, "'": None, "’": None})
+
 
 @dataclass(frozen=True, slots=True)
 class Measure:
@@ -104,14 +107,16 @@ class Measure:
 
     start: int
     end: int
+    marks: Mapping[int, str | None]
+    """What the marks between the digits become, as English or as continental bills print them."""
     unit: str
     is_negative: bool = False
     shift: int = 0
     """Power of ten: cents are hundredths, and a price may be that of a thousand units."""
 
     def value(self, text: str) -> Decimal:
-        """Return the number that stands there; as its form can be read, it can be, too."""
-        value = number_in(text[self.start : self.end]) or Decimal(0)
+        """Return the number that stands there."""
+        value = Decimal(text[self.start : self.end].translate(self.marks))
         return (-value if self.is_negative else value).scaleb(self.shift)
 
     def said(self, text: str) -> tuple[Decimal, str]:
@@ -158,11 +163,12 @@ def _quantities(form: str) -> Iterator[Quantity]:
 
 
 def _quantity(match: re.Match[str]) -> Quantity | None:
-    if number_in(match["number"]) is None:
+    marks = _marks(match["number"])
+    if marks is None:
         return None
     unit = _unit(match["unit"])
     price = _PRICE_NEXT.match(match.string, match.end())
-    measure = Measure(*match.span("number"), unit, is_negative=bool(match["sign"]))
+    measure = Measure(*match.span("number"), marks, unit, is_negative=bool(match["sign"]))
     return Quantity(measure, price and _price(price, unit))
 
 
@@ -174,10 +180,11 @@ def _price(match: re.Match[str], unit: str | None) -> Measure | None:
         return None
     name = "bare" if bare else "after" if found["after"] else "before"
     per = _unit(found["per"]) if found["per"] else unit
-    if per is None or number_in(found[name]) is None:
+    marks = _marks(found[name])
+    if per is None or marks is None:
         return None
     shift = (2 if found["cents"] else 0) + len((found["bundle"] or "1").replace(",", "")) - 1
-    return Measure(*match.span(name), per, is_negative=bool(found["minus"]), shift=-shift)
+    return Measure(*match.span(name), marks, per, is_negative=bool(found["minus"]), shift=-shift)
 
 
 def base_of(unit: str) -> str:
@@ -191,13 +198,11 @@ def _unit(spelling: str) -> str:
     return next(matching)
 
 
-def number_in(text: str) -> Decimal | None:
-    """Read a number as English or continental bills print it; None for what is neither, or could be both."""
-    if _ENGLISH.fullmatch(text):
-        return Decimal(re.sub("[,'’]", "", text))
-    if _CONTINENTAL.fullmatch(text):
-        return Decimal(re.sub("[.'’]", "", text).replace(",", "."))
-    return None
+def _marks(number: str) -> Mapping[int, str | None] | None:
+    """Tell how a number is read, as English or continental bills print it; None for neither, or what could be both."""
+    if _ENGLISH.fullmatch(number):
+        return _ENGLISH_MARKS
+    return _CONTINENTAL_MARKS if _CONTINENTAL.fullmatch(number) else None
 
 
 def conversion(unit: str, of: str) -> int:

@@ -41,7 +41,8 @@ class ChargeText:
 
 def read_charge_text(text: str) -> ChargeText:
     """Read quantity, unit and unit price from the text of a charge, as printed on the bill."""
-    plain = " ".join(_WITHIN_NUMBER.sub("'", text[: _LONGEST_TEXT + 1]).split())
+    cut = text[: _LONGEST_TEXT + 1]
+    plain = " ".join((cut if cut.isascii() else _WITHIN_NUMBER.sub("'", cut)).split())
     if len(plain) > _LONGEST_TEXT or not _DIGIT.search(plain):
         return ChargeText()
     places = places_in(_RUN.sub(_likened, plain))

@@ -19,6 +19,8 @@ _LINE_ARRAYS = ("charges", "payments", "corrections")
 
 _WHOLE_BELOW = 2.0**53
 """From here on a double does not tell one whole number from the next: it says less than an integer would."""
+_WHOLE = re.compile(rb"\.0(?:[],}]|$)")
+"""How orjson ends every whole double below that; a text that ends so, too, costs a second look."""
 
 _ORDINAL = re.compile(r".*~[0-9]+", re.DOTALL)
 _LINE_KEY_BYTES = 16
@@ -148,9 +150,9 @@ def _line_texts(objects: list[Any]) -> list[bytes]:
     # A slice is a small object; what orjson returns was allocated large, and many of those at once cost page faults.
     texts = [orjson.dumps(one, None, _SORTED)[1:-1] for one in objects]
     written = b"}".join((*texts, b""))
-    if b".0" in written:  # as orjson ends every whole double below the bound
+    if _WHOLE.search(written):
         for place, text in enumerate(texts):
-            if b".0" in text:
+            if _WHOLE.search(text):
                 make_numbers_plain(objects[place])
                 texts[place] = canonical(objects[place])[1:-1]
     if b"[" in written or b"{" in written:  # something is nested, or looks like it
