@@ -48,6 +48,7 @@ _LESS = "less: see above"
 _FETCHES = "less; fetches for each stream"
 
 FLOOR = Job("floor", _peer(OURS_PYTHON, "plain", "{config}"), 10, 90, _LESS)
+SAME = Job("floor, same rows", _peer(OURS_PYTHON, "same", "{config}"), 10, 50, "no comparison with an earlier sync")
 OURS = Job("ours", (OURS_PYTHON, MAIN, *_READ), 10, 50, "")
 ALL_STREAMS = Job(
     "ours, six streams", OURS.command, 10, 50, "more: sustainability and connections", streams=tuple(STREAMS)
@@ -81,7 +82,7 @@ DLT = Job(
     lacks=frozenset({"corrections"}),  # empty in the documents; dlt would make a table of them
 )
 JOBS: Mapping[str, Job] = {
-    job.name: job for job in (FLOOR, OURS, ALL_STREAMS, ONE_STREAM, UNCHANGED, CLASSIC, MANIFEST, SINGER, DLT)
+    job.name: job for job in (FLOOR, SAME, OURS, ALL_STREAMS, ONE_STREAM, UNCHANGED, CLASSIC, MANIFEST, SINGER, DLT)
 }
 
 
