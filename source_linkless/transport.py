@@ -8,10 +8,12 @@ credentials travel in bodies and headers only, never in an address. An exchange 
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, TypeAlias
 
@@ -31,10 +33,13 @@ from source_linkless import bodies
 from source_linkless.bodies import CHUNK, NewFile, NoRoomError, PackingError, TooLargeError, kept, unpacked
 from source_linkless.bounds import DOCUMENT, LARGEST_ERROR, ORDINARY, WATCH, Bounds, Watch, watched
 from source_linkless.config import Config
+from source_linkless.errors import invalid_configuration
 from source_linkless.handover import DaemonThreads
 
 IO_THREADS = 16
 """Requests that may be under way at once: at least the usual latency in seconds times the rate limit."""
+_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""The variables by which requests is told of other authorities than the public ones."""
 _CONNECT_SECONDS = 10.0
 _OK = 200
 
@@ -88,7 +93,11 @@ class HttpTransport:
         document: Bounds = DOCUMENT,
         new_file: NewFile = TemporaryFile,
     ) -> None:
-        """Prepare without touching the network; the bounds are those of usual answers and of a document."""
+        """Prepare without touching the network; the bounds are those of usual answers and of a document.
+
+        Raises a config error when the environment names certificates that are not there.
+        """
+        _refuse_missing_certificates()
         self._url = config.api_url
         self._headers = {
             "x-deck-client-id": config.client_id,
@@ -156,6 +165,13 @@ class HttpTransport:
             if is_good:
                 raise
             return b""
+
+
+def _refuse_missing_certificates() -> None:
+    for name in _CERTIFICATES:
+        path = os.environ.get(name)
+        if path and not Path(path).exists():
+            raise invalid_configuration(f"The environment variable {name} names a file that does not exist: {path}.")
 
 
 class _Session(requests.Session):

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -120,6 +121,15 @@ def test_a_host_that_cannot_prove_itself_gets_nothing(authority: Authority, case
         request = Request("/link/connect", PASSWORD, once=once)
         assert failure(f"https://127.0.0.1:{server.port}", request) == ("TLS_FAILED", False)
     assert server.seen == []
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_certificates_that_are_not_there_are_named_before_anything_is_sent(name: str, tmp_path: Path) -> None:
+    """A wrong path in the environment is a mistake of the configuration, with one sentence."""
+    missing = str(tmp_path / "missing.pem")
+    with environment(**{name: missing}), pytest.raises(AirbyteTracedException) as refused:
+        sent("https://127.0.0.1:9", SUBMISSION)
+    assert refused.value.message == f"The environment variable {name} names a file that does not exist: {missing}."
 
 
 @pytest.mark.parametrize("value", ["", "0"])

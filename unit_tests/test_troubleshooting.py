@@ -14,7 +14,7 @@ from source_linkless.links import Step
 from unit_tests.generated_parts import ROOT, read
 
 SPEAKING = (
-    *("fields", "fleet", "logins", "config", "links"),
+    *("fields", "fleet", "logins", "config", "links", "transport"),
     *("documents", "changes", "sync", "check_report", "health", "verdict"),
 )
 """The modules whose texts a user meets; those of `outcomes` are in the README."""
