@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from linkless_simulator.bills import Sizes
 from linkless_simulator.front import Front
 from linkless_simulator.wire_faults import Setting
+from unit_tests.wired_worlds import WiredWorld
 
 SIZE = 200 * 2**20
 MEGABYTES = {"bulk": 8, "document": 48, "bomb": 48}
@@ -45,3 +47,25 @@ def test_large_answers_take_little_memory_and_leave_nothing(process: subprocess.
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("megabytes", [1, 33])
+def test_a_document_is_read_alike_from_memory_and_from_a_file(megabytes: int) -> None:
+    """A body that is mapped from a file gives the rows of one in memory, once."""
+    with Front() as front:
+        world = WiredWorld(front, sizes=Sizes(accounts=2, statements=3))
+        document = world.backend.document("instant")
+        for account in document["accounts"]:
+            account["statements"][0]["scan"] = "0" * (megabytes * 2**20 // 2)
+        world.backend.deliver("instant", document)
+        first = world.read(world.config(username="instant"))
+        second = world.read(first.config or {}, state=first.states)
+    sent = {bill["statement_id"]: bill for account in document["accounts"] for bill in account["statements"]}
+    assert first.error is None
+    assert {row["statement_id"] for row in first.rows("statements")} == sent.keys()
+    scans = [row["other_fields"]["scan"] for row in first.rows("statements") if "other_fields" in row]
+    assert [len(scan) for scan in scans] == [megabytes * 2**20 // 2] * 2
+    assert len(first.rows("charges")) == sum(len(bill["charges"]) for bill in sent.values())
+    assert [row["statements"][0]["scan"] for row in first.rows("sustainability")] == scans
+    assert {row["status"] for row in second.rows("connections")} == {"ready"}
+    assert [second.rows(name) for name in ("sustainability", "accounts", "statements", "charges")] == [[]] * 4
