@@ -114,10 +114,13 @@ class Measure:
     shift: int = 0
     """Power of ten: cents are hundredths, and a price may be that of a thousand units."""
 
-    def value(self, text: str) -> Decimal:
-        """Return the number that stands there."""
+    def value(self, text: str, shift: int = 0) -> Decimal:
+        """Return the number that stands there, times ten to the power of `shift`."""
         value = Decimal(text[self.start : self.end].translate(self.marks))
-        return (-value if self.is_negative else value).scaleb(self.shift)
+        shift += self.shift
+        if shift:
+            value = value.scaleb(shift)
+        return -value if self.is_negative else value
 
     def said(self, text: str) -> tuple[Decimal, str]:
         """Return what makes two measures the same one, said twice."""
@@ -206,5 +209,5 @@ def _marks(number: str) -> Mapping[int, str | None] | None:
 
 
 def conversion(unit: str, of: str) -> int:
-    """Return the power of ten between the prices of two units of one base."""
+    """Return the power of ten by which the price of a unit differs from that of another one of its base, exactly."""
     return _UNITS[unit][2] - _UNITS[of][2]

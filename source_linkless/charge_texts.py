@@ -67,7 +67,7 @@ def _combined(text: str, quantity: Quantity | None, only_price: Measure | None) 
     if price is None:
         return ChargeText(amount, unit)
     same = base_of(price.unit) == base_of(unit)
-    return ChargeText(amount, unit, _json(_price_of(text, unit, price))) if same else ChargeText()
+    return ChargeText(amount, unit, _json(price.value(text, conversion(unit, price.unit)))) if same else ChargeText()
 
 
 def _the_quantity(text: str, places: Sequence[Quantity]) -> Quantity | None:
@@ -89,10 +89,6 @@ def _distinct(places: Sequence[P], said: Callable[[P], object]) -> Sequence[P]:
     return list({said(place): place for place in places}.values()) if len(places) > 1 else places
 
 
-def _price_of(text: str, unit: str, price: Measure) -> Decimal:
-    """Convert a price to another unit of the same base, exactly: they differ by powers of ten only."""
-    return price.value(text).scaleb(conversion(unit, price.unit))
-
-
 def _json(value: Decimal) -> float:
-    return int(value) if value == value.to_integral_value() else float(value)
+    whole = int(value)
+    return whole if whole == value else float(value)
