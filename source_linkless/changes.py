@@ -13,6 +13,9 @@ A document comes, and the digest of its bills up to `newest` (and of those witho
                 projection makes other rows: the account is sent whole under a new `snapshot_at`
 
 Rows of an older snapshot are no longer in the document: that is how a destination learns what vanished.
+
+Rows that were sent in another mode of `personal_data`, or with another key, have other account numbers: what is known
+of them is set aside, and every account is new.
 """
 
 from __future__ import annotations
@@ -63,6 +66,17 @@ class _Known:
     observed_at: str | None = None
     connection_id: str | None = None
     accounts: dict[str, _Sent] = field(default_factory=dict)
+    had_others: bool = False
+    """Rows of accounts that were set aside; until the next document says which accounts there are."""
+
+    @property
+    def had_rows(self) -> bool:
+        """Whether the last documents had something for this stream."""
+        return self.had_others or any(sent.digest for sent in self.accounts.values())
+
+    def set_aside(self) -> None:
+        """Forget the accounts, by numbers that must not be repeated."""
+        self.accounts, self.had_others = {}, self.had_rows
 
 
 class StreamChanges:
@@ -72,15 +86,24 @@ class StreamChanges:
         stream: the stream.
         state: its state, as `state()` once returned it; None in a full refresh and in the first sync.
         start_date: ISO date; bills dated before it are not sent.
+        mark: what tells rows of this mode of `personal_data` from those of others; see `personal.Personal.mark`.
 
     Raises:
         AirbyteTracedException: the state was not written by this connector, or by a newer one.
     """
 
-    def __init__(self, stream: Stream, state: Mapping[str, Any] | None, *, start_date: str | None) -> None:
+    def __init__(
+        self, stream: Stream, state: Mapping[str, Any] | None, *, start_date: str | None, mark: str | None = None
+    ) -> None:
         self._stream = stream
         self._start_date = start_date
+        self._mark = mark
         self._connections = _read_state(stream.name, state)
+        is_other = (state or {}).get("personal_data") != mark
+        for known in self._connections.values() if is_other else ():
+            known.set_aside()
+        self.is_afresh = is_other and any(known.had_others for known in self._connections.values())
+        """Whether rows of another mode or key were sent, which nothing will replace."""
 
     def last_observed(self, connection_key: str) -> str | None:
         """Return `observed_at` of the connection's last row or document here: the next one must be later."""
@@ -90,7 +113,7 @@ class StreamChanges:
     def had_rows(self, connection_key: str) -> bool:
         """Whether the last documents of the connection had something for this stream."""
         known = self._connections.get(connection_key)
-        return known is not None and any(sent.digest for sent in known.accounts.values())
+        return known is not None and known.had_rows
 
     def observe(self, connection: Connection, observed_at: str) -> None:
         """Remember when a connection was looked at; before the rows of its document are asked for."""
@@ -116,6 +139,7 @@ class StreamChanges:
         known = self._connections.get(connection_key)
         if known is None or not document.is_readable:
             return
+        known.had_others = False
         present = document.entries
         gone = [number for number in known.accounts if number not in present and number not in still_expected]
         for number in gone:
@@ -126,8 +150,10 @@ class StreamChanges:
 
     def state(self) -> dict[str, Any]:
         """Return the state as a JSON value. Connections that left the configuration stay: they may return."""
+        marked = {} if self._mark is None else {"personal_data": self._mark}
         return {
             "format": _FORMAT,
+            **marked,
             "connections": {key: _written(known) for key, known in self._connections.items()},
         }
 
@@ -175,6 +201,7 @@ def _written(known: _Known) -> dict[str, Any]:
         "observed_at": known.observed_at,
         "connection_id": known.connection_id,
         "accounts": accounts or None,
+        "had_others": known.had_others or None,
     }
     return {name: value for name, value in facts.items() if value is not None}
 
@@ -196,7 +223,8 @@ def _read_state(stream_name: str, state: Mapping[str, Any] | None) -> dict[str, 
 
 def _read_known(written: Mapping[str, Any]) -> _Known:
     accounts = {number: _read_sent(*values) for number, values in written.get("accounts", {}).items()}
-    return _Known(_text(written["observed_at"]), _text_or_none(written.get("connection_id")), accounts)
+    connection_id, had_others = _text_or_none(written.get("connection_id")), written.get("had_others") is True
+    return _Known(_text(written["observed_at"]), connection_id, accounts, had_others)
 
 
 def _read_sent(newest: object, snapshot: object, digest: object) -> _Sent:

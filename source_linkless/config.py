@@ -38,6 +38,8 @@ TITLES = {
     "connection.attempt": "Attempt",
     "start_date": "Start date",
     "failed_connections": "Failed logins",
+    "personal_data": "Personal data",
+    "pseudonym_key": "Key of the pseudonyms",
     "poll_interval_seconds": "Pause between looks (seconds)",
     "check_timeout_seconds": "Longest connection test (seconds)",
     "data_timeout_minutes": "Longest wait for data (minutes)",
@@ -53,6 +55,8 @@ TITLES = {
 _ADDRESSES = {"live": "https://live.deck.co/api/v1", "sandbox": "https://sandbox.deck.co/api/v1"}
 _METHODS = ("login", "access_token", "fleet")
 _PARSING_METHODS = ("PdfOnly", "Basic", "FullSustainability", "None")
+_PERSONAL_DATA = ("keep", "hash", "drop")
+_LEAST_KEY = 16
 _LONGEST_CHECK = 480
 _LONGEST_AGE = 36_500
 
@@ -62,7 +66,7 @@ class Config:
     """A valid configuration.
 
     Times are in seconds; `start_date` is YYYY-MM-DD; `api_url` never ends with a slash. `links` is the text
-    that the connector wrote back; the module `links` reads it.
+    that the connector wrote back; the module `links` reads it. `pseudonym_key` is empty where it is not used.
     """
 
     environment: str
@@ -72,6 +76,8 @@ class Config:
     logins: tuple[Login, ...] = field(repr=False)
     start_date: str | None
     failed_connections: str
+    personal_data: str
+    pseudonym_key: str = field(repr=False)
     poll_interval_seconds: float
     check_timeout_seconds: float
     data_timeout_seconds: float
@@ -86,8 +92,7 @@ class Config:
 def parse_config(raw: Mapping[str, Any]) -> Config:
     """Read a raw configuration.
 
-    Raises the error of `invalid_configuration` with the first mistake in the order of the form: one sentence
-    that names the field or the entry, never a value. Reads nothing but its argument.
+    Raises the error of `invalid_configuration`: the first mistake in the order of the form, without its value.
     """
     if not isinstance(raw, Mapping):
         raise invalid_configuration("The configuration must be a JSON object.")
@@ -102,6 +107,8 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
         logins=_logins(form, environment),
         start_date=form.day("start_date"),
         failed_connections=form.choice("failed_connections", ("report", "fail")) or "report",
+        personal_data=form.choice("personal_data", _PERSONAL_DATA) or "keep",
+        pseudonym_key=_pseudonym_key(form),
         poll_interval_seconds=form.number("poll_interval_seconds", default=5, least=0.05),
         check_timeout_seconds=form.number("check_timeout_seconds", 240, least=0.05, most=_LONGEST_CHECK),
         data_timeout_seconds=form.number("data_timeout_minutes", default=60, least=0.01) * 60,
@@ -193,6 +200,14 @@ def _entry_method(section: Section) -> str:
 
 def _has_credentials(section: Section) -> bool:
     return any(section.has(name) for name in ("username", "password", "login_fields"))
+
+
+def _pseudonym_key(form: Section) -> str:
+    if form.values.get("personal_data") not in ("hash", "drop"):
+        return ""
+    return form.long_secret(
+        "pseudonym_key", _LEAST_KEY, "account numbers are hashed with it; make up a long random one"
+    )
 
 
 def _api_url(form: Section) -> str | None:

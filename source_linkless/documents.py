@@ -7,8 +7,9 @@ when its account has its turn. So memory follows the bytes of the document and t
 
 The shape is the one of the API notes, section 4.2. It is known from samples only, so nothing is promised:
 each field may be missing, null, unknown or of another type, and none of that may lose data or end a sync.
-What no column can hold is kept as `other_fields`, with one exception: the envelope's `username` is the login
-at the portal, and credentials never reach a record.
+What no column can hold is kept as `other_fields`, with two exceptions: the envelope's `username` is the login
+at the portal, and credentials never reach a record; and nothing without a column is kept where personal data
+shall not be (`personal`): a document that was read does not hold it any more.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from source_linkless import columns
 from source_linkless.bodies import Body
 from source_linkless.content import Fields, merged_fields
+from source_linkless.personal import KEEP, Personal
 from source_linkless.slices import Cut, Slice, UnreadableError, cut, member
 from source_linkless.statements import (
     SentStatement,
@@ -35,6 +37,10 @@ __all__ = ["Account", "Document", "Statement", "UnreadableDocument", "read_docum
 
 _NAME = re.compile(r"(accounts\[\]\.)?[A-Za-z_][A-Za-z0-9_]{0,39}")
 _NAMES_IN_WARNING = 5
+_NOT_SHOWN = (
+    "the document has a shape that the connector does not know, and 'personal_data' keeps the stream sustainability "
+    "from showing it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +69,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Everything a connection has; `entries` by account number. `warning` names the shape that could not be read."""
+    """Everything a connection has; `entries` by account number. `warning` names the shape that could not be read.
+
+    `personal` says how personal data was and is treated: the numbers are those of the tables already.
+    """
 
     source_name: str | None
     source_country: str | None
     entries: Mapping[str, Sequence[Entry]] = field(repr=False)
     other_fields: Fields = field(repr=False)
     warning: str | None = None
+    personal: Personal = field(default=KEEP, repr=False)
 
     @property
     def is_readable(self) -> bool:
@@ -82,23 +92,36 @@ class Document:
         Raises:
             UnreadableDocument: a bill of the account is no JSON or nested deeper than a record can be.
         """
-        return (_merged(number, entries) for number, entries in self.entries.items())
+        return (_merged(number, entries, self.personal) for number, entries in self.entries.items())
 
     def without_bills(self) -> Document:
         """Return what tells which accounts there are; it keeps no bytes of the body alive."""
         return replace(self, entries=dict.fromkeys(self.entries, ()))
 
 
-def read_document(body: Body) -> Document:
+def read_document(body: Body, personal: Personal = KEEP) -> Document:
     """Read the answer of the product endpoint, all but its bills.
+
+    No account number, and nothing that has no column, gets past here where `personal` keeps it back.
 
     Raises:
         UnreadableDocument: the body is no JSON, no object, or nested deeper than a record can be.
     """
     try:
-        return _document(cut(body, "accounts"))
+        document = _document(cut(body, "accounts"))
     except UnreadableError as error:
         raise UnreadableDocument(f"The document {error}.") from None
+    return document if personal.is_kept else _protected(document, personal)
+
+
+def _protected(document: Document, personal: Personal) -> Document:
+    """Return a document without free text, and with pseudonyms in place of account numbers."""
+    entries: dict[str, Sequence[Entry]] = {
+        personal.account_number(number): [replace(entry, other_fields={}) for entry in found]
+        for number, found in document.entries.items()
+    }
+    warning = _NOT_SHOWN if document.warning else None  # a name in the text of the other one could be a number
+    return replace(document, entries=entries, other_fields={}, warning=warning, personal=personal)
 
 
 def _document(envelope: Cut) -> Document:
@@ -163,9 +186,9 @@ def _owners(statements: Sequence[Slice] | None) -> Mapping[str, Sequence[Slice] 
     return printed if len(numbers) > 1 else {(numbers or [""])[0]: statements}
 
 
-def _merged(number: str, entries: Sequence[Entry]) -> Account:
+def _merged(number: str, entries: Sequence[Entry], personal: Personal) -> Account:
     lists = [entry.statements for entry in entries if entry.statements is not None]
-    read = read_statements(number, [statement for statements in lists for statement in statements])
+    read = read_statements(number, [statement for statements in lists for statement in statements], personal)
     return Account(
         number,
         statements=distinct(read),

@@ -80,6 +80,14 @@ class Section:
             raise self.refused(name, "was masked by the form (only asterisks arrived): enter it again")
         return value
 
+    def long_secret(self, name: str, least: int, hint: str) -> str:
+        """Return a required secret without the space around it, of `least` characters or more."""
+        self.demand(name, hint)
+        value = (self.secret(name) or "").strip()
+        if len(value) < least:
+            raise self.refused(name, f"must have at least {least} characters, so that nobody can guess it")
+        return value
+
     def provider_key(self, name: str) -> str:
         """Return a required key that is sent as an HTTP header, so nothing but visible ASCII fits."""
         self.demand(name)

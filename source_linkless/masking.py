@@ -50,7 +50,7 @@ _LOGIN = _Kind({**_OPEN, "connections": _ENTRY}, others=_SECRET, secret=True, re
 _LINKS = _Kind({"access_token": _SECRET, "salt": _SECRET})
 _FORM = _Kind(
     {
-        **dict.fromkeys(("secret", "password", "access_token", "login_fields"), _SECRET),
+        **dict.fromkeys(("secret", "pseudonym_key", "password", "access_token", "login_fields"), _SECRET),
         "connection": _LOGIN,
         "connections": _ENTRY,
         "links": _Kind(_LINKS.named, read=read_json, content=_LINKS),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import orjson
 
 from source_linkless import columns
 from source_linkless.content import BillContent, Fields, TooDeepError, bill_content, key_of, numbered
+from source_linkless.personal import Personal
 from source_linkless.slices import Slice, size
 
 _KEY_DATES = ("billing_date", "billing_period_start_date", "billing_period_end_date")
@@ -27,11 +29,11 @@ class SentStatement:
     """A statement object as the provider sent it, repetitions included."""
 
     content_hash: str
-    source: BillContent | Slice = field(repr=False)
+    source: BillContent | Callable[[], BillContent] = field(repr=False)
 
     def content(self) -> BillContent:
         """Return what it says; of an account too large to be kept it is decoded again."""
-        return self.source if isinstance(self.source, BillContent) else _bill_content(self.source)
+        return self.source if isinstance(self.source, BillContent) else self.source()
 
 
 @dataclass(slots=True)
@@ -56,14 +58,16 @@ class Statement:
         return self.sent.content()
 
 
-def read_statements(number: str, pieces: Sequence[Slice]) -> list[Statement]:
+def read_statements(number: str, pieces: Sequence[Slice], personal: Personal) -> list[Statement]:
     """Decode the statement objects of the account `number`, in the order sent, repetitions included.
+
+    `number` is the one of the tables, `personal` what may be sent of the bills.
 
     Raises:
         UnreadableDocument: one of them is no JSON or nested deeper than a record can be.
     """
     is_kept = sum(map(size, pieces)) <= _KEPT_BYTES
-    return [_statement(number, piece, is_kept=is_kept) for piece in pieces]
+    return [_statement(number, piece, personal, is_kept=is_kept) for piece in pieces]
 
 
 def distinct(bills: Sequence[Statement]) -> tuple[Statement, ...]:
@@ -90,12 +94,17 @@ def identifier(value: object) -> str | None:
     return str(whole) if isinstance(whole, int) else None
 
 
-def _statement(number: str, piece: Slice, *, is_kept: bool) -> Statement:
-    content = _bill_content(piece)
-    key, basis = _statement_key(number, content.fields)
-    date = columns.day(content.fields.get("billing_date"))
-    sent = SentStatement(content.content_hash, content if is_kept else piece)
+def _statement(number: str, piece: Slice, personal: Personal, *, is_kept: bool) -> Statement:
+    said = _bill_content(piece)
+    key, basis = _statement_key(number, said.fields)
+    date = columns.day(said.fields.get("billing_date"))
+    content = personal.bill(said)
+    sent = SentStatement(content.content_hash, content if is_kept else partial(_content_of, piece, personal))
     return Statement(key, basis, date if isinstance(date, str) else None, sent)
+
+
+def _content_of(piece: Slice, personal: Personal) -> BillContent:
+    return personal.bill(_bill_content(piece))
 
 
 def _bill_content(piece: Slice) -> BillContent:

@@ -56,7 +56,7 @@ class Part:
 
 
 Projection = Callable[[Delivery], list[Part] | None]
-"""Divides an account into parts; None says that the stream cannot show it (its bills could not be read)."""
+"""Divides an account into parts; None: the stream cannot show it (unreadable bills), or must not (personal data)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,9 @@ def _account_row(delivery: Delivery) -> Row:
     )
 
 
-def _sustainability(delivery: Delivery) -> list[Part]:
+def _sustainability(delivery: Delivery) -> list[Part] | None:
+    if not delivery.document.personal.is_kept:
+        return None  # free text: nobody knows what it holds
     row, sent = _account_row(delivery), delivery.account.sent
     bills = None if sent is None else sorted(statement.content_hash for statement in sent)
 

@@ -39,6 +39,7 @@ from source_linkless.health import Delivery, bills_of, connection_row, delivery_
 from source_linkless.links import LIMIT_BYTES
 from source_linkless.outcomes import UNKNOWN, Outcome, outcome
 from source_linkless.output import Output
+from source_linkless.personal import personal_of
 from source_linkless.rows import Rows
 from source_linkless.running import of_surprise
 from source_linkless.streams import STREAMS
@@ -65,13 +66,15 @@ class SelectedStream:
         self.configured = configured
         self.is_incremental = configured.sync_mode is SyncMode.incremental
         self._start_date = config.start_date
+        self._personal = personal_of(config)
         self.changes = self._changes_since(state if self.is_incremental else None)
         self.earlier = self._changes_before(state)
         self.has_news = False
         self._is_running = False
 
     def _changes_since(self, state: Mapping[str, Any] | None) -> StreamChanges:
-        return StreamChanges(STREAMS[self.name], state, start_date=self._start_date)
+        mark = self._personal.mark()
+        return StreamChanges(STREAMS[self.name], state, start_date=self._start_date, mark=mark)
 
     def _changes_before(self, state: Mapping[str, Any] | None) -> StreamChanges:
         """Keep what the incoming state tells of earlier syncs; a full refresh does without it if it is unreadable."""
@@ -123,10 +126,13 @@ class SyncMessages:
         self._delivered: dict[str, tuple[Delivery, Document]] = {}
         self._unreadable: dict[str, Outcome] = {}
         self._warnings, self._is_large = 0, False
+        self._personal = personal_of(config)
 
     def of(self, events: Iterable[Event]) -> Iterator[AirbyteMessage]:
         """Turn events into messages; raises the one error of a failed run after everything was sent."""
         yield from (stream.status(AirbyteStreamStatus.STARTED) for stream in self._streams)
+        for notice in self._personal.notices({one.name: one.earlier.is_afresh for one in self._streams}):
+            self._logger.warning("%s", notice)
         for event in events:
             yield from self._messages(event)
         if (unsaid := self._warnings - WARNINGS_SHOWN) > 0:
@@ -165,7 +171,7 @@ class SyncMessages:
         """Send what changed in a document, in every selected stream, and keep only the numbers of it."""
         key = event.login.key
         try:
-            document = read_document(event.body)
+            document = read_document(event.body, self._personal)
             yield from self._accounts(document, Connection(key, event.connection_id))
         except UnreadableDocument as error:
             self._unreadable[key] = outcome("UNREADABLE_DOCUMENT", UNKNOWN, str(error))
@@ -197,7 +203,8 @@ class SyncMessages:
                 stream.changes.observe(Connection(key, None), observed_at)
                 yield from stream.records([connection_row(event, result, delivery, observed_at)], self._output)
             elif document is not None:
-                expected = event.context.accounts if event.context else ()
+                promised = event.context.accounts if event.context else ()
+                expected = {self._personal.account_number(number) for number in promised}
                 yield from stream.records(stream.changes.vanished(key, document, expected), self._output)
         self._ends.append(End(key, result, lost_rows=had_rows, is_unread=bool(delivery and delivery.warning)))
         self._tell(key, result, event.waited)

@@ -40,6 +40,8 @@ def test_the_smallest_configuration_gets_the_documented_defaults() -> None:
         logins=(Login(key=key, source_id=UTILITY, username="user_good", password="pass_good"),),
         start_date=None,
         failed_connections="report",
+        personal_data="keep",
+        pseudonym_key="",
         poll_interval_seconds=5,
         check_timeout_seconds=240,
         data_timeout_seconds=3600,
@@ -59,6 +61,8 @@ def test_every_option_is_taken_over() -> None:
             environment="sandbox",
             start_date="2023-01-01",
             failed_connections="fail",
+            personal_data="drop",
+            pseudonym_key=" sixteen letters.\n",
             poll_interval_seconds=0.05,
             check_timeout_seconds=480,
             data_timeout_minutes=0.5,
@@ -78,6 +82,8 @@ def test_every_option_is_taken_over() -> None:
         logins=(),
         start_date="2023-01-01",
         failed_connections="fail",
+        personal_data="drop",
+        pseudonym_key="sixteen letters.",
         poll_interval_seconds=0.05,
         check_timeout_seconds=480,
         data_timeout_seconds=30,
@@ -93,7 +99,7 @@ def test_every_option_is_taken_over() -> None:
 def test_a_null_or_empty_option_is_absent() -> None:
     """Forms send null or empty text for what was left empty."""
     options = ("start_date", "failed_connections", "auto_refresh", "parsing_method", "refresh_after_days")
-    empty = dict.fromkeys((*options, "poll_interval_seconds", "links"), None)
+    empty = dict.fromkeys((*options, "personal_data", "pseudonym_key", "poll_interval_seconds", "links"), None)
     assert parse_config(form(**empty, api_url="", note=7)) == parse_config(form())
 
 
@@ -162,10 +168,19 @@ def test_a_configuration_shows_no_credential() -> None:
             {"key": "c", "access_token": PLANTED},
         ],
         links=PLANTED,
+        personal_data="hash",
+        pseudonym_key=PLANTED * 2,
     )
     config = parse_config(raw)
     shown = repr(config) + repr(config.logins)
     assert not [secret for secret in (PLANTED, repr(PLANTED)[1:-1], "secret-1", "name-1") if secret in shown]
+
+
+@pytest.mark.parametrize("key", ["short", MASK, 5, PLANTED])
+def test_a_key_without_a_use_is_accepted(key: object) -> None:
+    """Whoever goes back to `keep` may leave the key where it is."""
+    assert parse_config(form(pseudonym_key=key)) == parse_config(form(personal_data="keep", pseudonym_key=key))
+    assert parse_config(form(pseudonym_key=key)).pseudonym_key == ""
 
 
 def test_a_configuration_cannot_be_changed() -> None:
@@ -175,6 +190,8 @@ def test_a_configuration_cannot_be_changed() -> None:
 
 
 METHODS = "login, access_token, fleet"
+PSEUDONYM_KEY = '"Key of the pseudonyms" (pseudonym_key)'
+MAKE_ONE_UP = "account numbers are hashed with it; make up a long random one"
 FORM_MISTAKES: list[tuple[Any, str]] = [
     ([], "The configuration must be a JSON object."),
     (form(environment=None), '"Environment" (environment) is missing: choose live or sandbox.'),
@@ -222,6 +239,19 @@ FORM_MISTAKES: list[tuple[Any, str]] = [
         '"Start date" (start_date) must be a date written as YYYY-MM-DD, for example 2023-01-31.',
     ),
     (form(start_date=20230101), '"Start date" (start_date) must be text, in quotes.'),
+    (form(personal_data="mask"), '"Personal data" (personal_data) must be one of keep, hash, drop.'),
+    (form(personal_data=True), '"Personal data" (personal_data) must be text, in quotes.'),
+    (form(personal_data="hash"), f"{PSEUDONYM_KEY} is missing: {MAKE_ONE_UP}."),
+    (form(personal_data="drop", pseudonym_key=" "), f"{PSEUDONYM_KEY} is missing: {MAKE_ONE_UP}."),
+    (form(personal_data="hash", pseudonym_key=5), f"{PSEUDONYM_KEY} must be text, in quotes."),
+    (
+        form(personal_data="drop", pseudonym_key=MASK * 2),
+        f"{PSEUDONYM_KEY} was masked by the form (only asterisks arrived): enter it again.",
+    ),
+    (
+        form(personal_data="hash", pseudonym_key=f"  {'k' * 15}\n"),
+        f"{PSEUDONYM_KEY} must have at least 16 characters, so that nobody can guess it.",
+    ),
     (form(failed_connections="warn"), '"Failed logins" (failed_connections) must be one of report, fail.'),
     (
         form(poll_interval_seconds="5"),

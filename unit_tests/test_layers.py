@@ -25,7 +25,7 @@ ORDER = (
     *("events", "asking", "running", "echoes", "submitting", "answering", "linking", "refreshing"),
     *("opening", "orchestration", "checking"),
     # from a document to records
-    *("columns", "content", "slices", "statements", "documents", "charge_forms", "charge_texts"),
+    *("columns", "content", "personal", "slices", "statements", "documents", "charge_forms", "charge_texts"),
     *("rows", "bill_lines", "streams", "changes"),
     # from what happened to messages, and the doors
     *("verdict", "health", "check_report", "output", "sync", "source", "launch"),

@@ -46,6 +46,12 @@ FOUND: list[tuple[dict[str, Any], list[str]]] = [
     (form(password="misplaced", access_token=TOKEN), [TOKEN, "pass_good", "misplaced"]),
     (form(links=LINKS), [TOKEN, "pass_good", "salt-1234"]),
     (form(secret="**********", links="{}"), ["pass_good"]),
+    (
+        form(personal_data="hash", pseudonym_key=" key of 16 letters "),
+        ["pass_good", " key of 16 letters ", "key of 16 letters"],
+    ),
+    (form(pseudonym_key=4711), ["pass_good", "4711"]),
+    (form({**LOGIN, "pseudonym_key": "misplaced"}), ["pass_good", "misplaced"]),
 ]
 
 

@@ -45,6 +45,7 @@ def test_the_secrets_are_marked_as_the_platform_wants_it() -> None:
         "connection.login_fields",
         "connection.access_token",
         "connection.connections",
+        "pseudonym_key",
         "links",
     }
     assert {path for path, schema in properties() if schema.get("airbyte_secret") is False} == {"connection.key"}
@@ -109,7 +110,7 @@ CHOICES = [(path, word) for path, schema in FORM["properties"].items() for word 
 @pytest.mark.parametrize(("path", "word"), CHOICES)
 def test_every_choice_of_the_form_is_accepted(path: str, word: str) -> None:
     """What the form offers, the connector takes."""
-    assert getattr(parse_config(form(**{path: word})), path) == word
+    assert getattr(parse_config(form(**{"pseudonym_key": "k" * 16, path: word})), path) == word
 
 
 LIMITS = [
@@ -138,6 +139,7 @@ VALID = [
     form({"method": "access_token", "access_token": TOKEN}),
     fleet([{"key": "hq", "access_token": TOKEN}], environment="live", note="kept"),
     form(start_date="2023-01-01", links="{}", refresh_after_days=30, auto_refresh=True),
+    form(personal_data="drop", pseudonym_key="k" * 16),
 ]
 
 
@@ -150,9 +152,10 @@ def test_a_good_configuration_suits_form_and_connector(raw: dict[str, Any]) -> N
 
 def test_the_secrets_of_a_configuration_are_known_to_the_platform() -> None:
     """The platform masks the list as one secret; the connector masks what stands inside."""
-    raw = fleet([{"key": "hq", "access_token": TOKEN}], links='{"salt": "s"}')
+    raw = fleet([{"key": "hq", "access_token": TOKEN}], links='{"salt": "s"}', pseudonym_key="k" * 16)
     assert [pointer for pointer, _ in find_config_secrets(FORM, raw)] == [
         "/secret",
         "/connection/connections",
+        "/pseudonym_key",
         "/links",
     ]

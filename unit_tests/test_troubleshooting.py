@@ -15,7 +15,7 @@ from unit_tests.generated_parts import ROOT, read
 
 SPEAKING = (
     *("fields", "fleet", "logins", "config", "links", "transport"),
-    *("documents", "changes", "sync", "check_report", "health", "verdict"),
+    *("personal", "documents", "changes", "sync", "check_report", "health", "verdict"),
 )
 """The modules whose texts a user meets; those of `outcomes` are in the README."""
 
