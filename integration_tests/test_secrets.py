@@ -29,6 +29,7 @@ from linkless_simulator.sources import WITH_PIN
 from linkless_simulator.stages import Reply, Stage
 from linkless_simulator.story import Story, after_login
 
+PSEUDONYM_KEY = 'pseudonym-kéy of "16" letters or more'
 CLIENT_SECRET = "client-secret-\"of'-nöbody-\\x"
 PASSWORDS = (
     "first-pässwörd\nof two lines",
@@ -68,7 +69,17 @@ def secrets_of(said: Said) -> set[str]:
     """Return what was planted, what the provider handed out, and every token and salt that was written back."""
     links = [json.loads(config["links"]) for run in said.connector for config in run.written]
     tokens = {link.get("access_token") for one in links for link in one["connections"].values()}
-    planted = {CLIENT_SECRET, Simulator.secret, *PASSWORDS, RIGHT_PASSWORD, PIN_CODE, MFA_ANSWER, PET, TOKEN}
+    planted = {
+        CLIENT_SECRET,
+        PSEUDONYM_KEY,
+        Simulator.secret,
+        *PASSWORDS,
+        RIGHT_PASSWORD,
+        PIN_CODE,
+        MFA_ANSWER,
+        PET,
+        TOKEN,
+    }
     return planted | {str(token) for token in tokens if token} | {one["salt"] for one in links} | said.backend.secrets
 
 
@@ -85,7 +96,13 @@ def big_fleet(simulator: Simulator, **options: Any) -> dict[str, Any]:
 def of_connector(simulator: Simulator, folder: Path, temporary: Path) -> list[Run]:
     """Run check, discover and read over everything that can go wrong, quietly and in debug mode."""
     connector = Connector(folder)
-    fleet = big_fleet(simulator, data_timeout_minutes=0.08, max_requests_per_second=400)
+    fleet = big_fleet(
+        simulator,
+        data_timeout_minutes=0.08,
+        max_requests_per_second=400,
+        personal_data="hash",
+        pseudonym_key=PSEUDONYM_KEY,
+    )
     wrong_key = {**fleet, "secret": CLIENT_SECRET}
     single = edited(login_at(simulator, "user_good+single"), password=PASSWORDS[0])
     broken = edited(fleet, connections=fleet["connection"]["connections"][:-2])

@@ -128,8 +128,10 @@ class World:
             self._attempt(step, records)
         self._attempt(step, None)
         for login in self._delivering(step):
+            known = self.synced.get(("accounts", login))
             for name, stream in self.streams.items():
-                self.synced[name, login] = self.syncs
+                if not self._is_unreadable(login, step) or self.synced.get((name, login)) == known:
+                    self.synced[name, login] = self.syncs  # a table that was behind does not catch up unread
                 rows = self._whole(stream, login, step)
                 numbers = {row["account_number"] for row in rows}
                 kept = self.newest[name].get(login, []) if self._is_unreadable(login, step) else []
