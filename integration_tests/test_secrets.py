@@ -80,7 +80,8 @@ def secrets_of(said: Said) -> set[str]:
         PET,
         TOKEN,
     }
-    return planted | {str(token) for token in tokens if token} | {one["salt"] for one in links} | said.backend.secrets
+    handed_out = {TOKEN, *(str(token) for token in tokens if token), *(one["salt"] for one in links)}
+    return planted | handed_out | said.backend.secrets
 
 
 def big_fleet(simulator: Simulator, **options: Any) -> dict[str, Any]:
@@ -96,22 +97,17 @@ def big_fleet(simulator: Simulator, **options: Any) -> dict[str, Any]:
 def of_connector(simulator: Simulator, folder: Path, temporary: Path) -> list[Run]:
     """Run check, discover and read over everything that can go wrong, quietly and in debug mode."""
     connector = Connector(folder)
-    fleet = big_fleet(
-        simulator,
-        data_timeout_minutes=0.08,
-        max_requests_per_second=400,
-        personal_data="hash",
-        pseudonym_key=PSEUDONYM_KEY,
-    )
-    wrong_key = {**fleet, "secret": CLIENT_SECRET}
+    fleet = big_fleet(simulator, data_timeout_minutes=0.08, max_requests_per_second=400)
+    hashed = {**fleet, "personal_data": "hash", "pseudonym_key": PSEUDONYM_KEY}
+    wrong_key = {**hashed, "secret": CLIENT_SECRET}
     single = edited(login_at(simulator, "user_good+single"), password=PASSWORDS[0])
-    broken = edited(fleet, connections=fleet["connection"]["connections"][:-2])
+    broken = edited(hashed, connections=fleet["connection"]["connections"][:-2])
     private = str(temporary)
     check = partial(connector.check, TMPDIR=private)
     loud = partial(connector.read, LOG_LEVEL="debug", TMPDIR=private)
     calls: list[Callable[[], Run]] = [
         partial(connector.read, fleet, TMPDIR=private),
-        partial(loud, {**fleet, "failed_connections": "fail"}, "--debug"),
+        partial(loud, {**hashed, "failed_connections": "fail"}, "--debug"),
         partial(loud, {**single, "api_url": "http://127.0.0.1:9"}),
         partial(check, single, "--debug"),
         partial(check, wrong_key, "--debug", LOG_LEVEL="debug"),
