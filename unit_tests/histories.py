@@ -156,8 +156,9 @@ class World:
 
     def _comparable(self, name: str, rows: list[Row]) -> list[Row]:
         """Leave out logins of which this table is older than `accounts`: the stream was not selected."""
-        last = self.synced
-        return [row for row in rows if last[name, row["connection_key"]] == last["accounts", row["connection_key"]]]
+        accounts = {login: at for (of, login), at in self.synced.items() if of == "accounts"}
+        as_new = {login for login, at in accounts.items() if self.synced.get((name, login)) == at}
+        return [row for row in rows if row["connection_key"] in as_new]
 
     def _delivering(self, step: Step) -> list[str]:
         return sorted(step.configured - {step.failing})
