@@ -131,6 +131,13 @@ def bill_content(text: bytes) -> BillContent:
         TooDeepError: it is nested deeper than a record can be.
     """
     fields: dict[str, Any] = orjson.loads(text)
+    try:
+        return _content_of(fields)
+    except orjson.JSONEncodeError:
+        raise TooDeepError from None
+
+
+def _content_of(fields: dict[str, Any]) -> BillContent:
     lines = {name: _lines(items) for name in _LINE_ARRAYS if isinstance(items := fields.get(name), list)}
     make_numbers_plain(fields, beside=lines)
     unordered = {name: found.unordered() for name, found in lines.items()}
@@ -141,6 +148,7 @@ def _lines(items: list[Any]) -> Lines:
     if {*map(type, items)} <= {dict}:
         return Lines(items, _line_texts(items))
     make_numbers_plain(items)
+    within_record(items)
     objects = [item for item in items if isinstance(item, dict)]
     return Lines(objects, _line_texts(objects), [item for item in items if not isinstance(item, dict)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import traceback
 from typing import Any
@@ -79,6 +80,20 @@ def test_what_is_no_document_is_refused_without_a_word_of_it(body: bytes) -> Non
         read_document(body)
     shown = "".join(traceback.format_exception(refused.value))
     assert "100200300" not in shown
+
+
+@pytest.mark.parametrize("levels", [247, 300, 900])
+@pytest.mark.parametrize("place", ["usage", "charges", "payments", "corrections"])
+def test_a_bill_that_is_nested_too_deeply_is_refused(place: str, levels: int) -> None:
+    """Wherever it is deep, in its fields or in a line: no record could hold it, and the error says so."""
+    nested: Any = "100200300"
+    for _ in range(levels):
+        nested = [nested]
+    for bill in ({place: nested}, {place: [{"x": nested}]}):
+        body = json.dumps({"accounts": [{"account_number": "A", "statements": [bill]}]})
+        with pytest.raises(UnreadableDocument) as refused:
+            list(read_document(body.encode()).accounts())
+        assert str(refused.value) == "A bill of the document is nested too deeply."
 
 
 def test_a_deep_document_that_a_record_can_hold_is_read() -> None:
