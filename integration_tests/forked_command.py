@@ -6,6 +6,7 @@ forking happens in the fork server of `multiprocessing`, which has no other thre
 
 from __future__ import annotations
 
+import faulthandler
 import multiprocessing
 import os
 import re
@@ -19,6 +20,7 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pexpect
+import pytest
 from pexpect import fdpexpect
 
 import source_linkless.commands  # noqa: F401 - imported here once, for every fork
@@ -58,7 +60,10 @@ def type_at(
         child.expect(question)
         shown += f"{child.before}{child.after}"
         child.send("\x03" if answer == "^C" else f"{answer}\n")
-    child.expect(pexpect.EOF)
+    if child.expect([pexpect.EOF, pexpect.TIMEOUT]):
+        os.kill(process.pid or 0, signal.SIGUSR1)  # says on the terminal where every thread is
+        child.expect([pexpect.TIMEOUT, pexpect.EOF], timeout=2)
+        pytest.fail(f"the command hangs: {shown}{child.before}")
     child.close()
     return _code(process), seen(shown + str(child.before))
 
@@ -125,4 +130,5 @@ def _main(arguments: list[str], *descriptors: int) -> None:
         os.close(descriptor)
     sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")  # noqa: SIM115 - descriptors, to the end
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    faulthandler.register(signal.SIGUSR1)
     main(args=arguments, prog_name="linkless")
