@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 _LOCK_SECONDS = 0.5
+_ENDING = threading.Lock()
 _STDOUT, _STDERR = 1, 2
 _TERMINATED, _NOBODY_READS, _NOT_WRITTEN = 128 + signal.SIGTERM, 128 + signal.SIGPIPE, os.EX_IOERR
 
@@ -42,7 +43,7 @@ def _wait_for_sigterm() -> None:
     buffer = getattr(logger, "PRINT_BUFFER", None)
     if buffer is not None and buffer.lock.acquire(timeout=_LOCK_SECONDS):
         buffer.flush()
-    os._exit(_TERMINATED)
+    _end(_TERMINATED)
 
 
 def end_without_output() -> None:
@@ -70,9 +71,9 @@ class _Output(io.FileIO):
 def end_unwritten(error: OSError) -> NoReturn:
     """End after a write to standard output that failed, without a traceback and without another try at exit."""
     if error.errno == errno.EPIPE:
-        os._exit(_NOBODY_READS)
+        _end(_NOBODY_READS)
     os.write(_STDERR, f"Standard output cannot be written: {error.strerror}. The run has ended here.\n".encode())
-    os._exit(_NOT_WRITTEN)
+    _end(_NOT_WRITTEN)
 
 
 def _wait_for_hangup() -> None:
@@ -80,7 +81,13 @@ def _wait_for_hangup() -> None:
     output.register(_STDOUT, 0)  # a hang-up is told unasked; a file never hangs up
     while not output.poll():
         pass
-    os._exit(_NOBODY_READS)
+    _end(_NOBODY_READS)
+
+
+def _end(code: int) -> NoReturn:
+    """End at once. Two threads may find a reason at the same time: the first one ends the process, the other waits."""
+    _ENDING.acquire()
+    os._exit(code)
 
 
 def _beside(name: str, work: Callable[[], None]) -> None:
