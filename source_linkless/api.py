@@ -13,11 +13,12 @@ from typing import Any
 
 import orjson
 
+from source_linkless.bodies import Body
 from source_linkless.clock import seconds_until
 from source_linkless.errors import Meaning, Problem, Then
 from source_linkless.outcomes import GONE, NO_ANSWER, UNKNOWN, of_answer
 from source_linkless.small_answers import decoded, objects_in, of_type, text_of, word_in
-from source_linkless.transport import Answer, Body, Request, Transport, Unreachable
+from source_linkless.transport import Answer, Request, Transport, Unreachable
 from source_linkless.waiting import RateLimit
 
 _SMALL = 16_384  # an error object under a 200 is small; a document that large is not looked through

@@ -16,9 +16,9 @@ from typing import Any
 
 from source_linkless import columns
 from source_linkless.charge_texts import read_charge_text
-from source_linkless.columns import Columns, day, number, text
+from source_linkless.columns import Columns
 from source_linkless.content import Lines, line_keys
-from source_linkless.rows import Members, members
+from source_linkless.rows import Members, known, members, with_other
 from source_linkless.statements import Statement
 
 Row = Mapping[str, Any]
@@ -64,7 +64,7 @@ class LineRows:
 
     def _split(self, line: Row, currency: Row) -> Members:
         values, other = self.columns.split(line)
-        rest = members({**currency, **values} | ({"other_fields": other} if other else {}))
+        rest = members(with_other({**currency, **values}, other))
         return b'",' + rest if rest else b'"'
 
 
@@ -77,10 +77,9 @@ def _quantity(charge: Row) -> Members:
 def _read_text(name: str) -> Members:
     """Return what the text of a charge says, as members that follow others. Most texts come again in every bill."""
     read = read_charge_text(name)
-    found = {"quantity": read.quantity, "unit": read.unit, "unit_price": read.unit_price}
-    said = members({column: value for column, value in found.items() if value is not None})
+    said = members(known(quantity=read.quantity, unit=read.unit, unit_price=read.unit_price))
     return b"," + said if said else b""
 
 
-CHARGES = LineRows("charges", "charge_key", columns.CHARGE, Columns(charge_name=text, amount=number), _quantity)
-PAYMENTS = LineRows("payments", "payment_key", columns.PAYMENT, Columns(date=day, details=text, amount=number))
+CHARGES = LineRows("charges", "charge_key", columns.CHARGE, columns.CHARGE.without("currency_code"), _quantity)
+PAYMENTS = LineRows("payments", "payment_key", columns.PAYMENT, columns.PAYMENT.without("currency_code"))

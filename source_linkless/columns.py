@@ -81,6 +81,10 @@ class Columns:
         self.readers: Mapping[str, Reader] = readers
         self._shapes: dict[tuple[object, ...], Collection[str] | None] = {}
 
+    def without(self, name: str) -> Columns:
+        """Return the same columns but one."""
+        return Columns(**{other: reader for other, reader in self.readers.items() if other != name})
+
     def split(self, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Divide an object into the values of its columns and its `other_fields`; nulls are in neither.
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from source_linkless.api import Context
+from source_linkless.bodies import Body
 from source_linkless.events import Delivered, Finished
 from source_linkless.outcomes import ERROR_CODES, LINK_STATUSES, REASONS, Outcome
 from source_linkless.running import Opening, Run
-from source_linkless.transport import Body
 
 MASK = b"****"
 _SHORTEST_IN_TEXT, _SHORTEST_IN_DOCUMENT = 4, 8

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from source_linkless.api import Context
+from source_linkless.bodies import Body
 from source_linkless.config import Login
 from source_linkless.outcomes import Outcome
-from source_linkless.transport import Body
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from source_linkless.documents import Account, Document
 from source_linkless.errors import Actor, Status
 from source_linkless.events import Finished
 from source_linkless.outcomes import NO_DATA, PARTIAL_ACCOUNTS, Outcome, outcome
-from source_linkless.rows import Rows, members
+from source_linkless.rows import Rows, known, members
 
 _LATE = 1.5
 """A bill is late when the newest is older than this many usual intervals of its account."""
@@ -113,20 +113,19 @@ def is_worth_a_warning(outcome: Outcome) -> bool:
 def connection_row(finished: Finished, result: Outcome, delivery: Delivery | None, observed_at: str) -> Rows:
     """Make the record of `connections` for one login; what is unknown is left out."""
     context, login = finished.context, finished.login
-    row = {
-        "connection_id": finished.connection_id,
-        "source_id": (context and context.source_id) or login.source_id,
-        "source_name": (delivery and delivery.source_name) or (context and context.source_name),
-        "source_country": delivery and delivery.source_country,
-        "status": result.status.value,
-        "reason": result.reason,
-        "actor": result.actor.value,
-        "message": result.message or None,
-        "accounts_expected": context and context.account_count,
-        "accounts_delivered": delivery and delivery.accounts,
-        "statements_delivered": delivery and delivery.statements,
-        "latest_billing_date": delivery and delivery.latest_billing_date,
-        "waited_seconds": round(finished.waited, 3),
-    }
-    known = {name: value for name, value in row.items() if value is not None}
-    return Rows(members({"connection_key": login.key, "observed_at": observed_at}), [members(known)])
+    row = known(
+        connection_id=finished.connection_id,
+        source_id=(context and context.source_id) or login.source_id,
+        source_name=(delivery and delivery.source_name) or (context and context.source_name),
+        source_country=delivery and delivery.source_country,
+        status=result.status.value,
+        reason=result.reason,
+        actor=result.actor.value,
+        message=result.message or None,
+        accounts_expected=context and context.account_count,
+        accounts_delivered=delivery and delivery.accounts,
+        statements_delivered=delivery and delivery.statements,
+        latest_billing_date=delivery and delivery.latest_billing_date,
+        waited_seconds=round(finished.waited, 3),
+    )
+    return Rows(members({"connection_key": login.key, "observed_at": observed_at}), [members(row)])

@@ -16,6 +16,7 @@ import math
 from dataclasses import dataclass
 
 from source_linkless.api import Connection
+from source_linkless.bodies import Body
 from source_linkless.echoes import delivered, finished
 from source_linkless.errors import Problem, Status, Then
 from source_linkless.events import Event
@@ -34,7 +35,7 @@ from source_linkless.outcomes import (
 )
 from source_linkless.refreshing import is_outdated, look_at, may_refresh, refresh, refresh_if_old
 from source_linkless.running import Ended, Opening, Run, of_error, patiently
-from source_linkless.transport import IO_THREADS, Body
+from source_linkless.transport import IO_THREADS
 from source_linkless.waiting import pause, time
 
 _ERROR_HOURS = 6.0  # a session that ended in `Error` is not repeated at once (API notes, section 11)

@@ -19,6 +19,16 @@ Members = bytes
 """The members of a JSON object, at least one, as they stand between its braces."""
 
 
+def known(**columns: Any) -> dict[str, Any]:
+    """Return the columns whose values are known."""
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def with_other(values: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of a row together with what no column could hold."""
+    return {**values, "other_fields": other} if other else {**values}
+
+
 def members(columns: Mapping[str, Any]) -> Members:
     """Write columns as members."""
     return orjson.dumps(columns)[1:-1]

@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
+from source_linkless.bodies import Body
 from source_linkless.errors import Problem
 from source_linkless.outcomes import UNKNOWN
-from source_linkless.transport import Body
 
 _WORD = re.compile(r"\w{1,64}", re.ASCII)
 

@@ -23,7 +23,7 @@ from source_linkless import columns
 from source_linkless.bill_lines import CHARGES, PAYMENTS
 from source_linkless.content import digest, merged_fields
 from source_linkless.documents import Account, Document, Statement
-from source_linkless.rows import Members, members
+from source_linkless.rows import Members, known, members, with_other
 
 Row = dict[str, Any]
 
@@ -79,13 +79,9 @@ class Stream:
         return schema
 
 
-def _present(**values: Any) -> Row:
-    return {name: value for name, value in values.items() if value is not None}
-
-
 def _account_row(delivery: Delivery) -> Row:
     document, account = delivery.document, delivery.account
-    return _present(
+    return known(
         account_number=account.number,
         connection_id=delivery.connection_id,
         source_name=document.source_name,
@@ -103,7 +99,7 @@ def _sustainability(delivery: Delivery) -> list[Part] | None:
     def rows() -> list[Members]:
         # One bill at a time: an account may be too large to be held decoded.
         texts = None if sent is None else [orjson.Fragment(orjson.dumps(one.content().fields)) for one in sent]
-        return [members(row | _present(statements=texts))]
+        return [members(row | known(statements=texts))]
 
     return [Part(None, digest({**row, "bills": bills}), rows)]
 
@@ -113,7 +109,7 @@ def _accounts(delivery: Delivery) -> list[Part] | None:
         return None
     bills = delivery.bills()
     dates = [bill.billing_date for bill in bills if bill.billing_date is not None]
-    row = _account_row(delivery) | _present(
+    row = _account_row(delivery) | known(
         statement_count=len(bills),
         first_billing_date=min(dates, default=None),
         last_billing_date=max(dates, default=None),
@@ -144,11 +140,11 @@ def _statement_rows(number: str, bill: Statement) -> list[Members]:
     if values.get("account_number", number) != number:
         other["account_number"] = values["account_number"]
     ours = _bill_keys(number, bill) | {"statement_key_basis": bill.key_basis, "content_hash": bill.content_hash}
-    return [members(values | ours | ({"other_fields": other} if other else {}))]
+    return [members(with_other(values | ours, other))]
 
 
 def _charge_rows(number: str, bill: Statement) -> Sequence[Members]:
-    return CHARGES.of(_bill_keys(number, bill) | _present(billing_date=bill.billing_date), bill)
+    return CHARGES.of(_bill_keys(number, bill) | known(billing_date=bill.billing_date), bill)
 
 
 def _payment_rows(number: str, bill: Statement) -> Sequence[Members]:

@@ -66,15 +66,14 @@ class SelectedStream:
         self.configured = configured
         self.is_incremental = configured.sync_mode is SyncMode.incremental
         self._start_date = config.start_date
-        self._personal = personal_of(config)
+        self._mark = personal_of(config).mark()
         self.changes = self._changes_since(state if self.is_incremental else None)
         self.earlier = self._changes_before(state)
         self.has_news = False
         self._is_running = False
 
     def _changes_since(self, state: Mapping[str, Any] | None) -> StreamChanges:
-        mark = self._personal.mark()
-        return StreamChanges(STREAMS[self.name], state, start_date=self._start_date, mark=mark)
+        return StreamChanges(STREAMS[self.name], state, start_date=self._start_date, mark=self._mark)
 
     def _changes_before(self, state: Mapping[str, Any] | None) -> StreamChanges:
         """Keep what the incoming state tells of earlier syncs; a full refresh does without it if it is unreadable."""
@@ -198,13 +197,13 @@ class SyncMessages:
         result = self._unreadable.pop(key, None) or judged(event, delivery)
         had_rows = any(stream.earlier.had_rows(key) for stream in self._streams)
         observed_at = delivery.observed_at if delivery else self._observed_at(key)
+        promised = event.context.accounts if event.context else ()
+        expected = {self._personal.account_number(number) for number in promised}
         for stream in self._streams:
             if stream.name == "connections":
                 stream.changes.observe(Connection(key, None), observed_at)
                 yield from stream.records([connection_row(event, result, delivery, observed_at)], self._output)
             elif document is not None:
-                promised = event.context.accounts if event.context else ()
-                expected = {self._personal.account_number(number) for number in promised}
                 yield from stream.records(stream.changes.vanished(key, document, expected), self._output)
         self._ends.append(End(key, result, lost_rows=had_rows, is_unread=bool(delivery and delivery.warning)))
         self._tell(key, result, event.waited)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, TypeAlias
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -29,8 +29,7 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from source_linkless import bodies
-from source_linkless.bodies import CHUNK, NewFile, NoRoomError, PackingError, TooLargeError, kept, unpacked
+from source_linkless.bodies import CHUNK, Body, NewFile, NoRoomError, PackingError, TooLargeError, kept, unpacked
 from source_linkless.bounds import DOCUMENT, LARGEST_ERROR, ORDINARY, WATCH, Bounds, Watch, watched
 from source_linkless.config import Config
 from source_linkless.errors import invalid_configuration
@@ -42,9 +41,6 @@ _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """The variables by which requests is told of other authorities than the public ones."""
 _CONNECT_SECONDS = 10.0
 _OK = 200
-
-Body: TypeAlias = bodies.Body
-"""What was answered: bytes, or when it is large a file mapped for reading."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,25 @@ from __future__ import annotations
 import http.client
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import orjson
 
-from benchmarks.peers.flat import configuration, flat
+from benchmarks.peers.flat import Row, configuration, flat
 
 
 def main(config: str) -> None:
     """Write every record as a line of Airbyte's protocol."""
+    write_records(config, flat)
+
+
+def write_records(config: str, rows: Callable[[Row, str], Iterator[tuple[str, Row]]]) -> None:
+    """Write what `rows` makes of each document and the name of its connection."""
     write, dumps = sys.stdout.buffer.write, orjson.dumps
     url, connections = configuration(config)
     for connection, body in bodies(url, connections):
-        for stream, row in flat(orjson.loads(body), connection):
+        for stream, row in rows(orjson.loads(body), connection):
             record = {"stream": stream, "data": row, "emitted_at": time.time_ns() // 1_000_000}
             write(dumps({"type": "RECORD", "record": record}, option=orjson.OPT_APPEND_NEWLINE))
 
