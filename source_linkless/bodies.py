@@ -12,7 +12,7 @@ import mmap
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from io import BytesIO
+from io import SEEK_END, BytesIO
 from tempfile import TemporaryFile
 from typing import IO
 
@@ -98,7 +98,10 @@ class _Shelf:
         self._size += len(chunk)
         if self._file is None and self._size > IN_MEMORY:
             self._move_to_disk()
-        if self._file is None:
+        if self._file is None and self._size == len(chunk):
+            self._memory = BytesIO(chunk)  # a body that comes in one piece is kept as it is, without a copy
+            self._memory.seek(0, SEEK_END)
+        elif self._file is None:
             self._memory.write(chunk)
         else:
             with _room():

@@ -1,7 +1,8 @@
 """One HTTP exchange with the provider; the only module that uses requests.
 
-A request goes to the configured host and nowhere else: no redirects, no credentials from the machine. Tokens and
-credentials travel in bodies and headers only, never in an address. An exchange is bounded in time and in size
+A request goes to the configured host and nowhere else: no redirects, no credentials from the machine, no cookies. All
+of that is work of a session of `requests`, so requests leave through its adapter, which sends what it is given. Tokens
+and credentials travel in bodies and headers only, never in an address. An exchange is bounded in time and in size
 (`bounds`), and a large body never stands in memory (`bodies`).
 """
 
@@ -11,6 +12,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +31,17 @@ from urllib3.exceptions import (
     SSLError,
 )
 
-from source_linkless.bodies import CHUNK, Body, NewFile, NoRoomError, PackingError, TooLargeError, kept, unpacked
+from source_linkless.bodies import (
+    CHUNK,
+    IN_MEMORY,
+    Body,
+    NewFile,
+    NoRoomError,
+    PackingError,
+    TooLargeError,
+    kept,
+    unpacked,
+)
 from source_linkless.bounds import DOCUMENT, LARGEST_ERROR, ORDINARY, WATCH, Bounds, Watch, watched
 from source_linkless.config import Config
 from source_linkless.errors import invalid_configuration
@@ -94,18 +106,21 @@ class HttpTransport:
         Raises a config error when the environment names certificates that are not there.
         """
         _refuse_missing_certificates()
-        self._url = config.api_url
-        self._headers = {
-            "x-deck-client-id": config.client_id,
-            "x-deck-secret": config.secret,
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "Content-Type": "application/json",
-            "User-Agent": f"source-linkless/{version('airbyte-source-linkless')}",
-        }
+        self._url, self._settings = config.api_url, _settings_of_this_machine(config.api_url)
+        self._blank = requests.PreparedRequest()
+        self._blank.prepare_headers(
+            {
+                "x-deck-client-id": config.client_id,
+                "x-deck-secret": config.secret,
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "Content-Type": "application/json",
+                "User-Agent": f"source-linkless/{version('airbyte-source-linkless')}",
+            }
+        )
         self._ordinary, self._document, self._new_file = ordinary, document, new_file
         self._threads = DaemonThreads(IO_THREADS, "http")
-        self._session = self._new_session()
+        self._shared = _Adapter(pool_maxsize=IO_THREADS)
 
     async def __call__(self, request: Request) -> Answer:
         """Send one request and read its whole answer."""
@@ -113,47 +128,42 @@ class HttpTransport:
 
     def close(self) -> None:
         """Close every connection and end the threads; a process that ends need not."""
-        self._session.close()
+        self._shared.close()
         self._threads.shutdown()
-
-    def _new_session(self) -> requests.Session:
-        session = _Session()
-        session.mount("https://", _Adapter(pool_maxsize=IO_THREADS))
-        session.mount("http://", _Adapter(pool_maxsize=IO_THREADS))
-        session.headers.update(self._headers)
-        session.auth = lambda prepared: prepared  # a .netrc of the machine must not add credentials
-        return session
 
     def _send(self, request: Request) -> Answer:
         if not request.once:
-            return self._exchange(self._session, request)
-        with self._new_session() as session:
-            return self._exchange(session, request)
+            return self._exchange(self._shared, request)
+        with closing(_Adapter()) as adapter:
+            return self._exchange(adapter, request)
 
-    def _exchange(self, session: requests.Session, request: Request) -> Answer:
+    def _exchange(self, adapter: HTTPAdapter, request: Request) -> Answer:
         bounds = self._document if request.large else self._ordinary
         WATCH.set(Watch(bounds))
         try:
-            with session.request(
-                "GET" if request.body is None else "POST",
-                self._url + request.path,
-                data=request.body,
-                timeout=(_CONNECT_SECONDS, bounds.read),
-                allow_redirects=False,  # the keys go nowhere but to the configured host
-                stream=True,
-                proxies={"http": ""},  # clear text is for this machine only, never for a proxy of the environment
+            with adapter.send(
+                self._prepared(request), timeout=(_CONNECT_SECONDS, bounds.read), **self._settings
             ) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 return Answer(response.status_code, headers, self._body(response, bounds))
         except (requests.RequestException, HTTPError, PackingError, TooLargeError, NoRoomError) as error:
             raise _unreachable(error) from None  # the cause would show the address of a proxy or more
 
+    def _prepared(self, request: Request) -> requests.PreparedRequest:
+        prepared = self._blank.copy()
+        prepared.method = "GET" if request.body is None else "POST"
+        prepared.prepare_url(self._url + request.path, None)
+        prepared.prepare_body(request.body, None)
+        return prepared
+
     def _body(self, response: requests.Response, bounds: Bounds) -> Body:
         """Read the body; an error that is too large for an error object is not kept."""
-        is_good = response.status_code == _OK
+        is_good, encoding = response.status_code == _OK, response.headers.get("content-encoding", "")
         length = response.headers.get("content-length", "")
         expected = int(length) if length.isascii() and length.isdecimal() else 0
-        chunks = unpacked(_chunks(response), response.headers.get("content-encoding", ""))
+        # What can be kept as it comes is read into one piece of memory; unpacking goes by small pieces.
+        piece = expected if expected <= IN_MEMORY and not encoding else 0
+        chunks = unpacked(_chunks(response, piece or CHUNK), encoding)
         try:
             most = bounds.most if is_good else LARGEST_ERROR
             return kept(chunks, expected=expected, most=most, new_file=self._new_file)
@@ -170,25 +180,29 @@ def _refuse_missing_certificates() -> None:
             raise invalid_configuration(f"The environment variable {name} names a file that does not exist: {path}.")
 
 
-class _Session(requests.Session):
-    """A session to which no answer is a redirect: not followed, and its body not read ahead into memory either."""
-
-    def get_redirect_target(self, resp: object) -> None:
-        """Take the answer for what it is."""
+def _settings_of_this_machine(address: str) -> Any:
+    """Read once which proxy and which certificates the environment names for an address."""
+    with requests.Session() as session:
+        # Clear text is for this machine only, never for a proxy of the environment.
+        return session.merge_environment_settings(address, {"http": ""}, stream=True, verify=None, cert=None)
 
 
 class _Adapter(HTTPAdapter):
     """Opens connections whose every byte is under the watch of its exchange."""
 
+    _pool: Any = None
+
     def get_connection_with_tls_context(self, *arguments: Any, **named: Any) -> Any:
-        """Return the pool of connections for a request."""
-        pool: Any = super().get_connection_with_tls_context(*arguments, **named)
-        pool.ConnectionCls = watched(pool.ConnectionCls)
-        return pool
+        """Return the pool of connections for a request: there is one, as there is one host."""
+        if self._pool is None:
+            pool: Any = super().get_connection_with_tls_context(*arguments, **named)
+            pool.ConnectionCls = watched(pool.ConnectionCls)
+            self._pool = pool
+        return self._pool
 
 
-def _chunks(response: requests.Response) -> Iterator[bytes]:
-    while chunk := response.raw.read1(CHUNK, decode_content=False):
+def _chunks(response: requests.Response, size: int) -> Iterator[bytes]:
+    while chunk := response.raw.read(size, decode_content=False):
         yield chunk
 
 

@@ -159,6 +159,25 @@ def test_a_proxy_never_sees_what_is_sent_in_clear(name: str) -> None:
         assert (len(server.seen), proxy.seen) == (2, [])
 
 
+def test_a_host_that_the_environment_excepts_is_reached_without_its_proxy(authority: Authority) -> None:
+    """NO_PROXY holds: the proxy, which is not there, is only missed by the others."""
+    with serving(Server(says(200)), authority.context()) as server, closed_port() as port:
+        variables = {"REQUESTS_CA_BUNDLE": str(authority.path), "HTTPS_PROXY": f"http://127.0.0.1:{port}"}
+        with environment(**variables, NO_PROXY="127.0.0.1", no_proxy="127.0.0.1"):
+            (answer,) = sent(f"https://127.0.0.1:{server.port}", SUBMISSION)
+        with environment(**variables, NO_PROXY="elsewhere.example", no_proxy="elsewhere.example"):
+            assert failure(f"https://127.0.0.1:{server.port}", SUBMISSION) == ("UNREACHABLE", False)
+    assert (answer.status, len(server.seen)) == (200, 1)
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """Keep a port at which nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        yield unused.getsockname()[1]
+
+
 def test_a_proxy_is_only_asked_for_a_tunnel() -> None:
     """Under https it hears the name of the host, and nothing of the request."""
     heard = b""

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from source_linkless.bodies import IN_MEMORY, NewFile
+from source_linkless.bodies import CHUNK, IN_MEMORY, NewFile
 from source_linkless.bounds import DOCUMENT, MB, ORDINARY
 from source_linkless.config import parse_config
 from source_linkless.linking import SUBMISSION_SECONDS
@@ -163,6 +163,14 @@ def test_a_request_carries_the_keys_and_nothing_of_the_machine(
     assert (second.method, second.path, second.body) == ("POST", "/api/v1/sustainability/get", b"{}")
 
 
+def test_a_cookie_of_one_answer_is_not_told_with_the_next_request(server: Server) -> None:
+    """Requests of different logins share a connection and nothing else."""
+    server.answer = says(200, Set_Cookie="session=of-one-login; Path=/")
+    sent(server.port, Request("/connection/context", b"{}"), Request("/connection/context", b"{}"))
+    assert ["cookie" in seen.headers for seen in server.seen] == [False, False]
+    assert len({seen.port for seen in server.seen}) == 1
+
+
 def test_a_request_without_a_body_is_a_get(server: Server) -> None:
     """The test of the keys is the only one."""
     sent(server.port, Request("/test/api_keys"))
@@ -206,6 +214,35 @@ def mapped_files() -> list[str]:
     """Return the files without a name that this process has mapped."""
     maps = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
     return [line for line in maps if tempfile.gettempdir() in line and line.endswith("(deleted)")]
+
+
+def in_chunks(body: bytes, size: int) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Return what answers with a body of unannounced length, `size` bytes in a chunk."""
+    parts = [body[start : start + size] for start in range(0, len(body), size)]
+    framed = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in [*parts, b""])
+    return says(200, framed, Content_Length="", Transfer_Encoding="chunked")
+
+
+@pytest.mark.parametrize("size", [1, CHUNK - 1, CHUNK, 3 * CHUNK + 1])
+def test_a_body_is_whole_however_it_comes(server: Server, size: int) -> None:
+    """Announced or not, packed or not, whatever its length: the same bytes arrive, over one connection."""
+    body = (b"0123456789" * size)[:size]
+    packed = gzip.compress(body, 1)
+    answers = (
+        says(200, body),
+        in_chunks(body, 7_000 if size > 1 else 1),
+        says(200, packed, Content_Encoding="gzip"),
+        says(200, body, Content_Encoding="identity"),
+    )
+    remaining = iter(answers)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        next(remaining)(handler)
+
+    server.answer = answer
+    found = sent(server.port, *[Request("/sustainability/get", b"{}", large=True)] * len(answers))
+    assert [one.body for one in found] == [body] * len(answers)
+    assert len({seen.port for seen in server.seen}) == 1
 
 
 def test_up_to_the_limit_an_answer_is_bytes(server: Server) -> None:
