@@ -27,7 +27,7 @@ def utc_now() -> DateTime:
 
 def stamp(moment: DateTime) -> str:
     """Write a moment as ISO 8601 in UTC with microseconds, so that text order is time order."""
-    return moment.in_timezone("UTC").format("YYYY-MM-DD[T]HH:mm:ss.SSSSSS[Z]")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_moment(text: object) -> DateTime | None:

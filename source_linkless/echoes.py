@@ -32,7 +32,7 @@ def delivered(run: Run, opening: Opening, body: Body) -> Delivered:
     for secret in _typed(opening):
         for form in _in_json(secret):
             body = _masked(body, b'"%b"' % form, b'"%b"' % MASK)
-    return Delivered(opening.login, _hidden(run, opening, opening.connection_id), body)
+    return Delivered(opening.login, _hidden(_secrets(run, opening), opening.connection_id), body)
 
 
 def _masked(body: Body, form: bytes, mask: bytes) -> Body:
@@ -41,37 +41,43 @@ def _masked(body: Body, form: bytes, mask: bytes) -> Body:
 
 def finished(run: Run, opening: Opening, result: Outcome, waited: float) -> Finished:
     """Tell the end of a login without echoes; `waited` is in seconds."""
-    connection_id = _hidden(run, opening, opening.connection_id)
+    connection_id = _hidden(_secrets(run, opening), opening.connection_id)
     context = without_echoes_in(run, opening, opening.context)
     return Finished(opening.login, without_echoes(run, opening, result), connection_id, context, waited)
 
 
 def without_echoes(run: Run, opening: Opening, result: Outcome) -> Outcome:
     """Return an outcome whose word and identifiers repeat no secret; its advice is ours."""
-    detail = _hidden(run, opening, result.detail) or ""
-    return replace(result, reason=_hidden(run, opening, result.reason), detail=detail)
+    secrets = _secrets(run, opening)
+    return replace(result, reason=_hidden(secrets, result.reason), detail=_hidden(secrets, result.detail) or "")
 
 
 def without_echoes_in(run: Run, opening: Opening, context: Context | None) -> Context | None:
     """Return the health of a connection whose texts repeat no secret."""
     if context is None:
         return None
+    secrets = _secrets(run, opening)
     return replace(
         context,
-        connection_id=_hidden(run, opening, context.connection_id),
-        source_id=_hidden(run, opening, context.source_id),
-        source_name=_hidden(run, opening, context.source_name),
-        reason=_hidden(run, opening, context.reason),
+        connection_id=_hidden(secrets, context.connection_id),
+        source_id=_hidden(secrets, context.source_id),
+        source_name=_hidden(secrets, context.source_name),
+        reason=_hidden(secrets, context.reason),
     )
 
 
-def _hidden(run: Run, opening: Opening, text: str | None) -> str | None:
-    if text is None or any(text in known for known in (ERROR_CODES, LINK_STATUSES, REASONS)):
+def _secrets(run: Run, opening: Opening) -> list[str]:
+    """Return the secrets of a login, the longest first: one that is part of another would leave its rest."""
+    typed = [opening.login.password or "", *(opening.login.fields or {}).values()]
+    found = {secret for secret in (*_of_machines(run, opening), *typed) if len(secret) >= _SHORTEST_IN_TEXT}
+    return sorted(found, key=len, reverse=True)
+
+
+def _hidden(secrets: list[str], text: str | None) -> str | None:
+    if not text or any(text in known for known in (ERROR_CODES, LINK_STATUSES, REASONS)):
         return text
-    fields = (opening.login.fields or {}).values()
-    secrets = {*_of_machines(run, opening), opening.login.password or "", *fields}
-    for secret in sorted(secrets, key=len, reverse=True):  # one that is part of another would leave its rest
-        text = text.replace(secret, MASK.decode()) if len(secret) >= _SHORTEST_IN_TEXT else text
+    for secret in secrets:
+        text = text.replace(secret, MASK.decode())
     return text
 
 
