@@ -3,21 +3,23 @@
     {"charge_name": "Tax", "amount": 1.5}  ─►  … "charge_key": "…", "currency_code": "USD", "amount": 1.5, …
      └── a line as sent: its canonical text is copied ──────────────────────────────────────└─────────────
 
-Lines are most of what a sync sends. Those that hold nothing but values of their columns are copied as the text that
-was made to compare them; any other goes through `Columns.split`. Both ways give the same row.
+Lines are most of what a sync sends. Documented ones are copied as the text that was made to compare them; any other
+goes through `Columns.split`. Both ways give the same row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 from source_linkless import columns
+from source_linkless.bill_content import Lines
 from source_linkless.charge_texts import read_charge_text
 from source_linkless.columns import Columns
-from source_linkless.content import Lines, line_keys
+from source_linkless.content import line_keys
 from source_linkless.rows import Members, known, members, with_other
 from source_linkless.statements import Statement
 
@@ -30,47 +32,49 @@ _TEXTS_REMEMBERED = 8_192
 class LineRows:
     """Makes a row of each object in the array `array` of a bill.
 
-    `columns` are its columns; `usual` those of a line that is copied: all but a currency of its own, in place of which
-    the row has that of its bill. `derived` reads further columns out of a line.
+    `columns` are its columns; `derived` reads further ones out of each line.
     """
 
     array: str
     key_column: str
     columns: Columns
-    usual: Columns
-    derived: Callable[[Row], Members] = lambda _: b""
+    derived: Callable[[Lines], Iterable[Members]]
 
     def of(self, keys: Row, bill: Statement) -> list[Members]:
         """Return the rows of a bill; `keys` are columns of all."""
         content = bill.content()
         lines = content.lines.get(self.array)
-        if lines is None or not lines.objects:
+        if lines is None or not lines.texts:
             return []
         code = content.fields.get("currency_code")
         currency = {"currency_code": code} if isinstance(code, str) else {}
         head = members(keys) + b',"%b":"' % self.key_column.encode()
-        rests = self._copied(lines, currency) or [self._split(line, currency) for line in lines.objects]
-        derived = map(self.derived, lines.objects)
-        return [
-            head + key + rest + more for key, rest, more in zip(line_keys(lines.texts), rests, derived, strict=True)
-        ]
+        between, rests = self._rests(lines, currency)
+        told = zip(line_keys(lines.texts), rests, self.derived(lines), strict=True)
+        return [b"".join((head, key, between, rest, more)) for key, rest, more in told]
 
-    def _copied(self, lines: Lines, currency: Row) -> list[Members]:
-        """Return what follows the key in each row, as it was sent; nothing unless all lines are usual ones."""
-        if not all(lines.texts) or not self.usual.hold(lines.objects):
-            return []
-        between = b'",' + (members(currency) + b"," if currency else b"")
-        return [between + line for line in lines.texts]
+    def _rests(self, lines: Lines, currency: Row) -> tuple[bytes, Sequence[bytes]]:
+        """Return what stands between key and rest of each row, and the rests: copied, if they are documented."""
+        if lines.documented:
+            return b'",' + (members(currency) + b"," if currency else b""), lines.texts
+        return b'"', [self._split(line, currency) for line in lines.objects()]
 
-    def _split(self, line: Row, currency: Row) -> Members:
+    def _split(self, line: Row, currency: Row) -> bytes:
         values, other = self.columns.split(line)
         rest = members(with_other({**currency, **values}, other))
-        return b'",' + rest if rest else b'"'
+        return b"," + rest if rest else b""
 
 
-def _quantity(charge: Row) -> Members:
-    name = charge.get("charge_name")
-    return _read_text(name) if isinstance(name, str) else b""
+def _nothing(lines: Lines) -> Iterable[Members]:
+    return repeat(b"", len(lines.texts))
+
+
+def _quantities(charges: Lines) -> Iterable[Members]:
+    if charges.documented:
+        names: list[Any] = [charge.charge_name for charge in charges.documented]
+    else:
+        names = [charge.get("charge_name") for charge in charges.objects()]
+    return [_read_text(name) if type(name) is str else b"" for name in names]
 
 
 @lru_cache(maxsize=_TEXTS_REMEMBERED)
@@ -81,5 +85,5 @@ def _read_text(name: str) -> Members:
     return b"," + said if said else b""
 
 
-CHARGES = LineRows("charges", "charge_key", columns.CHARGE, columns.CHARGE.without("currency_code"), _quantity)
-PAYMENTS = LineRows("payments", "payment_key", columns.PAYMENT, columns.PAYMENT.without("currency_code"))
+CHARGES = LineRows("charges", "charge_key", columns.CHARGE, _quantities)
+PAYMENTS = LineRows("payments", "payment_key", columns.PAYMENT, _nothing)

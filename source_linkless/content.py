@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from binascii import hexlify
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b, sha256
 from typing import Any
 
@@ -14,13 +13,8 @@ import orjson
 
 Fields = Mapping[str, Any]
 
-_LINE_ARRAYS = ("charges", "payments", "corrections")
-"""The same lines in another order are the same bill."""
-
-_WHOLE_BELOW = 2.0**53
+WHOLE_BELOW = 2**53
 """From here on a double does not tell one whole number from the next: it says less than an integer would."""
-_WHOLE = re.compile(rb"\.0(?:[],}]|$)")
-"""How orjson ends every whole double below that; a text that ends so, too, costs a second look."""
 
 _ORDINAL = re.compile(r".*~[0-9]+", re.DOTALL)
 _LINE_KEY_BYTES = 16
@@ -32,19 +26,16 @@ class TooDeepError(ValueError):
     """A JSON value is nested deeper than a record can be."""
 
 
-def make_numbers_plain(container: dict[str, Any] | list[Any], *, beside: Collection[str] = ()) -> None:
-    """Write each whole number in a parsed JSON value as an integer, in place: 12.0 says the same as 12.
-
-    What an object has under the names `beside` stays as it is.
-    """
+def make_numbers_plain(container: dict[str, Any] | list[Any]) -> None:
+    """Write each whole number in a parsed JSON value as an integer, in place: 12.0 says the same as 12."""
     places: Iterable[tuple[Any, Any]] = container.items() if isinstance(container, dict) else enumerate(container)
     contents: Any = container
     for place, value in places:
         kind = type(value)  # faster than isinstance
         if kind is float:
-            if value.is_integer() and -_WHOLE_BELOW < value < _WHOLE_BELOW:
+            if value.is_integer() and -WHOLE_BELOW < value < WHOLE_BELOW:
                 contents[place] = int(value)
-        elif (kind is dict or kind is list) and place not in beside:
+        elif kind is dict or kind is list:
             make_numbers_plain(value)
 
 
@@ -94,78 +85,6 @@ def line_keys(texts: Sequence[bytes]) -> list[bytes]:
         seen[key] += 1
         keys[place] = numbered(key.decode(), seen[key]).encode()
     return keys
-
-
-@dataclass(slots=True)  # not frozen: a frozen one takes three times as long to make, and every bill makes some
-class Lines:
-    """The items of an array: its objects, with their canonical texts (without braces), and the `odd` others."""
-
-    objects: Sequence[Fields] = field(repr=False)
-    texts: Sequence[bytes] = field(repr=False)
-    odd: Sequence[Any] = field(default=(), repr=False)
-
-    def unordered(self) -> orjson.Fragment:
-        """Return the same JSON text whatever the order of the items."""
-        texts = [b"{" + b"},{".join(sorted(self.texts)) + b"}"] if self.texts else []
-        return orjson.Fragment(b"[" + b",".join(texts + sorted(map(canonical, self.odd))) + b"]")
-
-
-@dataclass(slots=True)
-class BillContent:
-    """Everything the provider said about one bill, with plain numbers; `lines` by the name of their array.
-
-    `content_hash` is the SHA-256 of everything; layout, the order of names and lines, 12 against 12.0 make no
-    difference.
-    """
-
-    fields: Fields = field(repr=False)
-    lines: Mapping[str, Lines] = field(repr=False)
-    content_hash: str
-
-
-def bill_content(text: bytes) -> BillContent:
-    """Read the JSON text of one bill, an object.
-
-    Raises:
-        orjson.JSONDecodeError: the text is no JSON that could be read.
-        TooDeepError: it is nested deeper than a record can be.
-    """
-    fields: dict[str, Any] = orjson.loads(text)
-    try:
-        return _content_of(fields)
-    except orjson.JSONEncodeError:
-        raise TooDeepError from None
-
-
-def _content_of(fields: dict[str, Any]) -> BillContent:
-    lines = {name: _lines(items) for name in _LINE_ARRAYS if isinstance(items := fields.get(name), list)}
-    make_numbers_plain(fields, beside=lines)
-    unordered = {name: found.unordered() for name, found in lines.items()}
-    return BillContent(fields, lines, sha256(within_record({**fields, **unordered})).hexdigest())
-
-
-def _lines(items: list[Any]) -> Lines:
-    if {*map(type, items)} <= {dict}:
-        return Lines(items, _line_texts(items))
-    make_numbers_plain(items)
-    within_record(items)
-    objects = [item for item in items if isinstance(item, dict)]
-    return Lines(objects, _line_texts(objects), [item for item in items if not isinstance(item, dict)])
-
-
-def _line_texts(objects: list[Any]) -> list[bytes]:
-    """Return the text of each object; its numbers are made plain where a whole one is written as a double."""
-    # A slice is a small object; what orjson returns was allocated large, and many of those at once cost page faults.
-    texts = [orjson.dumps(one, None, _SORTED)[1:-1] for one in objects]
-    written = b"}".join((*texts, b""))
-    if _WHOLE.search(written):
-        for place, text in enumerate(texts):
-            if _WHOLE.search(text):
-                make_numbers_plain(objects[place])
-                texts[place] = canonical(objects[place])[1:-1]
-    if b"[" in written or b"{" in written:  # something is nested, or looks like it
-        within_record(objects)
-    return texts
 
 
 def merged_fields(parts: Sequence[Fields]) -> Fields:

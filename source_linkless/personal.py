@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from source_linkless import columns
+from source_linkless.bill_content import BillContent, Lines
 from source_linkless.columns import Columns
 from source_linkless.config import Config
-from source_linkless.content import BillContent, Fields, Lines, canonical
+from source_linkless.content import Fields, canonical
 
 PERSONAL_COLUMNS = frozenset({"customer_name", "customer_number", "billing_address"})
 """The columns of `statements` that say who the customer is; `account_number` is a key, and treated as one."""
@@ -106,7 +107,7 @@ def personal_of(config: Config) -> Personal:
 
 def _declared(kind: Columns, lines: Lines) -> Lines:
     """Return lines with the values of their columns only; their keys, made of their texts, then say no more."""
-    if kind.hold(lines.objects):
-        return Lines(lines.objects, lines.texts)
-    objects: list[dict[str, Any]] = [kind.split(one)[0] for one in lines.objects]
-    return Lines(objects, [canonical(one)[1:-1] for one in objects])
+    if lines.documented:
+        return lines
+    objects: list[dict[str, Any]] = [kind.split(one)[0] for one in lines.objects()]
+    return Lines(canonical(objects), [canonical(one)[1:-1] for one in objects])

@@ -1,4 +1,4 @@
-"""JSON text cut into pieces without being decoded; the only module that uses msgspec.
+"""JSON text cut into pieces without being decoded.
 
     {"account_number": "1", "site": …, "statements": [{…}, {…}]}
      └── fields, decoded ───────────┘                └─┴─ items: slices of the same bytes

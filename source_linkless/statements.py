@@ -10,7 +10,8 @@ from functools import partial
 import orjson
 
 from source_linkless import columns
-from source_linkless.content import BillContent, Fields, TooDeepError, bill_content, key_of, numbered
+from source_linkless.bill_content import BillContent, bill_content
+from source_linkless.content import Fields, TooDeepError, key_of, numbered
 from source_linkless.personal import Personal
 from source_linkless.slices import Slice, size
 

@@ -98,7 +98,7 @@ def _sustainability(delivery: Delivery) -> list[Part] | None:
 
     def rows() -> list[Members]:
         # One bill at a time: an account may be too large to be held decoded.
-        texts = None if sent is None else [orjson.Fragment(orjson.dumps(one.content().fields)) for one in sent]
+        texts = None if sent is None else [orjson.Fragment(one.content().text()) for one in sent]
         return [members(row | known(statements=texts))]
 
     return [Part(None, digest({**row, "bills": bills}), rows)]
@@ -117,6 +117,8 @@ def _accounts(delivery: Delivery) -> list[Part] | None:
     return [Part(None, digest(row), lambda: [members(row)])]
 
 
+_USUAL = columns.STATEMENT.without("account_number")
+"""Columns of a bill that is copied as it was sent, without its lines: the number of its account is a key already."""
 BillRows = Callable[[str, Statement], Sequence[Members]]
 
 
@@ -134,12 +136,18 @@ def _per_bill(rows: BillRows) -> Projection:
 
 
 def _statement_rows(number: str, bill: Statement) -> list[Members]:
-    values, other = columns.STATEMENT.split(bill.content().fields)
-    for lines_of_their_own in ("charges", "payments"):
-        values.pop(lines_of_their_own, None)
-    if values.get("account_number", number) != number:
-        other["account_number"] = values["account_number"]
+    content = bill.content()
     ours = _bill_keys(number, bill) | {"statement_key_basis": bill.key_basis, "content_hash": bill.content_hash}
+    if "corrections" in content.lines:
+        ours["corrections"] = content.lines["corrections"].objects()
+    odd = {name: lines.odd for name, lines in content.lines.items() if lines.odd}
+    told = {name: said for name, said in content.fields.items() if said is not None}
+    if told.get("account_number") == number:
+        del told["account_number"]
+    if told and not odd and _USUAL.hold(text := orjson.dumps(told)):
+        return [members(ours) + b"," + text[1:-1]]
+    values, other = columns.STATEMENT.split(told)
+    other |= odd | known(account_number=values.pop("account_number", None))
     return [members(with_other(values | ours, other))]
 
 
