@@ -46,7 +46,7 @@ class LineRows:
         lines = content.lines.get(self.array)
         if lines is None or not lines.texts:
             return []
-        code = content.fields.get("currency_code")
+        code = content.get("currency_code")
         currency = {"currency_code": code} if isinstance(code, str) else {}
         head = members(keys) + b',"%b":"' % self.key_column.encode()
         between, rests = self._rests(lines, currency)

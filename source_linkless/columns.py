@@ -10,9 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Annotated, Any, Final
-
-import msgspec
+from typing import Any, Final
 
 _DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T00:00:00(\.0+)?)?")
 _MAX_INTEGER = 2**63 - 1
@@ -65,24 +63,9 @@ def _day(value: str) -> str | _NoValue:
     return match[1]
 
 
-def lines(value: object) -> list[Any] | _NoValue:
-    """Accept an array of objects; `split` keeps its other items apart."""
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else NO_VALUE
-
-
-_TYPES: Mapping[Reader, Any] = {
-    text: str,
-    number: float,
-    integer: Annotated[int, msgspec.Meta(ge=-_MAX_INTEGER, le=_MAX_INTEGER)],
-    day: date,
-}
-"""What a reader accepts without a second thought, as msgspec sees it."""
-
-
-def _typed(readers: Mapping[str, Reader]) -> type[msgspec.Struct]:
-    """Describe objects that have columns for all their fields, and nothing but their values."""
-    fields = [(name, _TYPES[reader], msgspec.UNSET) for name, reader in readers.items() if reader in _TYPES]
-    return msgspec.defstruct("Typed", fields, forbid_unknown_fields=True, gc=False)
+def lines(_: object) -> _NoValue:
+    """Accept nothing: an array of lines is read by itself (`bill_content`), and this stands in its place."""
+    return NO_VALUE
 
 
 class Columns:
@@ -91,17 +74,9 @@ class Columns:
     def __init__(self, **readers: Reader) -> None:
         """Declare the fields by name."""
         self.readers: Mapping[str, Reader] = readers
-        self._decoder = msgspec.json.Decoder(_typed(readers))
-
-    def without(self, name: str) -> Columns:
-        """Return the same columns but one."""
-        return Columns(**{other: reader for other, reader in self.readers.items() if other != name})
 
     def split(self, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Divide an object into the values of its columns and its `other_fields`; nulls are in neither.
-
-        Items of an array of objects that are no objects are kept in `other_fields`, under the name of the array.
-        """
+        """Divide an object into the values of its columns and its `other_fields`; nulls are in neither."""
         values: dict[str, Any] = {}
         other: dict[str, Any] = {}
         for name, sent in fields.items():
@@ -111,22 +86,9 @@ class Columns:
             value: Any = NO_VALUE if reader is None else reader(sent)
             if value is NO_VALUE:
                 other[name] = sent
-                continue
-            values[name] = value
-            if reader is lines and len(value) < len(sent):
-                other[name] = [item for item in sent if not isinstance(item, dict)]
+            else:
+                values[name] = value
         return values, other
-
-    def hold(self, text: bytes) -> bool:
-        """Tell whether every field of an object, given as JSON text, is as it was sent the value of its column.
-
-        Then `split` would change nothing. An object that holds null, an array or an object is never said to.
-        """
-        try:
-            self._decoder.decode(text)
-        except msgspec.ValidationError:
-            return False
-        return True
 
 
 DOCUMENT = Columns(source_name=text, source_country=text)

@@ -25,7 +25,6 @@ from source_linkless.content import Fields, merged_fields
 from source_linkless.personal import KEEP, Personal
 from source_linkless.slices import Cut, Slice, UnreadableError, cut, member
 from source_linkless.statements import (
-    SentStatement,
     Statement,
     UnreadableDocument,
     distinct,
@@ -53,7 +52,7 @@ class Account:
 
     number: str
     statements: Sequence[Statement] = field(default=(), repr=False)
-    sent: Sequence[SentStatement] | None = field(default=None, repr=False)
+    sent: Sequence[Statement] | None = field(default=None, repr=False)
     other_fields: Fields = field(default_factory=dict, repr=False)
     is_readable: bool = True
 
@@ -192,7 +191,7 @@ def _merged(number: str, entries: Sequence[Entry], personal: Personal) -> Accoun
     return Account(
         number,
         statements=distinct(read),
-        sent=[statement.sent for statement in read] if lists else None,
+        sent=read if lists else None,
         other_fields=merged_fields([entry.other_fields for entry in entries]),
         is_readable=not any(entry.unread for entry in entries),
     )

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from source_linkless import columns
-from source_linkless.bill_content import BillContent, Lines
+from source_linkless.bill_content import AnyBill, BillContent, Lines
 from source_linkless.columns import Columns
 from source_linkless.config import Config
 from source_linkless.content import Fields, canonical
@@ -60,7 +60,7 @@ class Personal:
             return content
         lines = {name: _declared(of, content.lines[name]) for name, of in _LINES.items() if name in content.lines}
         content_hash = self._keyed("content_hash", content.content_hash).hex()
-        return BillContent(self._fields(content), lines, content_hash)
+        return AnyBill(self._fields(content), lines, content_hash)
 
     def mark(self) -> str | None:
         """Return what tells rows of this mode and key from those of others; it tells nothing of the key."""

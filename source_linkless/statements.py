@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import orjson
 
 from source_linkless import columns
-from source_linkless.bill_content import BillContent, bill_content
-from source_linkless.content import Fields, TooDeepError, key_of, numbered
+from source_linkless.bill_content import BillContent
+from source_linkless.content import TooDeepError, key_of, numbered
+from source_linkless.documented import bill_content
 from source_linkless.personal import Personal
 from source_linkless.slices import Slice, size
 
@@ -25,38 +26,27 @@ class UnreadableDocument(ValueError):  # noqa: N818 - named for what it is, as i
     """The body is no JSON object that could be read. The text never quotes the content."""
 
 
-@dataclass(slots=True)  # as in `content`
-class SentStatement:
-    """A statement object as the provider sent it, repetitions included."""
-
-    content_hash: str
-    source: BillContent | Callable[[], BillContent] = field(repr=False)
-
-    def content(self) -> BillContent:
-        """Return what it says; of an account too large to be kept it is decoded again."""
-        return self.source if isinstance(self.source, BillContent) else self.source()
-
-
-@dataclass(slots=True)
+@dataclass(slots=True)  # as in `bill_content`
 class Statement:
     """One bill. `key_basis` says which field made the `key`: statement_id, statement_number or content.
 
-    `billing_date` is None when the bill has none that is a date.
+    `billing_date` is None when the bill has none that is a date; `content_hash` is that of `BillContent`.
     """
 
     key: str
     key_basis: str
     billing_date: str | None
-    sent: SentStatement
+    content_hash: str
+    source: BillContent | partial[BillContent] = field(repr=False)
 
     @property
-    def content_hash(self) -> str:
-        """The SHA-256 of everything the provider said about the bill; see `content.BillContent`."""
-        return self.sent.content_hash
+    def fingerprint(self) -> str:
+        """What its rows depend on."""
+        return f"{self.content_hash} {self.key}"
 
     def content(self) -> BillContent:
-        """Return what the bill says; see `SentStatement.content`."""
-        return self.sent.content()
+        """Return what it says; of an account too large to be kept it is decoded again."""
+        return self.source() if isinstance(self.source, partial) else self.source
 
 
 def read_statements(number: str, pieces: Sequence[Slice], personal: Personal) -> list[Statement]:
@@ -97,11 +87,11 @@ def identifier(value: object) -> str | None:
 
 def _statement(number: str, piece: Slice, personal: Personal, *, is_kept: bool) -> Statement:
     said = _bill_content(piece)
-    key, basis = _statement_key(number, said.fields)
-    date = columns.day(said.fields.get("billing_date"))
+    key, basis = _statement_key(number, said)
+    date = columns.day(said.get("billing_date"))
     content = personal.bill(said)
-    sent = SentStatement(content.content_hash, content if is_kept else partial(_content_of, piece, personal))
-    return Statement(key, basis, date if isinstance(date, str) else None, sent)
+    source = content if is_kept else partial(_content_of, piece, personal)
+    return Statement(key, basis, date if isinstance(date, str) else None, content.content_hash, source)
 
 
 def _content_of(piece: Slice, personal: Personal) -> BillContent:
@@ -118,10 +108,10 @@ def _bill_content(piece: Slice) -> BillContent:
     raise UnreadableDocument(f"A bill of the document is {problem}.")  # outside the handlers: they hold the text
 
 
-def _statement_key(number: str, fields: Fields) -> tuple[str, str]:
+def _statement_key(number: str, said: BillContent) -> tuple[str, str]:
     for basis in ("statement_id", "statement_number"):
-        key = identifier(fields.get(basis))
+        key = identifier(said.get(basis))
         if key is not None:
             return key, basis
-    period = [fields.get(name) for name in _KEY_DATES]
+    period = [said.get(name) for name in _KEY_DATES]
     return key_of([number, *period]), "content"

@@ -19,11 +19,10 @@ from typing import Any
 import orjson
 from airbyte_cdk.models import AirbyteStream, SyncMode
 
-from source_linkless import columns
 from source_linkless.bill_lines import CHARGES, PAYMENTS
 from source_linkless.content import digest, merged_fields
 from source_linkless.documents import Account, Document, Statement
-from source_linkless.rows import Members, known, members, with_other
+from source_linkless.rows import Members, known, members
 
 Row = dict[str, Any]
 
@@ -117,8 +116,6 @@ def _accounts(delivery: Delivery) -> list[Part] | None:
     return [Part(None, digest(row), lambda: [members(row)])]
 
 
-_USUAL = columns.STATEMENT.without("account_number")
-"""Columns of a bill that is copied as it was sent, without its lines: the number of its account is a key already."""
 BillRows = Callable[[str, Statement], Sequence[Members]]
 
 
@@ -136,19 +133,8 @@ def _per_bill(rows: BillRows) -> Projection:
 
 
 def _statement_rows(number: str, bill: Statement) -> list[Members]:
-    content = bill.content()
     ours = _bill_keys(number, bill) | {"statement_key_basis": bill.key_basis, "content_hash": bill.content_hash}
-    if "corrections" in content.lines:
-        ours["corrections"] = content.lines["corrections"].objects()
-    odd = {name: lines.odd for name, lines in content.lines.items() if lines.odd}
-    told = {name: said for name, said in content.fields.items() if said is not None}
-    if told.get("account_number") == number:
-        del told["account_number"]
-    if told and not odd and _USUAL.hold(text := orjson.dumps(told)):
-        return [members(ours) + b"," + text[1:-1]]
-    values, other = columns.STATEMENT.split(told)
-    other |= odd | known(account_number=values.pop("account_number", None))
-    return [members(with_other(values | ours, other))]
+    return [b",".join(filter(None, (members(ours), bill.content().row(number))))]
 
 
 def _charge_rows(number: str, bill: Statement) -> Sequence[Members]:

@@ -25,8 +25,8 @@ ORDER = (
     *("events", "asking", "running", "echoes", "submitting", "answering", "linking", "refreshing"),
     *("opening", "orchestration", "checking"),
     # from a document to records
-    *("columns", "content", "bill_content", "personal", "slices", "statements", "documents"),
-    *("charge_forms", "charge_texts", "rows", "bill_lines", "streams", "changes"),
+    *("columns", "content", "rows", "bill_content", "documented", "personal", "slices", "statements", "documents"),
+    *("charge_forms", "charge_texts", "bill_lines", "streams", "changes"),
     # from what happened to messages, and the doors
     *("verdict", "health", "check_report", "output", "sync", "source", "launch"),
     *("ending", "docstrings", "prepared", "run"),
@@ -38,7 +38,7 @@ ORDER = (
 
 OWNERS = {
     "requests": {"transport"},  # every call goes through one door, with its time-outs and its masking
-    "msgspec": {"slices", "columns", "bill_content"},  # what is only cut, and what is decoded into types
+    "msgspec": {"slices", "documented"},  # what is only cut, and what is decoded into types
     "pendulum": {"clock"},  # dates are read and written in one way
 }
 """Libraries that belong to a few modules of the connector alone."""

@@ -1,0 +1,145 @@
+"""Bills that are what the provider documents, read into types instead of dicts: most bills are. Pure.
+
+    JSON text ─┬► each field documented, each value of its type ─► DocumentedBill ─┬► says the same
+               └► anything else ──────────────────────────────────► AnyBill ───────┘
+
+Lines are most of what a sync sends. A typed object is decoded and written in half the time of a dict, and that it was
+decoded says that it may be copied into rows as it is. The texts are those that the other way makes, hence the same
+keys and hashes; what msgspec and orjson might write differently, numbers that no double holds exactly, is left to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import date
+from hashlib import sha256
+from typing import Annotated, Any
+
+import msgspec
+import orjson
+from msgspec import UNSET, Raw, UnsetType
+
+from source_linkless import columns
+from source_linkless.bill_content import LINE_ARRAYS, AnyBill, BillContent, Lines, any_bill, lines_of
+from source_linkless.columns import Columns
+from source_linkless.content import WHOLE_BELOW, Fields
+from source_linkless.rows import Members
+
+_EXACT = msgspec.Meta(gt=-WHOLE_BELOW, lt=WHOLE_BELOW)
+_TYPES: Mapping[columns.Reader, Any] = {
+    columns.text: str,
+    columns.number: Annotated[int, _EXACT] | Annotated[float, _EXACT],
+    columns.integer: Annotated[int, _EXACT],
+    columns.day: date,
+}
+"""The values that each kind of column takes as they are."""
+
+
+def _struct(name: str, types: Mapping[str, Any]) -> Any:
+    """Describe objects with these fields and no others; they are written in the order of a canonical text."""
+    fields = [(field, types[field] | UnsetType, UNSET) for field in sorted(types)]
+    return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False)
+
+
+def _line(name: str, kind: Columns) -> Any:
+    """Describe lines without a currency of their own: no sample has one, and their row gets that of the bill."""
+    types = {field: _TYPES[reader] for field, reader in kind.readers.items() if field != "currency_code"}
+    return list[_struct(name, types)]  # type: ignore[misc]
+
+
+_ARRAYS: Mapping[str, Any] = {
+    "charges": _line("Charge", columns.CHARGE),
+    "payments": _line("Payment", columns.PAYMENT),
+    "corrections": Annotated[list[Any], msgspec.Meta(max_length=0)],  # of unknown shape
+}
+_FIELDS = {name: (_ARRAYS.get(name) or _TYPES[reader]) | None for name, reader in columns.STATEMENT.readers.items()}
+_AMOUNTS = [name for name, reader in columns.STATEMENT.readers.items() if reader is columns.number]
+_BILL = msgspec.json.Decoder(_struct("Bill", _FIELDS))
+_encode = msgspec.json.Encoder().encode
+
+
+@dataclass(slots=True)
+class DocumentedBill:
+    """What a documented bill says. See `BillContent`."""
+
+    _bill: Any = field(repr=False)
+    """The typed object, without its lines."""
+    lines: Mapping[str, Lines] = field(repr=False)
+    content_hash: str
+
+    @property
+    def fields(self) -> Fields:
+        """See `BillContent`."""
+        fields: Fields = msgspec.to_builtins(self._bill)
+        return fields
+
+    def get(self, name: str) -> Any:
+        """See `BillContent`."""
+        value = getattr(self._bill, name)
+        return None if value is UNSET else value.isoformat() if type(value) is date else value
+
+    def row(self, number: str) -> Members:
+        """See `BillContent`."""
+        if self.get("account_number") not in (None, number):
+            return AnyBill(self.fields, self.lines, self.content_hash).row(number)
+        row = copy(self._bill)
+        row.account_number = UNSET
+        for name in _FIELDS:
+            if getattr(row, name) is None:
+                setattr(row, name, UNSET)
+        if "corrections" in self.lines:
+            row.corrections = []
+        return _encode(row)[1:-1]
+
+    def text(self) -> bytes:
+        """See `BillContent`."""
+        return _written(copy(self._bill), {name: lines.array for name, lines in self.lines.items()})
+
+
+def bill_content(text: bytes) -> BillContent:
+    """Read the JSON text of one bill, an object.
+
+    Raises:
+        orjson.JSONDecodeError: the text is no JSON that could be read.
+        TooDeepError: it is nested deeper than a record can be.
+    """
+    try:
+        bill = _BILL.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return any_bill(text)
+    lines = {name: _lines(found) for name in LINE_ARRAYS if type(found := getattr(bill, name)) is list}
+    _make_numbers_plain(bill, _AMOUNTS)
+    written = _written(bill, {name: found.unordered() for name, found in lines.items()})
+    for name in lines:
+        setattr(bill, name, UNSET)
+    return DocumentedBill(bill, lines, sha256(written).hexdigest())
+
+
+def _written(bill: Any, arrays: Mapping[str, bytes]) -> bytes:
+    """Write a bill with these texts for its arrays."""
+    for name, text in arrays.items():
+        setattr(bill, name, Raw(text))
+    return _encode(bill)
+
+
+def _lines(lines: list[Any]) -> Lines:
+    for line in lines:
+        amount = line.amount
+        if type(amount) is float and amount.is_integer():
+            line.amount = int(amount)
+    array = _encode(lines)
+    if not lines or b"{}" in array:  # a line without any field, or a text that looks like one
+        return lines_of(orjson.loads(array))
+    texts = array[2:-2].split(b"},{")
+    if len(texts) != len(lines):  # a text holds what stands between two lines
+        texts = [_encode(line)[1:-1] for line in lines]
+    return Lines(array, texts, documented=lines)
+
+
+def _make_numbers_plain(bill: Any, amounts: list[str]) -> None:
+    for name in amounts:
+        amount = getattr(bill, name)
+        if type(amount) is float and amount.is_integer():
+            setattr(bill, name, int(amount))
