@@ -24,14 +24,14 @@ from msgspec import UNSET, Raw, UnsetType
 from source_linkless import columns
 from source_linkless.bill_content import LINE_ARRAYS, AnyBill, BillContent, Lines, any_bill, lines_of
 from source_linkless.columns import Columns
-from source_linkless.content import WHOLE_BELOW, Fields
+from source_linkless.content import Fields
 from source_linkless.rows import Members
+from source_linkless.slices import Integer, Number
 
-_EXACT = msgspec.Meta(gt=-WHOLE_BELOW, lt=WHOLE_BELOW)
 _TYPES: Mapping[columns.Reader, Any] = {
     columns.text: str,
-    columns.number: Annotated[int, _EXACT] | Annotated[float, _EXACT],
-    columns.integer: Annotated[int, _EXACT],
+    columns.number: Number,
+    columns.integer: Integer,
     columns.day: date,
 }
 """The values that each kind of column takes as they are."""
@@ -57,6 +57,7 @@ _ARRAYS: Mapping[str, Any] = {
 _FIELDS = {name: (_ARRAYS.get(name) or _TYPES[reader]) | None for name, reader in columns.STATEMENT.readers.items()}
 _AMOUNTS = [name for name, reader in columns.STATEMENT.readers.items() if reader is columns.number]
 _BILL = msgspec.json.Decoder(_struct("Bill", _FIELDS))
+_NO_LINES = Lines(b"[]", ())
 _encode = msgspec.json.Encoder().encode
 
 
@@ -125,12 +126,14 @@ def _written(bill: Any, arrays: Mapping[str, bytes]) -> bytes:
 
 
 def _lines(lines: list[Any]) -> Lines:
+    if not lines:
+        return _NO_LINES
     for line in lines:
         amount = line.amount
         if type(amount) is float and amount.is_integer():
             line.amount = int(amount)
     array = _encode(lines)
-    if not lines or b"{}" in array:  # a line without any field, or a text that looks like one
+    if b"{}" in array:  # a line without any field, or a text that looks like one
         return lines_of(orjson.loads(array))
     texts = array[2:-2].split(b"},{")
     if len(texts) != len(lines):  # a text holds what stands between two lines

@@ -10,17 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import orjson
 
 from source_linkless.bodies import Body
-from source_linkless.content import TooDeepError, make_numbers_plain, within_record
+from source_linkless.content import WHOLE_BELOW, TooDeepError, make_numbers_plain, within_record
 
 Slice = msgspec.Raw
 """A piece of a JSON text: one value, without the space around it."""
 
+Integer = Annotated[int, msgspec.Meta(gt=-WHOLE_BELOW, lt=WHOLE_BELOW)]
+Number = Integer | Annotated[float, msgspec.Meta(gt=-WHOLE_BELOW, lt=WHOLE_BELOW)]
+"""Numbers that msgspec and orjson read, and write, in the same way."""
+
+_FLAT = msgspec.json.Decoder(dict[str, str | Number | bool | list[Slice] | None])
 _MEMBERS = msgspec.json.Decoder(dict[str, Slice])
 _ITEMS = msgspec.json.Decoder(list[Slice])
 
@@ -47,14 +52,34 @@ def cut(text: Body | Slice, array: str) -> Cut:
     Raises:
         UnreadableError: the text is no JSON, no object, or nested deeper than a record can be.
     """
-    members = _members(text)
-    pieces = _ITEMS.decode(members.pop(array)) if _begins(members.get(array), b"[") else None
-    fields = {name: _decoded(value) for name, value in members.items()}
-    if odd := [_decoded(piece) for piece in pieces or () if not _begins(piece, b"{")]:
-        fields[array] = odd
+    fields = _flat(text, array) or _nested(text, array)
+    pieces = fields.pop(array) if isinstance(fields.get(array), list) else None
+    objects = None if pieces is None else [piece for piece in pieces if _begins(piece, b"{")]
+    if pieces and len(objects or ()) < len(pieces):
+        fields[array] = [_decoded(piece) for piece in pieces if not _begins(piece, b"{")]
     make_numbers_plain(fields)
     _refuse_too_deep(fields)
-    return Cut(fields, None if pieces is None else [piece for piece in pieces if _begins(piece, b"{")])
+    return Cut(fields, objects)
+
+
+def _flat(text: Body | Slice, array: str) -> dict[str, Any]:
+    """Decode an object whose fields hold no objects, and its arrays as slices, in one pass; nothing of another one."""
+    try:
+        fields = _FLAT.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    for name, value in fields.items():
+        if type(value) is list and name != array:
+            fields[name] = [_decoded(piece) for piece in value]
+    return fields
+
+
+def _nested(text: Body | Slice, array: str) -> dict[str, Any]:
+    """Decode an object, and its array as slices, in three passes."""
+    return {
+        name: _ITEMS.decode(value) if name == array and _begins(value, b"[") else _decoded(value)
+        for name, value in _members(text).items()
+    }
 
 
 def member(text: Slice, name: str) -> Any:
@@ -97,5 +122,5 @@ def _refuse_too_deep(value: object) -> None:
         raise UnreadableError("is nested too deeply") from None
 
 
-def _begins(text: Slice | None, opening: bytes) -> bool:
-    return text is not None and memoryview(text)[:1] == opening
+def _begins(text: Slice, opening: bytes) -> bool:
+    return memoryview(text)[:1] == opening

@@ -63,6 +63,9 @@ def read_statements(number: str, pieces: Sequence[Slice], personal: Personal) ->
 
 def distinct(bills: Sequence[Statement]) -> tuple[Statement, ...]:
     """Return the distinct bills of an account: identical ones are one, others under one key are numbered."""
+    keys = {bill.key for bill in bills}
+    if len(keys) == len(bills) and "~" not in "".join(keys):
+        return tuple(bills)  # as almost always: no key is claimed twice, and none looks numbered
     by_key: dict[str, dict[str, Statement]] = defaultdict(dict)
     for bill in bills:
         by_key[bill.key].setdefault(bill.content_hash, bill)

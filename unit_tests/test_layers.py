@@ -25,7 +25,7 @@ ORDER = (
     *("events", "asking", "running", "echoes", "submitting", "answering", "linking", "refreshing"),
     *("opening", "orchestration", "checking"),
     # from a document to records
-    *("columns", "content", "rows", "bill_content", "documented", "personal", "slices", "statements", "documents"),
+    *("columns", "content", "rows", "slices", "bill_content", "documented", "personal", "statements", "documents"),
     *("charge_forms", "charge_texts", "bill_lines", "streams", "changes"),
     # from what happened to messages, and the doors
     *("verdict", "health", "check_report", "output", "sync", "source", "launch"),
