@@ -20,7 +20,7 @@ from source_linkless.bill_content import Lines
 from source_linkless.charge_texts import read_charge_text
 from source_linkless.columns import Columns
 from source_linkless.content import line_keys
-from source_linkless.rows import Members, known, members, with_other
+from source_linkless.rows import Members, members, with_other
 from source_linkless.statements import Statement
 
 Row = Mapping[str, Any]
@@ -80,9 +80,8 @@ def _quantities(charges: Lines) -> Iterable[Members]:
 @lru_cache(maxsize=_TEXTS_REMEMBERED)
 def _read_text(name: str) -> Members:
     """Return what the text of a charge says, as members that follow others. Most texts come again in every bill."""
-    read = read_charge_text(name)
-    said = members(known(quantity=read.quantity, unit=read.unit, unit_price=read.unit_price))
-    return b"," + said if said else b""
+    said = read_charge_text(name)
+    return b"," + members(said) if said else b""
 
 
 CHARGES = LineRows("charges", "charge_key", columns.CHARGE, _quantities)

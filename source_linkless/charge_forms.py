@@ -1,6 +1,9 @@
-"""Where quantity and price stand in the text of a charge, by its form: whatever its numbers are. Pure.
+"""Where quantity and price stand in the text of a charge, whatever its numbers are. Pure.
 
-The form of a text is the text with other digits (`charge_texts`). Few forms make many texts, so they are remembered.
+    "Energy 1,234 kWh @ $0.12" ─► a quantity: 7 to 12, without ",", of kWh; beside it the price of one: 19 to 23
+
+Of a number it matters how many digits it has, and whether it begins with 0. A digit itself is looked at in two places:
+the 3 of units like m3, and the 1 of prices for 100 or 1,000 units. `charge_texts` relies on that.
 """
 
 # ruff: noqa: RUF001 - the look-alikes of hyphen, x and apostrophe are what bills print
@@ -8,8 +11,8 @@ The form of a text is the text with other digits (`charge_texts`). Few forms mak
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
@@ -51,7 +54,6 @@ _MONEY = (
 )
 _PER = rf" ?(?:/|\b(?:per|each|a|par)\b) ?(?:(?P<bundle>1,?000|100) )?(?P<per>{_UNIT}){_NO_RATIO}"
 
-_FORMS_REMEMBERED = 4_096
 _QUANTITY = re.compile(rf"{_NO_TAIL}(?P<sign>[-−]?)(?P<number>{_NUMBER}) ?(?P<unit>{_UNIT}){_NO_RATIO}", re.IGNORECASE)
 _LABELLED = re.compile(
     rf"\b(?P<unit>{_UNIT})\)? ?[:=] ?(?P<sign>[-−]?)(?P<number>{_NUMBER})(?= ?(?:$|[@x×*]))", re.IGNORECASE
@@ -97,8 +99,14 @@ _CONTINENTAL = re.compile(
     r"|(?:\.[0-9]{3}){2,}|(?:['’][0-9]{3})+,[0-9]+)"
 )
 
-_ENGLISH_MARKS = str.maketrans(dict.fromkeys(",'’"))
-_CONTINENTAL_MARKS = str.maketrans({",": ".", ".": None, "'": None, "’": None})
+_NOTATIONS = (
+    (_ENGLISH, ((",", ""), ("'", ""), ("’", ""))),
+    (_CONTINENTAL, ((".", ""), ("'", ""), ("’", ""), (",", "."))),
+)
+
+_SHORT = 11
+"""A number of so many characters, its power of ten included, is whole as a double only if it is, and then exact."""
+_WHOLE_BITS = 63  # and a sign: what the writer of JSON takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,24 +115,43 @@ class Measure:
 
     start: int
     end: int
-    marks: Mapping[int, str | None]
-    """What the marks between the digits become, as English or as continental bills print them."""
+    marks: Sequence[tuple[str, str]]
+    """What each mark between the digits becomes, as English or as continental bills print them."""
     unit: str
-    is_negative: bool = False
+    sign: str = ""
     shift: int = 0
     """Power of ten: cents are hundredths, and a price may be that of a thousand units."""
 
-    def value(self, text: str, shift: int = 0) -> Decimal:
-        """Return the number that stands there, times ten to the power of `shift`."""
-        value = Decimal(text[self.start : self.end].translate(self.marks))
-        shift += self.shift
-        if shift:
-            value = value.scaleb(shift)
-        return -value if self.is_negative else value
+    def numeral(self, text: str) -> str:
+        """Return the number that stands there as Python writes it."""
+        digits = text[self.start : self.end]
+        for mark, instead in self.marks:
+            digits = digits.replace(mark, instead)
+        return f"{self.sign}{digits}e{self.shift}" if self.shift or self.sign else digits
+
+    def value(self, text: str) -> float:
+        """Return the number that stands there: a whole one exactly, as int; any other rounded once."""
+        numeral = self.numeral(text)
+        if len(numeral) > _SHORT:
+            return _long(numeral)
+        value = float(numeral)
+        return int(value) if value.is_integer() else value
 
     def said(self, text: str) -> tuple[Decimal, str]:
         """Return what makes two measures the same one, said twice."""
-        return self.value(text), self.unit
+        return Decimal(self.numeral(text)), self.unit
+
+    def per(self, unit: str) -> Measure | None:
+        """Return this price of one unit as that of another one, exactly; None if that is of another kind."""
+        if base_of(unit) != base_of(self.unit):
+            return None
+        return replace(self, unit=unit, shift=self.shift + _UNITS[unit][2] - _UNITS[self.unit][2])
+
+
+def _long(numeral: str) -> float:
+    exact = Decimal(numeral)
+    whole = int(exact)
+    return whole if whole == exact and whole.bit_length() <= _WHOLE_BITS else float(exact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,29 +164,28 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What a text says, and where, whatever its numbers are."""
+    """All that may be a quantity, and all that may be the price of one unit."""
 
     quantities: tuple[Quantity, ...]
     prices: tuple[Measure, ...]
 
 
-@lru_cache(maxsize=_FORMS_REMEMBERED)
-def places_in(form: str) -> Places:
-    """Find all that may be a quantity, and all that may be the price of one unit."""
-    prices = (_price(match, None) for match in _PRICE_PER.finditer(form))
-    return Places(tuple(_quantities(form)), tuple(price for price in prices if price))
+def places_in(text: str) -> Places:
+    """Find what a text may say, and where."""
+    prices = (_price(match, None) for match in _PRICE_PER.finditer(text))
+    return Places(tuple(_quantities(text)), tuple(price for price in prices if price))
 
 
-def _quantities(form: str) -> Iterator[Quantity]:
-    for match in _QUANTITY.finditer(form):
-        before, after = form[: match.start()], match.end()
+def _quantities(text: str) -> Iterator[Quantity]:
+    for match in _QUANTITY.finditer(text):
+        before, after = text[: match.start()], match.end()
         quantity = _quantity(match)
         if quantity is None or _NO_QUANTITY.match(before[::-1]):
             continue
-        if quantity.price or (_AFTERWARDS.match(form, after) and not _TIER.search(before)):
+        if quantity.price or (_AFTERWARDS.match(text, after) and not _TIER.search(before)):
             yield quantity
-    for match in _LABELLED.finditer(form):
-        before = form[: match.start()]
+    for match in _LABELLED.finditer(text):
+        before = text[: match.start()]
         quantity = _quantity(match)
         if quantity and not _PRICE_WORD.search(before) and not _NO_QUANTITY.match(before[::-1]):
             yield quantity
@@ -171,7 +197,7 @@ def _quantity(match: re.Match[str]) -> Quantity | None:
         return None
     unit = _unit(match["unit"])
     price = _PRICE_NEXT.match(match.string, match.end())
-    measure = Measure(*match.span("number"), marks, unit, is_negative=bool(match["sign"]))
+    measure = Measure(*match.span("number"), marks, unit, "-" if match["sign"] else "")
     return Quantity(measure, price and _price(price, unit))
 
 
@@ -187,7 +213,7 @@ def _price(match: re.Match[str], unit: str | None) -> Measure | None:
     if per is None or marks is None:
         return None
     shift = (2 if found["cents"] else 0) + len((found["bundle"] or "1").replace(",", "")) - 1
-    return Measure(*match.span(name), marks, per, is_negative=bool(found["minus"]), shift=-shift)
+    return Measure(*match.span(name), marks, per, "-" if found["minus"] else "", -shift)
 
 
 def base_of(unit: str) -> str:
@@ -201,13 +227,7 @@ def _unit(spelling: str) -> str:
     return next(matching)
 
 
-def _marks(number: str) -> Mapping[int, str | None] | None:
+def _marks(number: str) -> Sequence[tuple[str, str]] | None:
     """Tell how a number is read, as English or continental bills print it; None for neither, or what could be both."""
-    if _ENGLISH.fullmatch(number):
-        return _ENGLISH_MARKS
-    return _CONTINENTAL_MARKS if _CONTINENTAL.fullmatch(number) else None
-
-
-def conversion(unit: str, of: str) -> int:
-    """Return the power of ten by which the price of a unit differs from that of another one of its base, exactly."""
-    return _UNITS[unit][2] - _UNITS[of][2]
+    marks = next((marks for notation, marks in _NOTATIONS if notation.fullmatch(number)), None)
+    return None if marks is None else [(mark, instead) for mark, instead in marks if mark in number]

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import re
+
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_linkless.charge_texts import ChargeText, read_charge_text
+from source_linkless.charge_forms import places_in
+from source_linkless.charge_texts import ChargeText, read_charge_text, reader
 from unit_tests.fuzzing import examples
 
 PRICED = {
@@ -25,6 +29,7 @@ PRICED = {
     "500 kWh x 0.0605/kWh": (500, "kWh", 0.0605),
     "Generation 2 MWh @ $80.00/MWh": (2, "MWh", 80),
     "Generation 2 MWh @ 8¢/kWh": (2, "MWh", 80),
+    "Generation 2 MWh @ 0.08/kWh": (2, "MWh", 80),
     "On-Peak Energy 12,345,678 kWh @ $0.1": (12345678, "kWh", 0.1),
     "Off-peak: 321.5 kWh @ US$0.0712": (321.5, "kWh", 0.0712),
     "Tier 1: 500 kWh @ $0.08/kWh": (500, "kWh", 0.08),
@@ -161,9 +166,9 @@ SILENT = [
 def every_text() -> list[tuple[str, ChargeText]]:
     """Return each text with what it says."""
     return [
-        *((text, ChargeText(*said)) for text, said in PRICED.items()),
-        *((text, ChargeText(*said)) for text, said in MEASURED.items()),
-        *((text, ChargeText(None, *said)) for text, said in RATED.items()),
+        *((text, ChargeText(quantity=said[0], unit=said[1], unit_price=said[2])) for text, said in PRICED.items()),
+        *((text, ChargeText(quantity=said[0], unit=said[1])) for text, said in MEASURED.items()),
+        *((text, ChargeText(unit=said[0], unit_price=said[1])) for text, said in RATED.items()),
         *((text, ChargeText()) for text in SILENT),
     ]
 
@@ -172,8 +177,33 @@ def every_text() -> list[tuple[str, ChargeText]]:
 def test_a_text_means_what_it_says_plainly(text: str, expected: ChargeText) -> None:
     """Quantity, unit and unit price, or nothing; exactly, without a trace of binary fractions."""
     read = read_charge_text(text)
-    assert read == expected
-    assert repr(read.unit_price) == repr(expected.unit_price)
+    assert repr(read) == repr(expected)
+
+
+LONG = {
+    "1999999999999999999999 kWh": {},
+    "12,345,678,901 kWh @ $0.123456789012": {"quantity": 12345678901, "unit": "kWh", "unit_price": 0.123456789012},
+    "12345678901234567 kWh": {"quantity": 12345678901234567, "unit": "kWh"},
+    "1.00000000000000001 kWh": {"quantity": 1.0, "unit": "kWh"},
+    "2 GWh @ $123456789012.3/kWh": {"quantity": 2, "unit": "GWh", "unit_price": 123456789012300000},
+    "99999999999999999999 kWh": {"quantity": 1e20, "unit": "kWh"},
+    "1.00000000000000001 kWh, 1.00000000000000002 kWh": {},
+}
+"""Numbers that a double does not hold as printed, or 64 bits not at all"""
+
+
+@pytest.mark.parametrize(("text", "expected"), LONG.items())
+def test_no_digit_is_lost_of_a_long_number(text: str, expected: ChargeText) -> None:
+    """Whole numbers are exact as far as JSON goes; others, and those beyond, are rounded once; every one is written."""
+    assert repr(read_charge_text(text)) == repr(expected)
+    assert orjson.loads(orjson.dumps(read_charge_text(text))) == expected
+
+
+def test_half_a_text_is_not_read() -> None:
+    """What is too long to be the name of a charge says nothing, however much of it is space; nor does its beginning."""
+    assert read_charge_text("Energy  " + "y" * 487 + " 56 kWords") == {}
+    assert read_charge_text("56 kWh" + " " * 495) == {}
+    assert read_charge_text("56 kWh" + " " * 494) == {"quantity": 56, "unit": "kWh"}
 
 
 @pytest.mark.parametrize("other", ["2345678934", "9876543212", "1111111111", "0000000000", "3030303030"])
@@ -189,7 +219,8 @@ def test_what_was_read_before_changes_nothing(other: str) -> None:
 def test_every_number_is_the_one_that_is_printed(quantity: int, price: int, unit: str) -> None:
     """Whatever its digits are, zeros and ones among them."""
     text = f"Energy {quantity:,} {unit} @ ${price / 10_000:.4f}/{unit}"
-    assert read_charge_text(text) == ChargeText(quantity, unit.replace("m3", "m³"), price / 10_000)
+    said = ChargeText(quantity=quantity, unit=unit.replace("m3", "m³"), unit_price=price / 10_000)
+    assert read_charge_text(text) == said
 
 
 WORDS = ("1", "234", "1,234.5", "$0.05", "5 ¢", "/", "per", "@", "x", "kWh", "kW", "CCF", "gal", "-", "(", ":", "first")
@@ -200,4 +231,36 @@ WORDS = ("1", "234", "1,234.5", "$0.05", "5 ¢", "/", "per", "@", "x", "kWh", "k
 def test_no_text_makes_it_fail_or_contradict_itself(words: list[str]) -> None:
     """A unit comes with a quantity or a price, and neither comes without a unit."""
     read = read_charge_text(" ".join(words))
-    assert (read.unit is None) is (read.quantity is None and read.unit_price is None)
+    assert ("unit" in read) is ("quantity" in read or "unit_price" in read)
+
+
+SHAPES = (
+    "# & @ $#/&",
+    "$# per &",
+    "#& x # ¢/&",
+    "First # &: # &",
+    "# & = # & @ $#",
+    "# kWh (# kWh)",
+    "#  &",
+    "#\u202f# &",
+)
+DIGITS = ("0", "1", "3", "0,", "1,000", "100", "000", ".0", "7", "58", "605", "10", "30")
+UNITS = ("kWh", "MWh", "m3", "ft^3", "m5", "100 gal", "1,000 gal", "1000 gal", "3,000 gal")
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> list[str]:
+    """Draw texts with digits in the same places."""
+    filled = {"#": st.lists(st.sampled_from(DIGITS), min_size=1, max_size=3).map("".join), "&": st.sampled_from(UNITS)}
+    text = "".join(draw(filled[mark]) if mark in filled else mark for mark in draw(st.sampled_from(SHAPES)))
+    digits = st.text("0123579", min_size=10, max_size=10)
+    return [text, *(text.translate(str.maketrans("0123456789", draw(digits))) for _ in range(2))]
+
+
+@examples(400)
+@given(alike())
+def test_what_is_remembered_of_one_text_is_true_of_the_next(texts: list[str]) -> None:
+    """A text is read as if no other had been: by where its own numbers stand, not those of a text like it."""
+    for text in texts:
+        plain = " ".join(re.sub("(?<=[0-9])\u202f(?=[0-9]{3}(?![0-9]))", "'", text).split())
+        assert repr(read_charge_text(text)) == repr(reader(places_in(plain), plain)(plain))

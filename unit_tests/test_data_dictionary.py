@@ -75,4 +75,4 @@ def test_the_units_that_are_named_are_those_that_arrive() -> None:
     description = STREAMS["charges"].json_schema()["properties"]["unit"]["description"]
     named = description.partition(": ")[2].partition(", …")[0].split(", ")
     assert len(named) > 10
-    assert [read_charge_text(f"Usage 1,234 {unit}").unit for unit in named] == named
+    assert [read_charge_text(f"Usage 1,234 {unit}")["unit"] for unit in named] == named

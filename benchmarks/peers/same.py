@@ -51,11 +51,9 @@ def _rows_of_bill(bill: Row, keys: Row) -> Iterator[tuple[str, Row]]:
     yield "statements", told | keys | ours
     currency = {"currency_code": bill["currency_code"]}
     for charge, key in zip(bill["charges"], _keys(lines["charges"]), strict=True):
-        read = _read(charge["charge_name"])
-        said = {"quantity": read.quantity, "unit": read.unit, "unit_price": read.unit_price}
-        found = {name: value for name, value in said.items() if value is not None}
+        said = _read(charge["charge_name"])
         dated = {"charge_key": key, "billing_date": bill["billing_date"]}
-        yield "charges", keys | dated | currency | charge | found
+        yield "charges", keys | dated | currency | charge | said
     for payment, key in zip(bill["payments"], _keys(lines["payments"]), strict=True):
         yield "payments", keys | {"payment_key": key} | currency | payment
 
