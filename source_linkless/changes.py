@@ -34,7 +34,8 @@ from source_linkless.rows import Members, Rows, members
 from source_linkless.streams import Delivery, Part, Stream
 
 _FORMAT = 1
-_ROWS_OF_A_BLOCK = 256
+_ROWS_OF_A_BLOCK = 64
+"""Lines of about 30 KB: texts of more than 128 KB are given back to the system each time, and cost page faults."""
 _NO_CURSOR = "__ab_no_cursor_state_message"
 
 

@@ -34,9 +34,8 @@ def _launch(arguments: list[str]) -> None:
     end_on_sigterm()
     end_without_output()
     # from here on: SIGTERM must find its handler before a second of imports
-    from source_linkless.docstrings import leave_docstrings_unread  # noqa: PLC0415 - see above
+    from source_linkless.importing import quick_imports  # noqa: PLC0415 - see above
 
-    leave_docstrings_unread()
-    from source_linkless.launch import launch  # noqa: PLC0415 - see above
-
+    with quick_imports():
+        from source_linkless.launch import launch  # noqa: PLC0415 - see above
     launch(arguments)

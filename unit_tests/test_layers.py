@@ -29,7 +29,7 @@ ORDER = (
     *("charge_forms", "charge_texts", "bill_lines", "streams", "changes"),
     # from what happened to messages, and the doors
     *("verdict", "health", "check_report", "output", "sync", "source", "launch"),
-    *("ending", "docstrings", "prepared", "run"),
+    *("ending", "importing", "prepared", "run"),
     # the command `linkless`: the file, the terminal, what it does, its door
     *("json_text", "csv_text", "config_text", "config_file", "wording", "screen", "terminal", "prompting"),
     *("workspace", "choosing", "hand_linking", "standing", "tables", "rehearsal", "commands", "cli"),

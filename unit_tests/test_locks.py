@@ -34,7 +34,7 @@ def pins(name: str) -> list[tuple[Requirement, int]]:
 
 
 TOUCHED_IF_THERE = {"attributes_doc", "serpyco_rs"}
-"""What `docstrings` touches where the CDK brings it, and does without where it does not."""
+"""What `importing` touches where the CDK brings it, and does without where it does not."""
 
 
 def imported() -> set[str]:

@@ -1,0 +1,46 @@
+"""Two things that are left undone while the CDK is imported: they are nearly half of what that costs.
+
+*Docstrings.* serpyco_rs, the CDK's serialiser, parses the source text of every model to find the descriptions of its
+fields. They stand in the JSON schemas that it can make, which nobody asks for here, and in nothing that is read or
+written. Where it finds no source text it goes on without descriptions; so it does with this, and
+`unit_tests/test_startup.py` holds the messages equal. Should serpyco_rs get them in another way some day, nothing is
+saved and nothing breaks.
+
+*Garbage.* Modules, classes and functions live as long as the process. Python would look through all of them for
+garbage again and again while more come, and, now and then, during the sync.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def quick_imports() -> Iterator[None]:
+    """Import what the block imports with both left undone; what exists at its end is never looked at as garbage."""
+    _leave_docstrings_unread()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _leave_docstrings_unread() -> None:
+    """Import serpyco_rs with a reader of docstrings that finds none; everybody else's reader stays what it is."""
+    with contextlib.suppress(ImportError, AttributeError):
+        import attributes_doc  # noqa: PLC0415 - a dependency of the CDK's, which may do without it one day
+
+        reader = attributes_doc.get_attributes_doc
+        attributes_doc.get_attributes_doc = _no_docstrings
+        try:
+            import serpyco_rs  # noqa: F401, PLC0415 - takes the reader of this moment
+        finally:
+            attributes_doc.get_attributes_doc = reader
+
+
+def _no_docstrings(cls: type) -> dict[str, str]:  # noqa: ARG001 - the reader's signature
+    return {}
