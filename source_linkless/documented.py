@@ -133,11 +133,11 @@ def _lines(lines: list[Any]) -> Lines:
         if type(amount) is float and amount.is_integer():
             line.amount = int(amount)
     array = _encode(lines)
-    if b"{}" in array:  # a line without any field, or a text that looks like one
-        return lines_of(orjson.loads(array))
     texts = array[2:-2].split(b"},{")
     if len(texts) != len(lines):  # a text holds what stands between two lines
         texts = [_encode(line)[1:-1] for line in lines]
+    if not all(texts):  # nothing of a line without any field can be copied
+        return lines_of(orjson.loads(array))
     return Lines(array, texts, documented=lines)
 
 
