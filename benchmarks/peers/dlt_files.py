@@ -48,7 +48,7 @@ def _table(name: str, fetched: Any) -> Any:
 
 def main(config: str, folder: str) -> None:
     """Load the files below the folder, and print how many rows each table got."""
-    dlt.config["normalize.data_writer.disable_compression"] = True
+    dlt.config["data_writer.disable_compression"] = True
     files = dlt.destinations.filesystem(bucket_url=f"file://{folder}/loaded")
     pipeline = dlt.pipeline("deck", pipelines_dir=f"{folder}/work", destination=files, dataset_name="deck")
     pipeline.run(deck(*configuration(config)), loader_file_format="jsonl")
