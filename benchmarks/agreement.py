@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.peers.flat import KEYS, Row
+from benchmarks.peers.rows import STREAMS, Row
 
 _NOT_COMPARED = frozenset({"connection_key", "observed_at", "snapshot_at"})
 """The peers name a connection by its token, which our connector does not let into a row; and every run has its time."""
@@ -27,7 +27,7 @@ def rows_of_lines(output: Path) -> Iterator[tuple[str, Row]]:
 
 def rows_of_files(folder: Path) -> Iterator[tuple[str, Row]]:
     """Read the rows that dlt loaded into files."""
-    for stream in KEYS:
+    for stream in STREAMS:
         for file in folder.glob(f"**/deck/{stream}/*.jsonl"):
             for line in file.read_bytes().splitlines():
                 yield stream, json.loads(line)
@@ -36,11 +36,11 @@ def rows_of_files(folder: Path) -> Iterator[tuple[str, Row]]:
 def difference(expected: Rows, found: Rows, lacking: frozenset[str]) -> str | None:
     """Say how `found` differs from `expected`, in the columns of `expected` that `found` is not known to lack."""
     wanted = list(expected)
-    columns: dict[str, set[str]] = {stream: set() for stream in KEYS}
+    columns: dict[str, set[str]] = {stream: set() for stream in STREAMS}
     for stream, row in wanted:
         columns[stream].update(row.keys() - _NOT_COMPARED - lacking)
     counts, theirs = _counted(wanted, columns), _counted(found, columns)
-    for stream in KEYS:
+    for stream in STREAMS:
         missing, more = counts[stream] - theirs[stream], theirs[stream] - counts[stream]
         if missing or more:
             return (
@@ -50,9 +50,9 @@ def difference(expected: Rows, found: Rows, lacking: frozenset[str]) -> str | No
 
 
 def _counted(rows: Rows, columns: Mapping[str, set[str]]) -> _Counts:
-    counts: _Counts = {stream: Counter() for stream in KEYS}
+    counts: _Counts = {stream: Counter() for stream in STREAMS}
     for stream, row in rows:
-        if stream in KEYS:
+        if stream in STREAMS:
             counts[stream][_comparable(row, columns[stream])] += 1
     return counts
 

@@ -7,12 +7,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.connector import MAIN, STREAMS, catalog, last_states
 from benchmarks.deliverer import token
-from benchmarks.peers.flat import KEYS, schema
+from benchmarks.peers import rows
 
 ROOT = Path(__file__).parent.parent
 OURS_PYTHON = sys.executable
@@ -35,8 +35,15 @@ class Job:
     """What it does less or more than ours."""
     lacks: frozenset[str] = frozenset()
     """Columns that its rows do not have, though the floor's do."""
-    streams: tuple[str, ...] = tuple(KEYS)
+    streams: tuple[str, ...] = rows.STREAMS
     """What it reads."""
+    kind: str = rows.PLAIN
+    """The kind of its rows."""
+
+    @property
+    def writes_files(self) -> bool:
+        """Whether its rows are in files, not in its output."""
+        return "{folder}" in self.command
 
 
 def _peer(python: str, module: str, *arguments: str) -> tuple[str, ...]:
@@ -44,26 +51,27 @@ def _peer(python: str, module: str, *arguments: str) -> tuple[str, ...]:
 
 
 _READ = ("read", "--config", "{config}", "--catalog", "{catalog}")
-_LESS = "less: see above"
-_FETCHES = "less; fetches for each stream"
+_PLAIN = "plain rows"
+_FETCHES = "fetches for each stream"
+_WRITES_FILES = "more: writes files"
 
-FLOOR = Job("floor", _peer(OURS_PYTHON, "plain", "{config}"), 10, 90, _LESS)
-SAME = Job("floor, same rows", _peer(OURS_PYTHON, "same", "{config}"), 10, 50, "no comparison with an earlier sync")
-OURS = Job("ours", (OURS_PYTHON, MAIN, *_READ), 10, 50, "")
-ALL_STREAMS = Job(
-    "ours, six streams", OURS.command, 10, 50, "more: sustainability and connections", streams=tuple(STREAMS)
+FLOOR = Job("floor", _peer(OURS_PYTHON, "plain", "{config}"), 10, 90, _PLAIN)
+SAME = Job("floor, same rows", _peer(OURS_PYTHON, "same", "{config}"), 10, 50, "", kind=rows.SAME)
+OURS = Job("ours", (OURS_PYTHON, MAIN, *_READ), 10, 50, "", kind=rows.SAME)
+ALL_STREAMS = replace(
+    OURS, name="ours, six streams", differs="more: sustainability and connections", streams=tuple(STREAMS)
 )
-ONE_STREAM = Job("ours, statements only", OURS.command, 10, 50, "less: one stream of four", streams=("statements",))
-UNCHANGED = Job(
-    "ours again", (OURS_PYTHON, MAIN, *_READ, "--state", "{state}"), 10, 50, "a second sync: no row is sent"
+ONE_STREAM = replace(OURS, name="ours, statements only", differs="less: one stream of four", streams=("statements",))
+UNCHANGED = replace(
+    OURS, name="ours again", command=(*OURS.command, "--state", "{state}"), differs="a second sync: no row is sent"
 )
-CLASSIC = Job("classic HttpStream", _peer(OURS_PYTHON, "classic", *_READ), 4, 24, _FETCHES)
+CLASSIC = Job("classic HttpStream", _peer(OURS_PYTHON, "classic", *_READ), 4, 24, f"{_PLAIN}; {_FETCHES}")
 MANIFEST = Job(
     "low-code manifest",
     _peer(OURS_PYTHON, "manifest", *_READ),
     1,
     5,
-    _FETCHES,
+    f"{_PLAIN}; {_FETCHES}",
     lacks=frozenset({"source_name", "source_country"}),
 )
 SINGER = Job(
@@ -71,18 +79,36 @@ SINGER = Job(
     _peer(SINGER_PYTHON, "singer", "--config", "{config}"),
     2,
     10,
-    _FETCHES,
+    f"{_PLAIN}; {_FETCHES}",
 )
 DLT = Job(
     "dlt to jsonl",
     _peer(DLT_PYTHON, "dlt_files", "{config}", "{folder}"),
     2,
     12,
-    "less; and more: writes files",
+    f"{_PLAIN}; {_WRITES_FILES}",
     lacks=frozenset({"corrections"}),  # empty in the documents; dlt would make a table of them
 )
+
+
+def _with_same_rows(peer: Job, differs: str, few: int, many: int, lacks: frozenset[str] = frozenset()) -> Job:
+    name = f"{peer.name}, same rows"
+    return replace(peer, name=name, differs=differs, few=few, many=many, lacks=lacks, kind=rows.SAME)
+
+
+SAME_ROWS: Mapping[Job, Job] = {
+    CLASSIC: _with_same_rows(CLASSIC, _FETCHES, 2, 16),
+    MANIFEST: _with_same_rows(MANIFEST, f"custom extractors; {_FETCHES}", 2, 16),
+    SINGER: _with_same_rows(SINGER, _FETCHES, 2, 10),
+    DLT: _with_same_rows(DLT, _WRITES_FILES, 2, 12, DLT.lacks),
+}
+"""Each peer, and the same one where it makes every column of ours."""
 JOBS: Mapping[str, Job] = {
-    job.name: job for job in (FLOOR, SAME, OURS, ALL_STREAMS, ONE_STREAM, UNCHANGED, CLASSIC, MANIFEST, SINGER, DLT)
+    job.name: job
+    for job in (
+        *(FLOOR, SAME, OURS, ALL_STREAMS, ONE_STREAM, UNCHANGED),
+        *(job for peer_and_twin in SAME_ROWS.items() for job in peer_and_twin),
+    )
 }
 
 
@@ -111,15 +137,23 @@ class Workshop:
         """Return the command that reads so many connections; the files that it reads are written."""
         files = {
             "config": self._write(f"{job.name}-{connections}", self._config(job, connections)),
-            "catalog": self._write(f"{job.name}-catalog", catalog(job.streams) if _is_ours(job) else _peers_catalog()),
+            "catalog": self._write(
+                f"{job.name}-catalog", catalog(job.streams) if _is_ours(job) else _peers_catalog(job.kind)
+            ),
             "state": str(self._folder / "state.json"),
-            "folder": tempfile.mkdtemp(dir=self._folder),
+            "folder": tempfile.mkdtemp(dir=self.files_of(job)),
         }
         return [part.format_map(files) if part.startswith("{") else part for part in job.command]
 
     def keep(self, output: Path) -> None:
         """Keep the state at the end of an output, for a second sync to start from."""
         (self._folder / "state.json").write_text(json.dumps(last_states(output)), encoding="utf-8")
+
+    def files_of(self, job: Job) -> Path:
+        """Return the folder below which a job writes files, if it does."""
+        folder = self._folder / "files" / job.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def _write(self, name: str, content: object) -> str:
         path = self._folder / f"{name.replace(' ', '-')}.json"
@@ -129,7 +163,8 @@ class Workshop:
     def _config(self, job: Job, connections: int) -> dict[str, object]:
         if _is_ours(job):
             return ours_config(self._url, connections)
-        return {"url": self._url, "connections": [token(number) for number in range(connections)]}
+        tokens = [token(number) for number in range(connections)]
+        return {"url": self._url, "connections": tokens, "rows": job.kind}
 
 
 def ours_config(url: str, connections: int) -> dict[str, object]:
@@ -150,14 +185,15 @@ def _is_ours(job: Job) -> bool:
     return MAIN in job.command
 
 
-def _peers_catalog() -> dict[str, object]:
+def _peers_catalog(kind: str) -> dict[str, object]:
+    made = rows.rows_of_kind(kind)
     return {
         "streams": [
             {
-                "stream": {"name": name, "json_schema": schema(name), "supported_sync_modes": ["full_refresh"]},
+                "stream": {"name": name, "json_schema": made.schema(name), "supported_sync_modes": ["full_refresh"]},
                 "sync_mode": "full_refresh",
                 "destination_sync_mode": "append",
             }
-            for name in KEYS
+            for name in rows.STREAMS
         ]
     }

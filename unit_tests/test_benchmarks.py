@@ -2,9 +2,10 @@
 
 import http.client
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import jsonschema
 import orjson
 import pytest
 import yaml
@@ -12,17 +13,38 @@ import yaml
 from benchmarks.agreement import difference
 from benchmarks.deliverer import PRODUCT, deliverer, token
 from benchmarks.documents import Huge, Size, body
-from benchmarks.figures import Limit, ratio
-from benchmarks.peers.flat import flat, schema
+from benchmarks.figures import Limit, judge, ratio
+from benchmarks.jobs import OURS, SAME_ROWS, Job
+from benchmarks.peers.rows import PLAIN, SAME, STREAMS, Row, Rows, rows_of_kind
+from benchmarks.throughput import LEAST_CPU, limits_of_cpu
 from linkless_simulator.contract import CONTRACT_PATH
+from source_linkless.streams import STREAMS as OUR_STREAMS
 
 SMALL = Size(accounts=2, statements=3)
 SCHEMAS = yaml.safe_load(CONTRACT_PATH.read_text(encoding="utf-8"))["components"]["schemas"]
 
 
-def rows() -> list[tuple[str, dict[str, Any]]]:
+def document() -> Row:
+    """Return a small document, for one reader to use up."""
+    found: Row = orjson.loads(body(1, SMALL))
+    return found
+
+
+def rows(kind: str = PLAIN) -> list[tuple[str, Row]]:
     """Return what the floor makes of a small document."""
-    return [(stream, dict(row)) for stream, row in flat(orjson.loads(body(1, SMALL)), "login")]
+    return [(stream, dict(row)) for stream, row in rows_of_kind(kind).of_all(document(), "login")]
+
+
+@pytest.fixture(params=[PLAIN, SAME])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Name one kind of rows."""
+    return str(request.param)
+
+
+@pytest.fixture
+def made(kind: str) -> Rows:
+    """Return what makes them."""
+    return rows_of_kind(kind)
 
 
 def test_the_documents_have_the_documented_fields_and_no_other() -> None:
@@ -55,12 +77,92 @@ def test_the_huge_document_is_as_long_as_announced() -> None:
     assert len(set(numbers)) == huge.accounts
 
 
-def test_the_peers_declare_the_columns_they_send() -> None:
+def test_the_peers_declare_the_columns_they_send(kind: str, made: Rows) -> None:
     """No peer is slowed down, or spared work, by a schema that does not fit."""
-    columns: dict[str, set[str]] = {}
-    for stream, row in rows():
-        columns.setdefault(stream, set()).update(row)
-    assert columns == {stream: set(schema(stream)["properties"]) for stream in columns}
+    columns: dict[str, set[str]] = {stream: set() for stream in STREAMS}
+    for stream, row in rows(kind):
+        columns[stream].update(row)
+        jsonschema.validate(row, made.schema(stream))
+    never_told = {"statement_number"} if kind == SAME else set()  # null in the documents, and left out by ours
+    assert {stream: set(made.schema(stream)["properties"]) - never_told for stream in STREAMS} == columns
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_stream_by_itself_makes_the_rows_of_the_one_pass(stream: str, kind: str, made: Rows) -> None:
+    """Peers that fetch for each stream, and those that fetch once, do the same work."""
+    assert [*made.of[stream](document(), "login")] == [row for other, row in rows(kind) if other == stream]
+
+
+def test_the_keys_of_the_same_rows_are_those_of_ours() -> None:
+    """They identify a row, as what the peers are told."""
+    keys = rows_of_kind(SAME).keys
+    assert {stream: ("connection_key", *keys[stream]) for stream in STREAMS} == {
+        stream: OUR_STREAMS[stream].primary_key for stream in STREAMS
+    }
+    named = [(stream, *(row[name] for name in keys[stream])) for stream, row in rows(SAME)]
+    assert len(set(named)) == len(named)
+
+
+def _bills(found: Row) -> list[Row]:
+    return [bill for account in found["accounts"] for bill in account["statements"]]
+
+
+def _only_dates(found: Row) -> None:
+    for account in found["accounts"]:
+        account["statements"] = [{"billing_date": bill["billing_date"]} for bill in account["statements"]]
+
+
+def _no_texts(found: Row) -> None:
+    for bill in _bills(found):
+        bill["charges"] = [{"charge_name": None} for _ in bill["charges"]]
+
+
+def _only_charges(found: Row) -> None:
+    for bill in _bills(found):
+        del bill["payments"], bill["corrections"], bill["total_due_amount"]
+
+
+def _only_payments(found: Row) -> None:
+    for bill in _bills(found):
+        del bill["charges"], bill["corrections"], bill["total_due_amount"]
+
+
+@pytest.mark.parametrize(
+    ("stream", "spare"),
+    [
+        ("accounts", _only_dates),
+        ("statements", _no_texts),
+        ("charges", _only_charges),
+        ("payments", _only_payments),
+    ],
+)
+def test_no_stream_of_a_peer_does_the_work_of_another(stream: str, spare: Callable[[Row], None]) -> None:
+    """A peer that fetches for each stream is not made to read texts, or to hash, four times over."""
+    make, spared = rows_of_kind(SAME).of[stream], document()
+    spare(spared)
+    hashed = {"content_hash"}  # of the bill as it came
+    assert [_without(row, hashed) for row in make(spared, "login")] == [
+        _without(row, hashed) for row in make(document(), "login")
+    ]
+
+
+def _without(row: Row, names: set[str]) -> Row:
+    return {name: value for name, value in row.items() if name not in names}
+
+
+def test_every_peer_makes_plain_rows_and_the_same_rows_as_ours() -> None:
+    """What is compared with ours on the same work is the same reader, beside the rows that it makes."""
+    assert SAME_ROWS.keys() == LEAST_CPU.keys()
+    assert {(plain.kind, twin.kind) for plain, twin in SAME_ROWS.items()} == {(PLAIN, SAME)}
+    assert all(plain.command == twin.command for plain, twin in SAME_ROWS.items())
+    assert OURS.kind == SAME
+
+
+@pytest.mark.parametrize(("behind", "holds"), [(SAME_ROWS.keys(), True), (SAME_ROWS.values(), False)])
+def test_only_peers_that_make_the_same_rows_decide(behind: Iterable[Job], *, holds: bool) -> None:
+    """A limit missed beside less work is shown, and fails nothing."""
+    ahead = {job: [100.0] for pair in SAME_ROWS.items() for job in pair} | {OURS: [1.0]}
+    assert judge(limits_of_cpu(ahead | {job: [1.0] for job in behind}))[1] is holds
 
 
 def _equal(found: list[tuple[str, dict[str, Any]]]) -> None:

@@ -16,7 +16,7 @@ from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
 from airbyte_cdk.sources.streams.http import HttpStream
 
-from benchmarks.peers.flat import KEYS, flat, schema
+from benchmarks.peers.rows import STREAMS, rows_of_kind
 
 
 class Documents(HttpStream):
@@ -27,6 +27,7 @@ class Documents(HttpStream):
     def __init__(self, name: str, config: Mapping[str, Any]) -> None:
         """Take the name of the stream and the configuration."""
         self._name, self._config = name, config
+        self._rows = rows_of_kind(config["rows"])
         super().__init__()
 
     @property
@@ -37,7 +38,7 @@ class Documents(HttpStream):
     @property
     def primary_key(self) -> list[str]:
         """Name the columns that identify a row."""
-        return ["connection_key", *KEYS[self._name]]
+        return ["connection_key", *self._rows.keys[self._name]]
 
     @property
     def url_base(self) -> str:
@@ -50,7 +51,7 @@ class Documents(HttpStream):
 
     def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override]  # the CDK caches its own
         """Describe a row."""
-        return schema(self._name)
+        return self._rows.schema(self._name)
 
     def next_page_token(self, response: requests.Response) -> None:
         """Say that a document has one page."""
@@ -71,10 +72,8 @@ class Documents(HttpStream):
     def parse_response(
         self, response: requests.Response, *, stream_slice: Mapping[str, Any] | None = None, **_: Any
     ) -> Iterable[Mapping[str, Any]]:
-        """Yield the rows of this stream."""
-        for stream, row in flat(response.json(), (stream_slice or {})["connection"]):
-            if stream == self._name:
-                yield row
+        """Return the rows of this stream."""
+        return self._rows.of[self._name](response.json(), (stream_slice or {})["connection"])
 
 
 class Classic(AbstractSource):
@@ -90,7 +89,7 @@ class Classic(AbstractSource):
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         """Make the streams."""
-        return [Documents(name, config) for name in KEYS]
+        return [Documents(name, config) for name in STREAMS]
 
 
 if __name__ == "__main__":

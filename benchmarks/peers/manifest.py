@@ -1,5 +1,9 @@
 """A low-code connector: a declarative manifest with four streams, run by the CDK.
 
+Plain rows are made by what manifests have: extractors, expanders and transformations. The columns of ours are beyond
+those: the key of a line depends on its twins in the bill, and there is no hash of nested values. So the same rows come
+from a custom extractor, which leaves nothing to transformations.
+
 usage: python -m benchmarks.peers.manifest read --config CONFIG --catalog CATALOG
 """
 
@@ -15,7 +19,7 @@ from airbyte_cdk.entrypoint import AirbyteEntrypoint, launch
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 from airbyte_cdk.sources.declarative.concurrent_declarative_source import ConcurrentDeclarativeSource
 
-from benchmarks.peers.flat import KEYS, schema
+from benchmarks.peers.rows import SAME, STREAMS, Rows, rows_of_kind
 
 _BILLS = ["accounts", "*", "statements", "*"]
 _OF_BILL = {"account_number": "account_number", "statement_id": "statement_key", "currency_code": "currency_code"}
@@ -31,20 +35,32 @@ _REQUESTER = {
 }
 
 
-def manifest() -> dict[str, Any]:
-    """Return the whole manifest."""
+def manifest(kind: str) -> dict[str, Any]:
+    """Return the whole manifest for rows of a kind."""
+    rows = rows_of_kind(kind)
+    streams = _with_custom_extractors(rows) if kind == SAME else _without_code(rows)
     return {
         "version": "7.39.1",
         "type": "DeclarativeSource",
         "check": {"type": "CheckStream", "stream_names": ["accounts"]},
-        "streams": [
-            _stream("accounts", _extractor(["accounts"]), [_added(_CONNECTION), _removed("statements")]),
-            _stream("statements", _extractor(_BILLS), [_added(_CONNECTION, _BILL), _removed("charges", "payments")]),
-            _stream("charges", _extractor(_BILLS, "charges", _OF_CHARGE), [_added(_CONNECTION)]),
-            _stream("payments", _extractor(_BILLS, "payments", _OF_BILL), [_added(_CONNECTION)]),
-        ],
+        "streams": streams,
         "spec": {"type": "Spec", "connection_specification": {"type": "object"}},
     }
+
+
+def _without_code(rows: Rows) -> list[dict[str, Any]]:
+    parts = {
+        "accounts": (_extractor(["accounts"]), [_added(_CONNECTION), _removed("statements")]),
+        "statements": (_extractor(_BILLS), [_added(_CONNECTION, _BILL), _removed("charges", "payments")]),
+        "charges": (_extractor(_BILLS, "charges", _OF_CHARGE), [_added(_CONNECTION)]),
+        "payments": (_extractor(_BILLS, "payments", _OF_BILL), [_added(_CONNECTION)]),
+    }
+    return [_stream(name, rows, extractor, transformations) for name, (extractor, transformations) in parts.items()]
+
+
+def _with_custom_extractors(rows: Rows) -> list[dict[str, Any]]:
+    custom = {"type": "CustomRecordExtractor", "class_name": "benchmarks.peers.components.RowsOfDocument"}
+    return [_stream(name, rows, {**custom, "stream": name}, []) for name in STREAMS]
 
 
 def _extractor(path: list[str], lines: str = "", of_bill: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -66,12 +82,12 @@ def _removed(*fields: str) -> dict[str, Any]:
     return {"type": "RemoveFields", "field_pointers": [[field] for field in fields]}
 
 
-def _stream(name: str, extractor: dict[str, Any], transformations: list[dict[str, Any]]) -> dict[str, Any]:
+def _stream(name: str, rows: Rows, extractor: dict[str, Any], transformations: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "type": "DeclarativeStream",
         "name": name,
-        "primary_key": ["connection_key", *KEYS[name]],
-        "schema_loader": {"type": "InlineSchemaLoader", "schema": schema(name)},
+        "primary_key": ["connection_key", *rows.keys[name]],
+        "schema_loader": {"type": "InlineSchemaLoader", "schema": rows.schema(name)},
         "transformations": transformations,
         "retriever": {
             "type": "SimpleRetriever",
@@ -88,13 +104,13 @@ def _stream(name: str, extractor: dict[str, Any], transformations: list[dict[str
 
 def main(arguments: list[str]) -> None:
     """Run one command of the connector."""
-    config = AirbyteEntrypoint.extract_config(arguments)
+    config = json.loads(Path(str(AirbyteEntrypoint.extract_config(arguments))).read_bytes())
     catalog = AirbyteEntrypoint.extract_catalog(arguments)
     source = ConcurrentDeclarativeSource(
         catalog=ConfiguredAirbyteCatalogSerializer.load(json.loads(Path(str(catalog)).read_bytes())),
-        config=json.loads(Path(str(config)).read_bytes()),
+        config=config,
         state=None,
-        source_config=manifest(),
+        source_config=manifest(config["rows"]),
     )
     launch(source, arguments)
 

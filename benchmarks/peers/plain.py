@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from benchmarks.peers.flat import Row, configuration, flat
+from benchmarks.peers.flat import flat
+from benchmarks.peers.rows import Row, configuration
 
 
 def main(config: str) -> None:
@@ -24,7 +25,7 @@ def main(config: str) -> None:
 def write_records(config: str, rows: Callable[[Row, str], Iterator[tuple[str, Row]]]) -> None:
     """Write what `rows` makes of each document and the name of its connection."""
     write, dumps = sys.stdout.buffer.write, orjson.dumps
-    url, connections = configuration(config)
+    url, connections, _ = configuration(config)
     for connection, body in bodies(url, connections):
         for stream, row in rows(orjson.loads(body), connection):
             record = {"stream": stream, "data": row, "emitted_at": time.time_ns() // 1_000_000}

@@ -12,7 +12,7 @@ import requests
 from singer_sdk import RESTStream, Tap
 from singer_sdk import typing as th
 
-from benchmarks.peers.flat import KEYS, flat, schema
+from benchmarks.peers.rows import STREAMS, Rows, rows_of_kind
 
 
 class Documents(RESTStream[Any]):
@@ -21,6 +21,7 @@ class Documents(RESTStream[Any]):
     http_method = "POST"
     path = "/sustainability/get"
     replication_key = None
+    rows: Rows
 
     @property
     def url_base(self) -> str:
@@ -37,10 +38,13 @@ class Documents(RESTStream[Any]):
         return {"access_token": context["connection_key"]}
 
     def parse_response(self, response: requests.Response) -> Iterable[dict[str, Any]]:
-        """Yield the rows of this stream; the SDK adds the partition's `connection_key` to each."""
-        for stream, row in flat(response.json(), ""):
-            if stream == self.name:
-                yield row
+        """Return the rows of this stream; which connection they are of, a response does not say."""
+        return self.rows.of[self.name](response.json(), "")
+
+    def post_process(self, row: dict[str, Any], context: Any = None) -> dict[str, Any]:
+        """Name the connection."""
+        row["connection_key"] = context["connection_key"]
+        return row
 
 
 class Deck(Tap):
@@ -50,16 +54,19 @@ class Deck(Tap):
     config_jsonschema = th.PropertiesList(
         th.Property("url", th.StringType, required=True),
         th.Property("connections", th.ArrayType(th.StringType), required=True),
+        th.Property("rows", th.StringType, required=True),
     ).to_dict()
 
     def discover_streams(self) -> list[Documents]:
         """Make the streams."""
-        return [_stream(self, name) for name in KEYS]
+        rows = rows_of_kind(self.config["rows"])
+        return [_stream(self, rows, name) for name in STREAMS]
 
 
-def _stream(tap: Deck, name: str) -> Documents:
-    stream = Documents(tap, name=name, schema=schema(name), path=Documents.path)
-    stream.primary_keys = ("connection_key", *KEYS[name])
+def _stream(tap: Deck, rows: Rows, name: str) -> Documents:
+    stream = Documents(tap, name=name, schema=rows.schema(name), path=Documents.path)
+    stream.primary_keys = ("connection_key", *rows.keys[name])
+    stream.rows = rows
     return stream
 
 
