@@ -42,8 +42,8 @@ SIZE = Size()
 MOST_INSTRUCTIONS = 1.2
 LEAST_CPU = {CLASSIC: 7.0, MANIFEST: 50.0, SINGER: 10.0, DLT: 4.0}
 """How many times as much as ours the peers need for a record, whichever rows they make."""
-DECIDING = frozenset({SAME, *SAME_ROWS.values()})
-"""Beside whom a limit decides: those that do the same work. Beside others it is shown."""
+DECIDING = frozenset({SAME, MANIFEST, *SAME_ROWS.values()} - {SAME_ROWS[MANIFEST]})
+"""Beside whom a limit decides: those that do the same work, and low-code as it is meant. Beside others it is shown."""
 _ROUNDS = 5
 _FEW, _MANY = 1, 3
 """Connections of the two runs whose instructions are compared."""
