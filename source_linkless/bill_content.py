@@ -109,12 +109,15 @@ def any_bill(text: bytes) -> AnyBill:
         make_numbers_plain(fields)
         unordered = {name: orjson.Fragment(found.unordered()) for name, found in lines.items()}
         return AnyBill(fields, lines, sha256(within_record({**fields, **unordered})).hexdigest())
-    except orjson.JSONEncodeError:
+    except (orjson.JSONEncodeError, RecursionError):
         raise TooDeepError from None
 
 
 def lines_of(items: list[Any]) -> Lines:
-    """Make lines of the items of an array; raises orjson.JSONEncodeError or TooDeepError when they are too deep."""
+    """Make lines of the items of an array.
+
+    Raises TooDeepError, orjson.JSONEncodeError or RecursionError when they are nested too deeply.
+    """
     make_numbers_plain(items)
     texts = [canonical(item)[1:-1] for item in items if isinstance(item, dict)]
     return Lines(within_record(items), texts, [item for item in items if not isinstance(item, dict)])

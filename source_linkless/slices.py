@@ -57,8 +57,8 @@ def cut(text: Body | Slice, array: str) -> Cut:
     objects = None if pieces is None else [piece for piece in pieces if _begins(piece, b"{")]
     if pieces and len(objects or ()) < len(pieces):
         fields[array] = [_decoded(piece) for piece in pieces if not _begins(piece, b"{")]
-    make_numbers_plain(fields)
     _refuse_too_deep(fields)
+    make_numbers_plain(fields)
     return Cut(fields, objects)
 
 
@@ -86,6 +86,7 @@ def member(text: Slice, name: str) -> Any:
     """Return one member of an object, decoded, with plain numbers, or None. Raises UnreadableError."""
     value = _members(text).get(name)
     values = [] if value is None else [_decoded(value)]
+    _refuse_too_deep(values)
     make_numbers_plain(values)
     return values[0] if values else None
 

@@ -42,7 +42,7 @@ class Delivery:
         return [bill for bill in bills if bill.billing_date is None or bill.billing_date >= start]
 
 
-@dataclass(slots=True)  # as in `content`
+@dataclass(slots=True)  # as in `bill_content`
 class Part:
     """A piece of an account: equal `fingerprint` means that `rows` would make the same rows again.
 

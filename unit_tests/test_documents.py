@@ -96,6 +96,17 @@ def test_a_bill_that_is_nested_too_deeply_is_refused(place: str, levels: int) ->
         assert str(refused.value) == "A bill of the document is nested too deeply."
 
 
+@pytest.mark.parametrize("place", ["usage", "charges"])
+def test_no_depth_is_more_than_the_stack_can_bear(place: str) -> None:
+    """Where Python itself gives up depends on who calls; whatever the depth, the document is refused."""
+    for levels in range(800, 1_000, 4):
+        nested = "[" * levels + "1.0" + "]" * levels
+        bill = f'{{"{place}": {nested}}}'
+        for account in (f'{{"statements": [{bill}]}}', f'{{"site": {nested}}}'):
+            with pytest.raises(UnreadableDocument):
+                list(read_document(f'{{"accounts": [{account}]}}'.encode()).accounts())
+
+
 def test_a_deep_document_that_a_record_can_hold_is_read() -> None:
     """Nesting alone is no reason to refuse a bill."""
     nested: Any = "deep"
