@@ -86,7 +86,11 @@ def _measured(command: Sequence[str]) -> tuple[Memory, float]:
 def _watch(process: int, memory: Memory, ended: threading.Event) -> None:
     status = Path(f"/proc/{process}/status")
     while not ended.wait(_SAMPLE_SECONDS):
-        for line in status.read_text(encoding="ascii").splitlines():
+        try:
+            lines = status.read_text(encoding="ascii").splitlines()
+        except OSError:  # it has just ended
+            return
+        for line in lines:
             name, *values = line.split()
             if name in _FIELDS:
                 field = _FIELDS[name]
