@@ -98,12 +98,19 @@ def _count(line: bytes, run: Run) -> None:
     run.log_lines += line.startswith(_LOG)
 
 
+def status_of(process: int) -> Mapping[str, int]:
+    """Return the numbers that the kernel tells of a process, by name with its colon; none once it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return {}
+    return {name: int(values[0]) for name, *values in map(str.split, lines) if values and values[0].isdecimal()}
+
+
 def _watch(process: subprocess.Popen[bytes], run: Run) -> None:
     """Look at the process until it ends; the kernel keeps the peak of its memory."""
-    status = Path(f"/proc/{process.pid}/status")
     while process.poll() is None:
-        for line in status.read_text(encoding="ascii").splitlines():
-            name, *values = line.split()
-            if name in _FIELDS:
-                setattr(run, _FIELDS[name], max(getattr(run, _FIELDS[name]), int(values[0])))
+        told = status_of(process.pid)
+        for name in _FIELDS.keys() & told.keys():
+            setattr(run, _FIELDS[name], max(getattr(run, _FIELDS[name]), told[name]))
         time.sleep(_SAMPLE_SECONDS)

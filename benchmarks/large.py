@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.connector import status_of
 from benchmarks.costs import cpu_of
 from benchmarks.deliverer import deliverer
 from benchmarks.documents import Huge, Size, body
@@ -84,17 +85,11 @@ def _measured(command: Sequence[str]) -> tuple[Memory, float]:
 
 
 def _watch(process: int, memory: Memory, ended: threading.Event) -> None:
-    status = Path(f"/proc/{process}/status")
     while not ended.wait(_SAMPLE_SECONDS):
-        try:
-            lines = status.read_text(encoding="ascii").splitlines()
-        except OSError:  # it has just ended
-            return
-        for line in lines:
-            name, *values = line.split()
-            if name in _FIELDS:
-                field = _FIELDS[name]
-                setattr(memory, field, max(getattr(memory, field), int(values[0]) * 1024))
+        told = status_of(process)
+        for name in _FIELDS.keys() & told.keys():
+            field = _FIELDS[name]
+            setattr(memory, field, max(getattr(memory, field), told[name] * 1024))
 
 
 def table(readers: Sequence[Found]) -> str:

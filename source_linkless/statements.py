@@ -39,11 +39,6 @@ class Statement:
     content_hash: str
     source: BillContent | partial[BillContent] = field(repr=False)
 
-    @property
-    def fingerprint(self) -> str:
-        """What its rows depend on."""
-        return f"{self.content_hash} {self.key}"
-
     def content(self) -> BillContent:
         """Return what it says; of an account too large to be kept it is decoded again."""
         return self.source() if isinstance(self.source, partial) else self.source
