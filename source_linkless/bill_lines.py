@@ -11,21 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import repeat
 from typing import Any
 
 from source_linkless import columns
 from source_linkless.bill_content import Lines
-from source_linkless.charge_texts import read_charge_text
+from source_linkless.charge_texts import read_charge_texts
 from source_linkless.columns import Columns
 from source_linkless.content import line_keys
 from source_linkless.rows import Members, members, with_other
 from source_linkless.statements import Statement
 
 Row = Mapping[str, Any]
-
-_TEXTS_REMEMBERED = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +71,7 @@ def _quantities(charges: Lines) -> Iterable[Members]:
         names: list[Any] = [charge.charge_name for charge in charges.documented]
     else:
         names = [charge.get("charge_name") for charge in charges.objects()]
-    return [_read_text(name) if type(name) is str else b"" for name in names]
-
-
-@lru_cache(maxsize=_TEXTS_REMEMBERED)
-def _read_text(name: str) -> Members:
-    """Return what the text of a charge says, as members that follow others. Most texts come again in every bill."""
-    said = read_charge_text(name)
-    return b"," + members(said) if said else b""
+    return read_charge_texts([name if type(name) is str else "" for name in names])
 
 
 CHARGES = LineRows("charges", "charge_key", columns.CHARGE, _quantities)

@@ -129,13 +129,13 @@ class Measure:
             digits = digits.replace(mark, instead)
         return f"{self.sign}{digits}e{self.shift}" if self.shift or self.sign else digits
 
-    def value(self, text: str) -> float:
-        """Return the number that stands there: a whole one exactly, as int; any other rounded once."""
+    def json(self, text: str) -> str:
+        """Return the number that stands there as JSON: a whole one exactly, without fraction; others rounded once."""
         numeral = self.numeral(text)
         if len(numeral) > _SHORT:
             return _long(numeral)
         value = float(numeral)
-        return int(value) if value.is_integer() else value
+        return str(int(value)) if value.is_integer() else repr(value)
 
     def said(self, text: str) -> tuple[Decimal, str]:
         """Return what makes two measures the same one, said twice."""
@@ -148,10 +148,10 @@ class Measure:
         return replace(self, unit=unit, shift=self.shift + _UNITS[unit][2] - _UNITS[self.unit][2])
 
 
-def _long(numeral: str) -> float:
+def _long(numeral: str) -> str:
     exact = Decimal(numeral)
     whole = int(exact)
-    return whole if whole == exact and whole.bit_length() <= _WHOLE_BITS else float(exact)
+    return str(whole) if whole == exact and whole.bit_length() <= _WHOLE_BITS else repr(float(exact))
 
 
 @dataclass(frozen=True, slots=True)

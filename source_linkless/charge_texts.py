@@ -9,22 +9,23 @@ tariff ("Rate 5 kW service"), a date or a reference is no quantity; what can be 
       └────────────────────────────────────────────────────────────────────────────► 1034 kWh, 0.12
 
 Where they stand depends on the form of a text alone, and that, but for few texts, on its outline. Bills have few forms
-and many numbers, so what was found is remembered under both, and of most new texts only the numbers are read.
+and many numbers, so what was found is remembered under both, and of most new texts only the numbers are copied.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import TypedDict, TypeVar
+from typing import TypeVar
 
 from source_linkless.charge_forms import Measure, Places, Quantity, base_of, places_in
+from source_linkless.rows import Members
 
 P = TypeVar("P")
 
 _LONGEST_TEXT = 500
-_REMEMBERED = 2_048
+_REMEMBERED = 8_192
 
 _ALIKE = bytes.maketrans(b"123456789", b"222222222")
 _DOUBTFUL = re.compile(r"[mt^]2|(?<![0-9,.])2(?:,?0)?00 ", re.IGNORECASE)  # m3? The price of a hundred, or a thousand?
@@ -33,37 +34,45 @@ _WITHIN_NUMBER = re.compile(r"(?<=[0-9])[\u00a0\u2009\u202f](?=[0-9]{3}(?![0-9])
 _DIGIT = re.compile("[0-9]")
 _RUN = re.compile(r"(?<![A-Za-z^])[0-9]+")  # not the 3 of m3
 _TELLING = {"0", "1", "000", "100", "1000"}  # a number that begins with 0; a price for a hundred or a thousand
+_AS_JSON = re.compile(r"(?:0|[1-9][0-9]{0,8})(\.[0-9]{1,6})?")
+"""Numbers that say in JSON what they say on paper, to the last digit."""
+
+Reader = Callable[[str], Members]
+"""Reads what a text says, as members that follow others: nothing, or some of `quantity`, `unit`, `unit_price`."""
 
 
-class ChargeText(TypedDict, total=False):
-    """What a text says plainly, and nothing else. `unit_price` is never in cents."""
+def read_charge_texts(texts: Sequence[str]) -> Iterable[Members]:
+    """Read quantity, unit and unit price from the texts of charges, as printed on the bill.
 
-    quantity: float
-    unit: str
-    unit_price: float
+    Returns the columns of each as members that follow others; none for a text that says nothing plainly. The unit
+    price is never in cents.
+    """
+    outlines = "\0".join(texts).encode("utf-8", "surrogatepass").translate(_ALIKE).split(b"\0")
+    if len(outlines) != len(texts) or max(map(len, outlines)) > _LONGEST_TEXT:
+        return map(_read, texts)
+    return [_reader_by_outline(outline)(text) for outline, text in zip(outlines, texts, strict=True)]
 
 
-Reader = Callable[[str], ChargeText]
-
-
-def read_charge_text(text: str) -> ChargeText:
-    """Read quantity, unit and unit price from the text of a charge, as printed on the bill."""
+def _read(text: str) -> Members:
     if len(text) > _LONGEST_TEXT:
-        return {}
-    read = _reader_by_outline(text.encode("utf-8", "surrogatepass").translate(_ALIKE))
-    if read is not None:
-        return read(text)
-    plain = _plain(text)
-    return _reader_by_form(_form(plain))(plain)
+        return b""
+    return _reader_by_outline(text.encode("utf-8", "surrogatepass").translate(_ALIKE))(text)
 
 
 @lru_cache(_REMEMBERED)
-def _reader_by_outline(outline: bytes) -> Reader | None:
-    """Return what reads each text of this outline; None if they may be of several forms, or have to be made plain."""
+def _reader_by_outline(outline: bytes) -> Reader:
+    """Return what reads each text of this outline."""
     text = outline.decode("utf-8", "surrogatepass")
     if not _DIGIT.search(text):
         return _silent  # and remember no form: there are as many as names
-    return None if _DOUBTFUL.search(text) or _plain(text) != text else _reader_by_form(_form(text))
+    if _DOUBTFUL.search(text) or _plain(text) != text:  # they may be of several forms, or have to be made plain
+        return _read_plain
+    return _reader_by_form(_form(text))
+
+
+def _read_plain(text: str) -> Members:
+    plain = _plain(text)
+    return _reader_by_form(_form(plain))(plain)
 
 
 @lru_cache(_REMEMBERED)
@@ -85,7 +94,10 @@ def _form(text: str) -> str:
 
 @lru_cache
 def _like(digits: str) -> str:
-    return digits if digits in _TELLING else ("0" if digits[0] == "0" else "2") + "2" * (len(digits) - 1)
+    if digits in _TELLING:
+        return digits
+    first, last = ("0" if digits[place] == "0" else "2" for place in (0, -1))
+    return (first + "2" * (len(digits) - 2) + last)[-len(digits) :]
 
 
 def reader(places: Places, text: str) -> Reader:
@@ -93,16 +105,40 @@ def reader(places: Places, text: str) -> Reader:
     quantity = _the_quantity(text, places.quantities)
     price = (quantity and quantity.price) or _the_price(text, places.prices)
     if quantity is None:
-        return (lambda text: {"unit": price.unit, "unit_price": price.value(text)}) if price else _silent
-    number, unit = quantity.measure.value, quantity.measure.unit
+        return _rated(price, text) if price else _silent
     if price is None:
-        return lambda text: {"quantity": number(text), "unit": unit}
-    rate = price.per(unit)
-    return (lambda text: {"quantity": number(text), "unit": unit, "unit_price": rate.value(text)}) if rate else _silent
+        return _measured(quantity.measure, text)
+    rate = price.per(quantity.measure.unit)
+    return _priced(quantity.measure, rate, text) if rate else _silent
 
 
-def _silent(_: str) -> ChargeText:
-    return {}
+def _silent(_: str) -> Members:
+    return b""
+
+
+def _rated(price: Measure, text: str) -> Reader:
+    rate, unit = _number(price, text), price.unit
+    return lambda text: f',"unit":"{unit}","unit_price":{rate(text)}'.encode()
+
+
+def _measured(measure: Measure, text: str) -> Reader:
+    number, unit = _number(measure, text), measure.unit
+    return lambda text: f',"quantity":{number(text)},"unit":"{unit}"'.encode()
+
+
+def _priced(measure: Measure, price: Measure, text: str) -> Reader:
+    number, rate, unit = _number(measure, text), _number(price, text), measure.unit
+    return lambda text: f',"quantity":{number(text)},"unit":"{unit}","unit_price":{rate(text)}'.encode()
+
+
+def _number(measure: Measure, text: str) -> Callable[[str], str]:
+    """Return what writes a number as JSON, in this text and those like it; most are copied as they are printed."""
+    as_printed = _AS_JSON.fullmatch(measure.numeral(text))
+    if as_printed is None:
+        return measure.json
+    if (as_printed[1] or "").endswith("0"):  # 12.0 is 12
+        return lambda text: measure.numeral(text).rstrip("0").rstrip(".")
+    return measure.numeral
 
 
 def _the_quantity(text: str, places: Sequence[Quantity]) -> Quantity | None:

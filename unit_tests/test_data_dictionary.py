@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from source_linkless.charge_texts import read_charge_text
+from source_linkless.charge_texts import read_charge_texts
 from source_linkless.streams import STREAMS, Stream
 from unit_tests.generated_parts import parts, prove, read, table
 
@@ -75,4 +75,5 @@ def test_the_units_that_are_named_are_those_that_arrive() -> None:
     description = STREAMS["charges"].json_schema()["properties"]["unit"]["description"]
     named = description.partition(": ")[2].partition(", …")[0].split(", ")
     assert len(named) > 10
-    assert [read_charge_text(f"Usage 1,234 {unit}")["unit"] for unit in named] == named
+    said = read_charge_texts([f"Usage 1,234 {unit}" for unit in named])
+    assert [*said] == [f',"quantity":1234,"unit":"{unit}"'.encode() for unit in named]
