@@ -29,23 +29,25 @@ Row = Mapping[str, Any]
 class LineRows:
     """Makes a row of each object in the array `array` of a bill.
 
-    `columns` are its columns; `derived` reads further ones out of each line.
+    `columns` are its columns; `of_bill` gives further ones that all lines of a bill share, `derived` reads some out of
+    each line. Both come behind others.
     """
 
     array: str
     key_column: str
     columns: Columns
+    of_bill: Callable[[Statement], Members]
     derived: Callable[[Lines], Iterable[Members]]
 
-    def of(self, keys: Row, bill: Statement) -> list[Members]:
-        """Return the rows of a bill; `keys` are columns of all."""
+    def of(self, bill: Statement) -> Sequence[Members]:
+        """Return the rows of a bill."""
         content = bill.content()
         lines = content.lines.get(self.array)
         if lines is None or not lines.texts:
-            return []
+            return ()
         code = content.get("currency_code")
         currency = {"currency_code": code} if isinstance(code, str) else {}
-        head = members(keys) + b',"%b":"' % self.key_column.encode()
+        head = b'%b%b,"%b":"' % (bill.keys(), self.of_bill(bill), self.key_column.encode())
         between, rests = self._rests(lines, currency)
         told = zip(line_keys(lines.texts), rests, self.derived(lines), strict=True)
         return [b"".join((head, key, between, rest, more)) for key, rest, more in told]
@@ -62,6 +64,10 @@ class LineRows:
         return b"," + rest if rest else b""
 
 
+def _billing_date(bill: Statement) -> Members:
+    return b"" if bill.billing_date is None else b',"billing_date":"%b"' % bill.billing_date.encode()
+
+
 def _nothing(lines: Lines) -> Iterable[Members]:
     return repeat(b"", len(lines.texts))
 
@@ -74,5 +80,5 @@ def _quantities(charges: Lines) -> Iterable[Members]:
     return read_charge_texts([name if type(name) is str else "" for name in names])
 
 
-CHARGES = LineRows("charges", "charge_key", columns.CHARGE, _quantities)
-PAYMENTS = LineRows("payments", "payment_key", columns.PAYMENT, _nothing)
+CHARGES = LineRows("charges", "charge_key", columns.CHARGE, _billing_date, _quantities)
+PAYMENTS = LineRows("payments", "payment_key", columns.PAYMENT, lambda _: b"", _nothing)

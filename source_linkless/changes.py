@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,11 +31,13 @@ import orjson
 from source_linkless.documents import Account, Document
 from source_linkless.errors import invalid_state
 from source_linkless.rows import Members, Rows, members
-from source_linkless.streams import Delivery, Part, Stream
+from source_linkless.streams import Delivery, Part, Projection, Stream
 
 _FORMAT = 1
 _ROWS_OF_A_BLOCK = 64
 """Lines of about 30 KB: texts of more than 128 KB are given back to the system each time, and cost page faults."""
+_NOTHING = Projection(parts=lambda _: None, rows=lambda _: ())
+"""Of a stream whose rows do not come from documents."""
 _NO_CURSOR = "__ab_no_cursor_state_message"
 
 
@@ -57,7 +59,7 @@ class _Sent:
 
     def covers(self, part: Part) -> bool:
         """Whether the part was there, or would have been, when the account was last looked at."""
-        return part.date is None or (self.newest is not None and part.date <= self.newest)
+        return part.billing_date is None or (self.newest is not None and part.billing_date <= self.newest)
 
 
 @dataclass(slots=True)
@@ -96,7 +98,7 @@ class StreamChanges:
     def __init__(
         self, stream: Stream, state: Mapping[str, Any] | None, *, start_date: str | None, mark: str | None = None
     ) -> None:
-        self._stream = stream
+        self._stream, self._projection = stream, stream.projection or _NOTHING
         self._start_date = start_date
         self._mark = mark
         self._connections = _read_state(stream.name, state)
@@ -158,11 +160,11 @@ class StreamChanges:
             "connections": {key: _written(known) for key, known in self._connections.items()},
         }
 
-    def _parts(self, known: _Known, document: Document, account: Account) -> list[Part] | None:
+    def _parts(self, known: _Known, document: Document, account: Account) -> Sequence[Part] | None:
         delivery = Delivery(known.connection_id, document, account, self._start_date)
-        return self._stream.project(delivery) if self._stream.project else None
+        return self._projection.parts(delivery)
 
-    def _account_rows(self, connection_key: str, number: str, parts: list[Part]) -> Iterator[Rows]:
+    def _account_rows(self, connection_key: str, number: str, parts: Sequence[Part]) -> Iterator[Rows]:
         known = self._connections[connection_key]
         before, observed_at = known.accounts.get(number), known.observed_at or ""
         to_send, snapshot = parts, observed_at
@@ -171,29 +173,28 @@ class StreamChanges:
             if not to_send:
                 return
         common = {"connection_key": connection_key, "observed_at": observed_at, "snapshot_at": snapshot}
-        yield from _blocks(members(common), to_send)
-        newest = max((part.date for part in parts if part.date is not None), default=None)
+        yield from self._blocks(members(common), to_send)
+        newest = max((part.billing_date for part in parts if part.billing_date is not None), default=None)
         known.accounts[number] = _Sent(newest, snapshot, self._digest(parts))
+
+    def _blocks(self, common: Members, parts: Iterable[Part]) -> Iterator[Rows]:
+        """Put the rows of a few parts together: a block for each would cost more than its rows."""
+        own: list[Members] = []
+        for part in parts:
+            own += self._projection.rows(part)
+            if len(own) >= _ROWS_OF_A_BLOCK:
+                yield Rows(common, own)
+                own = []
+        if own:
+            yield Rows(common, own)
 
     def _digest(self, parts: Iterable[Part]) -> str:
         """Return 20 characters that stand for all parts, in any order; none for no parts."""
-        fingerprints = sorted(part.fingerprint for part in parts)
+        fingerprints = sorted([part.fingerprint for part in parts])
         if not fingerprints:
             return ""
         content = orjson.dumps([self._stream.version, *fingerprints])
         return base64.urlsafe_b64encode(hashlib.blake2b(content, digest_size=15).digest()).decode()
-
-
-def _blocks(common: Members, parts: Iterable[Part]) -> Iterator[Rows]:
-    """Put the rows of a few parts together: a block for each would cost more than its rows."""
-    own: list[Members] = []
-    for part in parts:
-        own += part.rows()
-        if len(own) >= _ROWS_OF_A_BLOCK:
-            yield Rows(common, own)
-            own = []
-    if own:
-        yield Rows(common, own)
 
 
 def _written(known: _Known) -> dict[str, Any]:

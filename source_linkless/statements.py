@@ -14,6 +14,7 @@ from source_linkless.bill_content import BillContent
 from source_linkless.content import TooDeepError, key_of, numbered
 from source_linkless.documented import bill_content
 from source_linkless.personal import Personal
+from source_linkless.rows import Members, members
 from source_linkless.slices import Slice, size
 
 _KEY_DATES = ("billing_date", "billing_period_start_date", "billing_period_end_date")
@@ -28,16 +29,27 @@ class UnreadableDocument(ValueError):  # noqa: N818 - named for what it is, as i
 
 @dataclass(slots=True)  # as in `bill_content`
 class Statement:
-    """One bill. `key_basis` says which field made the `key`: statement_id, statement_number or content.
+    """One bill of the account `number`, a `streams.Part` of it.
 
-    `billing_date` is None when the bill has none that is a date; `content_hash` is that of `BillContent`.
+    `key_basis` says which field made the `key`: statement_id, statement_number or content. `billing_date` is None when
+    the bill has none that is a date; `content_hash` is that of `BillContent`.
     """
 
+    number: str
     key: str
     key_basis: str
     billing_date: str | None
     content_hash: str
     source: BillContent | partial[BillContent] = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what is equal for bills that make the same rows, in every stream."""
+        return f"{self.content_hash} {self.key}"
+
+    def keys(self) -> Members:
+        """Return the columns that say which bill a row is of."""
+        return members({"account_number": self.number, "statement_key": self.key})
 
     def content(self) -> BillContent:
         """Return what it says; of an account too large to be kept it is decoded again."""
@@ -89,7 +101,7 @@ def _statement(number: str, piece: Slice, personal: Personal, *, is_kept: bool) 
     date = columns.day(said.get("billing_date"))
     content = personal.bill(said)
     source = content if is_kept else partial(_content_of, piece, personal)
-    return Statement(key, basis, date if isinstance(date, str) else None, content.content_hash, source)
+    return Statement(number, key, basis, date if isinstance(date, str) else None, content.content_hash, source)
 
 
 def _content_of(piece: Slice, personal: Personal) -> BillContent:

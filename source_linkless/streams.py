@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from airbyte_cdk.models import AirbyteStream, SyncMode
@@ -36,40 +35,59 @@ class Delivery:
     account: Account
     start_date: str | None
 
-    def bills(self) -> list[Statement]:
+    def bills(self) -> Sequence[Statement]:
         """Return the bills that `start_date` lets through; a bill without a billing date always passes."""
-        start, bills = self.start_date or "", self.account.statements
+        start, bills = self.start_date, self.account.statements
+        if start is None:
+            return bills
         return [bill for bill in bills if bill.billing_date is None or bill.billing_date >= start]
 
 
-@dataclass(slots=True)  # as in `bill_content`
-class Part:
-    """A piece of an account: equal `fingerprint` means that `rows` would make the same rows again.
+class Part(Protocol):
+    """A piece of an account: a bill, or the account itself."""
 
-    `date` is the billing date, or None when the part has no place in time. A row is made when it is asked for.
+    @property
+    def billing_date(self) -> str | None:
+        """Return the ISO date; None when the part has no place in time."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Return what is equal exactly if the same rows would be made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An account as one part; its row is made when it is asked for."""
+
+    fingerprint: str
+    row: Callable[[], Members] = field(repr=False)
+    billing_date: None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """How an account becomes rows.
+
+    `parts` divides it; None: the stream cannot show it (unreadable bills), or must not (personal data). `rows` makes
+    the rows of one of these parts.
     """
 
-    date: str | None
-    fingerprint: str
-    rows: Callable[[], Sequence[Members]]
-
-
-Projection = Callable[[Delivery], list[Part] | None]
-"""Divides an account into parts; None: the stream cannot show it (unreadable bills), or must not (personal data)."""
+    parts: Callable[[Delivery], Sequence[Part] | None]
+    rows: Callable[[Any], Sequence[Members]]
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
     """One stream.
 
-    `version` is raised whenever the same document would give other rows: then all are sent again. `project`
-    is None where the rows do not come from a document.
+    `version` is raised whenever the same document would give other rows: then all are sent again. `projection` is
+    None where the rows do not come from a document.
     """
 
     name: str
     primary_key: tuple[str, ...]
     version: int
-    project: Projection | None
+    projection: Projection | None
 
     def json_schema(self) -> dict[str, Any]:
         """Load the packaged schema of the stream's records."""
@@ -89,21 +107,21 @@ def _account_row(delivery: Delivery) -> Row:
     )
 
 
-def _sustainability(delivery: Delivery) -> list[Part] | None:
+def _sustainability(delivery: Delivery) -> Sequence[Part] | None:
     if not delivery.document.personal.is_kept:
         return None  # free text: nobody knows what it holds
     row, sent = _account_row(delivery), delivery.account.sent
     bills = None if sent is None else sorted(statement.content_hash for statement in sent)
 
-    def rows() -> list[Members]:
+    def written() -> Members:
         # One bill at a time: an account may be too large to be held decoded.
         texts = None if sent is None else [orjson.Fragment(one.content().text()) for one in sent]
-        return [members(row | known(statements=texts))]
+        return members(row | known(statements=texts))
 
-    return [Part(None, digest({**row, "bills": bills}), rows)]
+    return [Whole(digest({**row, "bills": bills}), written)]
 
 
-def _accounts(delivery: Delivery) -> list[Part] | None:
+def _accounts(delivery: Delivery) -> Sequence[Part] | None:
     if not delivery.account.is_readable:
         return None
     bills = delivery.bills()
@@ -113,40 +131,20 @@ def _accounts(delivery: Delivery) -> list[Part] | None:
         first_billing_date=min(dates, default=None),
         last_billing_date=max(dates, default=None),
     )
-    return [Part(None, digest(row), lambda: [members(row)])]
+    return [Whole(digest(row), lambda: members(row))]
 
 
-BillRows = Callable[[str, Statement], Sequence[Members]]
+def _whole_rows(account: Whole) -> Sequence[Members]:
+    return [account.row()]
 
 
-def _per_bill(rows: BillRows) -> Projection:
-    def project(delivery: Delivery) -> list[Part] | None:
-        if not delivery.account.is_readable:
-            return None
-        number = delivery.account.number
-        return [
-            Part(bill.billing_date, f"{bill.content_hash} {bill.key}", partial(rows, number, bill))
-            for bill in delivery.bills()
-        ]
-
-    return project
+def _bills(delivery: Delivery) -> Sequence[Part] | None:
+    return delivery.bills() if delivery.account.is_readable else None
 
 
-def _statement_rows(number: str, bill: Statement) -> list[Members]:
-    ours = _bill_keys(number, bill) | {"statement_key_basis": bill.key_basis, "content_hash": bill.content_hash}
-    return [b",".join(filter(None, (members(ours), bill.content().row(number))))]
-
-
-def _charge_rows(number: str, bill: Statement) -> Sequence[Members]:
-    return CHARGES.of(_bill_keys(number, bill) | known(billing_date=bill.billing_date), bill)
-
-
-def _payment_rows(number: str, bill: Statement) -> Sequence[Members]:
-    return PAYMENTS.of(_bill_keys(number, bill), bill)
-
-
-def _bill_keys(number: str, bill: Statement) -> Row:
-    return {"account_number": number, "statement_key": bill.key}
+def _statement_rows(bill: Statement) -> Sequence[Members]:
+    ours = members({"statement_key_basis": bill.key_basis, "content_hash": bill.content_hash})
+    return [b",".join(filter(None, (bill.keys(), ours, bill.content().row(bill.number))))]
 
 
 _BILL = ("connection_key", "account_number", "statement_key")
@@ -154,11 +152,11 @@ _BILL = ("connection_key", "account_number", "statement_key")
 STREAMS: Mapping[str, Stream] = {
     stream.name: stream
     for stream in (
-        Stream("sustainability", ("connection_key", "account_number"), 1, _sustainability),
-        Stream("accounts", ("connection_key", "account_number"), 1, _accounts),
-        Stream("statements", _BILL, 1, _per_bill(_statement_rows)),
-        Stream("charges", (*_BILL, "charge_key"), 2, _per_bill(_charge_rows)),
-        Stream("payments", (*_BILL, "payment_key"), 2, _per_bill(_payment_rows)),
+        Stream("sustainability", ("connection_key", "account_number"), 1, Projection(_sustainability, _whole_rows)),
+        Stream("accounts", ("connection_key", "account_number"), 1, Projection(_accounts, _whole_rows)),
+        Stream("statements", _BILL, 1, Projection(_bills, _statement_rows)),
+        Stream("charges", (*_BILL, "charge_key"), 2, Projection(_bills, CHARGES.of)),
+        Stream("payments", (*_BILL, "payment_key"), 2, Projection(_bills, PAYMENTS.of)),
         Stream("connections", ("connection_key",), 1, None),
     )
 }

@@ -180,7 +180,7 @@ class SyncMessages:
     def _accounts(self, document: Document, connection: Connection) -> Iterator[AirbyteMessage]:
         """Let every stream look at one account before the next is decoded."""
         observed_at, read = self._observed_at(connection.key), []
-        streams = [stream for stream in self._streams if STREAMS[stream.name].project is not None]
+        streams = [stream for stream in self._streams if STREAMS[stream.name].projection is not None]
         for stream in streams:
             stream.changes.observe(connection, observed_at)
         for account in document.accounts():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from source_linkless.changes import Connection, StreamChanges
 from source_linkless.documents import Document, read_document
-from source_linkless.rows import members
-from source_linkless.streams import STREAMS, Delivery, Part, Stream
+from source_linkless.rows import Members, members
+from source_linkless.streams import STREAMS, Stream
 from unit_tests.deliveries import delivered, vanished
 
 Row = dict[str, Any]
@@ -217,18 +217,13 @@ class World:
 
 def _at_version(stream: Stream, version: int) -> Stream:
     """Return a stream as an upgrade changes it: a raised version comes with another column."""
-    project = stream.project
-    assert project is not None
+    projection = stream.projection
+    assert projection is not None
 
-    def upgraded(delivery: Delivery) -> list[Part] | None:
-        parts = project(delivery)
-        return parts and [replace(part, rows=_with_column(part, version)) for part in parts]
+    def rows_of(part: Any) -> Sequence[Members]:
+        return [row + b"," + members({"version": version}) for row in projection.rows(part)]
 
-    return replace(stream, version=version, project=upgraded)
-
-
-def _with_column(part: Part, version: int) -> Any:
-    return lambda: [row + b"," + members({"version": version}) for row in part.rows()]
+    return replace(stream, version=version, projection=replace(projection, rows=rows_of))
 
 
 def _current(rows: Collection[Row]) -> list[Row]:

@@ -223,7 +223,7 @@ def test_half_a_text_is_not_read() -> None:
 
 @pytest.mark.parametrize("beside", ["", "Late fee", "56 kWh \0 9 kWh", "y" * 501])
 def test_a_text_says_the_same_beside_others(beside: str) -> None:
-    """All texts of a bill are read at once; what one of them is, even one that no bill prints, is nothing to the others."""
+    """All texts of a bill are read at once; none is read otherwise for what stands beside it."""
     texts = [text for text, _ in every_text()]
     assert [*map(columns_of, read_charge_texts([*texts, beside]))][:-1] == [expected for _, expected in every_text()]
 

@@ -235,10 +235,10 @@ def test_every_record_has_its_key_columns_as_text() -> None:
 def test_unchanged_bills_are_not_projected() -> None:
     """A part makes its rows only when they are asked for."""
     (account,) = document(BILL).accounts()
-    project = STREAMS["statements"].project
-    assert project is not None
-    (part,) = project(Delivery(None, document(BILL), account, None)) or []
-    assert (part.date, part.fingerprint) == ("2026-02-11", f"{account.statements[0].content_hash} s1")
+    projection = STREAMS["statements"].projection
+    assert projection is not None
+    (part,) = projection.parts(Delivery(None, document(BILL), account, None)) or []
+    assert (part.billing_date, part.fingerprint) == ("2026-02-11", f"{account.statements[0].content_hash} s1")
 
 
 def test_the_catalog_names_six_streams_with_key_and_cursor() -> None:
