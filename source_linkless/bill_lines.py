@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import repeat
 from typing import Any
 
@@ -19,7 +20,7 @@ from source_linkless.bill_content import Lines
 from source_linkless.charge_texts import read_charge_texts
 from source_linkless.columns import Columns
 from source_linkless.content import line_keys
-from source_linkless.rows import Members, members, with_other
+from source_linkless.rows import Members, known, members, with_other
 from source_linkless.statements import Statement
 
 Row = Mapping[str, Any]
@@ -45,23 +46,28 @@ class LineRows:
         lines = content.lines.get(self.array)
         if lines is None or not lines.texts:
             return ()
-        code = content.get("currency_code")
-        currency = {"currency_code": code} if isinstance(code, str) else {}
-        head = b'%b%b,"%b":"' % (bill.keys(), self.of_bill(bill), self.key_column.encode())
-        between, rests = self._rests(lines, currency)
-        told = zip(line_keys(lines.texts), rests, self.derived(lines), strict=True)
-        return [b"".join((head, key, between, rest, more)) for key, rest, more in told]
+        head = b'%b%b,"%b":"' % (bill.keys, self.of_bill(bill), self.key_column.encode())
+        between, rests = self._rests(lines, content.get("currency_code"))
+        keys, more, number = line_keys(lines.texts), self.derived(lines), len(lines.texts)
+        columns = zip(repeat(head, number), keys, repeat(between, number), rests, more, strict=True)
+        return [*map(b"".join, columns)]
 
-    def _rests(self, lines: Lines, currency: Row) -> tuple[bytes, Sequence[bytes]]:
+    def _rests(self, lines: Lines, currency: object) -> tuple[bytes, Sequence[bytes]]:
         """Return what stands between key and rest of each row, and the rests: copied, if they are documented."""
+        of_bill = currency if isinstance(currency, str) else None
         if lines.documented:
-            return b'",' + (members(currency) + b"," if currency else b""), lines.texts
-        return b'"', [self._split(line, currency) for line in lines.objects()]
+            return b'",' + _before_others(of_bill), lines.texts
+        return b'"', [self._split(line, known(currency_code=of_bill)) for line in lines.objects()]
 
     def _split(self, line: Row, currency: Row) -> bytes:
         values, other = self.columns.split(line)
         rest = members(with_other({**currency, **values}, other))
         return b"," + rest if rest else b""
+
+
+@lru_cache
+def _before_others(currency: str | None) -> bytes:
+    return b"" if currency is None else members({"currency_code": currency}) + b","
 
 
 def _billing_date(bill: Statement) -> Members:
@@ -77,7 +83,7 @@ def _quantities(charges: Lines) -> Iterable[Members]:
         names: list[Any] = [charge.charge_name for charge in charges.documented]
     else:
         names = [charge.get("charge_name") for charge in charges.objects()]
-    return read_charge_texts([name if type(name) is str else "" for name in names])
+    return read_charge_texts(names)
 
 
 CHARGES = LineRows("charges", "charge_key", columns.CHARGE, _billing_date, _quantities)

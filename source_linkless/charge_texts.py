@@ -17,7 +17,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import TypeVar
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from source_linkless.charge_forms import Measure, Places, Quantity, base_of, places_in
 from source_linkless.rows import Members
@@ -41,14 +42,20 @@ Reader = Callable[[str], Members]
 """Reads what a text says, as members that follow others: nothing, or some of `quantity`, `unit`, `unit_price`."""
 
 
-def read_charge_texts(texts: Sequence[str]) -> Iterable[Members]:
-    """Read quantity, unit and unit price from the texts of charges, as printed on the bill.
+def read_charge_texts(names: Sequence[Any]) -> Iterable[Members]:
+    """Read quantity, unit and unit price from the names of charges, texts as printed on the bill.
 
-    Returns the columns of each as members that follow others; none for a text that says nothing plainly. The unit
-    price is never in cents.
+    Returns the columns of each as members that follow others; none for a text that says nothing plainly, or for what
+    is no text. The unit price is never in cents.
     """
-    outlines = "\0".join(texts).encode("utf-8", "surrogatepass").translate(_ALIKE).split(b"\0")
-    if len(outlines) != len(texts) or max(map(len, outlines)) > _LONGEST_TEXT:
+    texts = names
+    try:
+        joined = "\0".join(texts)
+    except TypeError:
+        texts = [name if isinstance(name, str) else "" for name in names]
+        joined = "\0".join(texts)
+    outlines = joined.encode("utf-8", "surrogatepass").translate(_ALIKE).split(b"\0")
+    if len(outlines) != len(texts) or (len(joined) > _LONGEST_TEXT and len(max(texts, key=len)) > _LONGEST_TEXT):
         return map(_read, texts)
     return [_reader_by_outline(outline)(text) for outline, text in zip(outlines, texts, strict=True)]
 
@@ -138,7 +145,7 @@ def _number(measure: Measure, text: str) -> Callable[[str], str]:
         return measure.json
     if (as_printed[1] or "").endswith("0"):  # 12.0 is 12
         return lambda text: measure.numeral(text).rstrip("0").rstrip(".")
-    return measure.numeral
+    return measure.numeral if measure.marks else itemgetter(slice(measure.start, measure.end))
 
 
 def _the_quantity(text: str, places: Sequence[Quantity]) -> Quantity | None:

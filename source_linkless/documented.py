@@ -20,6 +20,7 @@ from typing import Annotated, Any
 import msgspec
 import orjson
 from msgspec import UNSET, Raw, UnsetType
+from msgspec.structs import astuple
 
 from source_linkless import columns
 from source_linkless.bill_content import LINE_ARRAYS, AnyBill, BillContent, Lines, any_bill, lines_of
@@ -37,10 +38,10 @@ _TYPES: Mapping[columns.Reader, Any] = {
 """The values that each kind of column takes as they are."""
 
 
-def _struct(name: str, types: Mapping[str, Any]) -> Any:
-    """Describe objects with these fields and no others; they are written in the order of a canonical text."""
-    fields = [(field, types[field] | UnsetType, UNSET) for field in sorted(types)]
-    return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False)
+def _struct(name: str, types: Mapping[str, Any], missing: Any = UNSET) -> Any:
+    """Describe objects with these fields and no others, written in the order of a canonical text, none as `missing`."""
+    fields = [(field, types[field] | UnsetType, missing) for field in sorted(types)]
+    return msgspec.defstruct(name, fields, forbid_unknown_fields=True, omit_defaults=True, gc=False)
 
 
 def _line(name: str, kind: Columns) -> Any:
@@ -57,6 +58,8 @@ _ARRAYS: Mapping[str, Any] = {
 _FIELDS = {name: (_ARRAYS.get(name) or _TYPES[reader]) | None for name, reader in columns.STATEMENT.readers.items()}
 _AMOUNTS = [name for name, reader in columns.STATEMENT.readers.items() if reader is columns.number]
 _BILL = msgspec.json.Decoder(_struct("Bill", _FIELDS))
+_ROW = _struct("Row", _FIELDS, missing=None)
+"""The same fields, of which those without a value are not written."""
 _NO_LINES = Lines(b"[]", ())
 _encode = msgspec.json.Encoder().encode
 
@@ -85,11 +88,8 @@ class DocumentedBill:
         """See `BillContent`."""
         if self.get("account_number") not in (None, number):
             return AnyBill(self.fields, self.lines, self.content_hash).row(number)
-        row = copy(self._bill)
+        row = _ROW(*astuple(self._bill))
         row.account_number = UNSET
-        for name in _FIELDS:
-            if getattr(row, name) is None:
-                setattr(row, name, UNSET)
         if "corrections" in self.lines:
             row.corrections = []
         return _encode(row)[1:-1]

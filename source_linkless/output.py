@@ -72,9 +72,9 @@ class Lines:
         """Write the rows; nothing is left for the caller to send."""
         head = b'{"type":"RECORD","record":{"stream":"%b","data":{%b,' % (stream.encode(), rows.common)
         tail = b'},"emitted_at":%d}}\n' % _now()
-        lines = b"".join((head, (tail + head).join(rows.own), tail))
-        self._block.append(lines)
-        self._bytes += len(lines)
+        pieces = head, (tail + head).join(rows.own), tail
+        self._block += pieces
+        self._bytes += sum(map(len, pieces))
         self._counts[stream] += len(rows.own)
         if self._bytes >= _BLOCK_BYTES:
             self.flush()

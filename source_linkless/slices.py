@@ -25,6 +25,8 @@ Integer = Annotated[int, msgspec.Meta(gt=-WHOLE_BELOW, lt=WHOLE_BELOW)]
 Number = Integer | Annotated[float, msgspec.Meta(gt=-WHOLE_BELOW, lt=WHOLE_BELOW)]
 """Numbers that msgspec and orjson read, and write, in the same way."""
 
+_OBJECT, _ARRAY = b"{["
+"""The first byte of each."""
 _FLAT = msgspec.json.Decoder(dict[str, str | Number | bool | list[Slice] | None])
 _MEMBERS = msgspec.json.Decoder(dict[str, Slice])
 _ITEMS = msgspec.json.Decoder(list[Slice])
@@ -54,9 +56,9 @@ def cut(text: Body | Slice, array: str) -> Cut:
     """
     fields = _flat(text, array) or _nested(text, array)
     pieces = fields.pop(array) if isinstance(fields.get(array), list) else None
-    objects = None if pieces is None else [piece for piece in pieces if _begins(piece, b"{")]
+    objects = None if pieces is None else [piece for piece in pieces if memoryview(piece)[0] == _OBJECT]
     if pieces and len(objects or ()) < len(pieces):
-        fields[array] = [_decoded(piece) for piece in pieces if not _begins(piece, b"{")]
+        fields[array] = [_decoded(piece) for piece in pieces if memoryview(piece)[0] != _OBJECT]
     _refuse_too_deep(fields)
     make_numbers_plain(fields)
     return Cut(fields, objects)
@@ -77,7 +79,7 @@ def _flat(text: Body | Slice, array: str) -> dict[str, Any]:
 def _nested(text: Body | Slice, array: str) -> dict[str, Any]:
     """Decode an object, and its array as slices, in three passes."""
     return {
-        name: _ITEMS.decode(value) if name == array and _begins(value, b"[") else _decoded(value)
+        name: _ITEMS.decode(value) if name == array and memoryview(value)[0] == _ARRAY else _decoded(value)
         for name, value in _members(text).items()
     }
 
@@ -89,11 +91,6 @@ def member(text: Slice, name: str) -> Any:
     _refuse_too_deep(values)
     make_numbers_plain(values)
     return values[0] if values else None
-
-
-def size(piece: Slice) -> int:
-    """Return the bytes of a slice."""
-    return memoryview(piece).nbytes
 
 
 def _members(text: Body | Slice) -> dict[str, Slice]:
@@ -121,7 +118,3 @@ def _refuse_too_deep(value: object) -> None:
         within_record(value)
     except TooDeepError:
         raise UnreadableError("is nested too deeply") from None
-
-
-def _begins(text: Slice, opening: bytes) -> bool:
-    return memoryview(text)[:1] == opening

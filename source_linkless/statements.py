@@ -15,7 +15,7 @@ from source_linkless.content import TooDeepError, key_of, numbered
 from source_linkless.documented import bill_content
 from source_linkless.personal import Personal
 from source_linkless.rows import Members, members
-from source_linkless.slices import Slice, size
+from source_linkless.slices import Slice
 
 _KEY_DATES = ("billing_date", "billing_period_start_date", "billing_period_end_date")
 
@@ -41,15 +41,15 @@ class Statement:
     billing_date: str | None
     content_hash: str
     source: BillContent | partial[BillContent] = field(repr=False)
+    keys: Members = field(init=False, repr=False)
+    """The columns that say which bill a row is of."""
+    fingerprint: str = field(init=False, repr=False)
+    """Equal for bills that make the same rows, in every stream."""
 
-    @property
-    def fingerprint(self) -> str:
-        """Return what is equal for bills that make the same rows, in every stream."""
-        return f"{self.content_hash} {self.key}"
-
-    def keys(self) -> Members:
-        """Return the columns that say which bill a row is of."""
-        return members({"account_number": self.number, "statement_key": self.key})
+    def __post_init__(self) -> None:
+        """Make once what every stream asks for."""
+        self.keys = members({"account_number": self.number, "statement_key": self.key})
+        self.fingerprint = f"{self.content_hash} {self.key}"
 
     def content(self) -> BillContent:
         """Return what it says; of an account too large to be kept it is decoded again."""
@@ -64,7 +64,7 @@ def read_statements(number: str, pieces: Sequence[Slice], personal: Personal) ->
     Raises:
         UnreadableDocument: one of them is no JSON or nested deeper than a record can be.
     """
-    is_kept = sum(map(size, pieces)) <= _KEPT_BYTES
+    is_kept = sum(map(len, pieces)) <= _KEPT_BYTES
     return [_statement(number, piece, personal, is_kept=is_kept) for piece in pieces]
 
 

@@ -144,7 +144,7 @@ def _bills(delivery: Delivery) -> Sequence[Part] | None:
 
 def _statement_rows(bill: Statement) -> Sequence[Members]:
     ours = members({"statement_key_basis": bill.key_basis, "content_hash": bill.content_hash})
-    return [b",".join(filter(None, (bill.keys(), ours, bill.content().row(bill.number))))]
+    return [b",".join(filter(None, (bill.keys, ours, bill.content().row(bill.number))))]
 
 
 _BILL = ("connection_key", "account_number", "statement_key")

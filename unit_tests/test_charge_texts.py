@@ -228,6 +228,11 @@ def test_a_text_says_the_same_beside_others(beside: str) -> None:
     assert [*map(columns_of, read_charge_texts([*texts, beside]))][:-1] == [expected for _, expected in every_text()]
 
 
+def test_what_is_no_text_says_nothing() -> None:
+    """A charge may come without a name, or with a number in its place; the others are read."""
+    assert [*map(columns_of, read_charge_texts([None, "5 kWh", 5]))] == [{}, {"quantity": 5, "unit": "kWh"}, {}]
+
+
 @pytest.mark.parametrize("other", ["2345678934", "9876543212", "1111111111", "0000000000", "3030303030"])
 def test_what_was_read_before_changes_nothing(other: str) -> None:
     """Texts that differ in their digits alone are each read for themselves."""

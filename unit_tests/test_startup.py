@@ -130,3 +130,22 @@ def test_what_was_imported_is_not_looked_through_for_garbage() -> None:
     program = f"{QUICKLY.format(imported=asked)}print(gc.isenabled(), gc.get_freeze_count() > len(gc.get_objects()))"
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["False", "True", "True", "True"]
+
+
+BILLS = """
+import gc, orjson
+from source_linkless.documents import read_document
+bills = [{"statement_id": str(n), "charges": [{"charge_name": "Tax", "amount": 1}] * 16} for n in range(120)]
+document = read_document(orjson.dumps({"accounts": [{"account_number": "1", "statements": bills}]}))
+runs = gc.get_stats()
+kept = [*document.accounts()]
+print(runs == gc.get_stats(), len(kept[0].statements))
+"""
+"""Reads an account of ten years, and tells whether the collector looked at it."""
+
+
+def test_no_garbage_is_looked_for_while_an_account_is_read() -> None:
+    """The collector would find none: what a bill is made of goes with the account."""
+    program = QUICKLY.format(imported="import source_linkless.documents") + BILLS
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["True", "120"]
