@@ -28,25 +28,34 @@ LINE_ARRAYS = ("charges", "payments", "corrections")
 class Lines:
     """The items of an array, with plain numbers.
 
-    `array` is the JSON text of all, `texts` are the canonical texts of the objects among them (without braces), `odd`
-    are the others. `documented` are the objects again if all are documented lines, else it is empty.
+    `texts` are the canonical texts of the objects among them (without braces), `odd` are the others: if there are any,
+    `mixed` is the JSON text of all. `documented` are the objects again if all are documented lines, else it is empty.
     """
 
-    array: bytes = field(repr=False)
     texts: Sequence[bytes] = field(repr=False)
     odd: Sequence[Any] = field(default=(), repr=False)
+    mixed: bytes = field(default=b"", repr=False)
     documented: Sequence[Any] = field(default=(), repr=False)
+
+    def array(self) -> bytes:
+        """Return the JSON text of all, in the order sent."""
+        return self.mixed or _array(self.texts)
 
     def objects(self) -> list[Fields]:
         """Decode the objects."""
-        return [item for item in orjson.loads(self.array) if isinstance(item, dict)]
+        return [item for item in orjson.loads(self.array()) if isinstance(item, dict)]
 
     def unordered(self) -> bytes:
         """Return the same JSON text whatever the order of the items."""
+        objects = _array(sorted(self.texts))
         if not self.odd:  # as almost always
-            return b"[{%b}]" % b"},{".join(sorted(self.texts)) if self.texts else b"[]"
-        texts = [b"{" + b"},{".join(sorted(self.texts)) + b"}"] if self.texts else []
-        return b"[" + b",".join(texts + sorted(map(canonical, self.odd))) + b"]"
+            return objects
+        odd = b",".join(sorted(map(canonical, self.odd))) + b"]"
+        return b"%b,%b" % (objects[:-1], odd) if self.texts else b"[" + odd
+
+
+def _array(texts: Sequence[bytes]) -> bytes:
+    return b"[{%b}]" % b"},{".join(texts) if texts else b"[]"
 
 
 class BillContent(Protocol):
@@ -94,7 +103,7 @@ class AnyBill:
 
     def text(self) -> bytes:
         """See `BillContent`."""
-        return orjson.dumps({**self.fields, **{name: orjson.Fragment(one.array) for name, one in self.lines.items()}})
+        return orjson.dumps({**self.fields, **{name: orjson.Fragment(one.array()) for name, one in self.lines.items()}})
 
 
 def any_bill(text: bytes) -> AnyBill:
@@ -121,5 +130,7 @@ def lines_of(items: list[Any]) -> Lines:
     Raises TooDeepError, orjson.JSONEncodeError or RecursionError when they are nested too deeply.
     """
     make_numbers_plain(items)
+    array = within_record(items)
     texts = [canonical(item)[1:-1] for item in items if isinstance(item, dict)]
-    return Lines(within_record(items), texts, [item for item in items if not isinstance(item, dict)])
+    odd = [item for item in items if not isinstance(item, dict)]
+    return Lines(texts, odd, array if odd else b"")

@@ -57,7 +57,8 @@ def read_charge_texts(names: Sequence[Any]) -> Iterable[Members]:
     outlines = joined.encode("utf-8", "surrogatepass").translate(_ALIKE).split(b"\0")
     if len(outlines) != len(texts) or (len(joined) > _LONGEST_TEXT and len(max(texts, key=len)) > _LONGEST_TEXT):
         return map(_read, texts)
-    return [_reader_by_outline(outline)(text) for outline, text in zip(outlines, texts, strict=True)]
+    readers = zip(map(_reader_by_outline, outlines), texts, strict=True)
+    return [b"" if read is _silent else read(text) for read, text in readers]
 
 
 def _read(text: str) -> Members:

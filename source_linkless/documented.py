@@ -60,8 +60,9 @@ _AMOUNTS = [name for name, reader in columns.STATEMENT.readers.items() if reader
 _BILL = msgspec.json.Decoder(_struct("Bill", _FIELDS))
 _ROW = _struct("Row", _FIELDS, missing=None)
 """The same fields, of which those without a value are not written."""
-_NO_LINES = Lines(b"[]", ())
+_NO_LINES = Lines(())
 _encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
 @dataclass(slots=True)
@@ -96,7 +97,7 @@ class DocumentedBill:
 
     def text(self) -> bytes:
         """See `BillContent`."""
-        return _written(copy(self._bill), {name: lines.array for name, lines in self.lines.items()})
+        return _written(copy(self._bill), {name: lines.array() for name, lines in self.lines.items()})
 
 
 def bill_content(text: bytes) -> BillContent:
@@ -132,13 +133,10 @@ def _lines(lines: list[Any]) -> Lines:
         amount = line.amount
         if type(amount) is float and amount.is_integer():
             line.amount = int(amount)
-    array = _encode(lines)
-    texts = array[2:-2].split(b"},{")
-    if len(texts) != len(lines):  # a text holds what stands between two lines
-        texts = [_encode(line)[1:-1] for line in lines]
+    texts = _encode_lines(lines)[1:-2].split(b"}\n{")  # no text of JSON holds the end of a line
     if not all(texts):  # nothing of a line without any field can be copied
-        return lines_of(orjson.loads(array))
-    return Lines(array, texts, documented=lines)
+        return lines_of(orjson.loads(_encode(lines)))
+    return Lines(texts, documented=lines)
 
 
 def _make_numbers_plain(bill: Any, amounts: list[str]) -> None:

@@ -110,4 +110,4 @@ def _declared(kind: Columns, lines: Lines) -> Lines:
     if lines.documented:
         return lines
     objects: list[dict[str, Any]] = [kind.split(one)[0] for one in lines.objects()]
-    return Lines(canonical(objects), [canonical(one)[1:-1] for one in objects])
+    return Lines([canonical(one)[1:-1] for one in objects])
