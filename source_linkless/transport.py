@@ -1,9 +1,10 @@
 """One HTTP exchange with the provider; the only module that uses requests.
 
 A request goes to the configured host and nowhere else: no redirects, no credentials from the machine, no cookies. All
-of that is work of a session of `requests`, so requests leave through its adapter, which sends what it is given. Tokens
-and credentials travel in bodies and headers only, never in an address. An exchange is bounded in time and in size
-(`bounds`), and a large body never stands in memory (`bodies`).
+of that is work of a session of `requests`. Its adapter finds the way to the host (proxy, certificates) once; requests
+leave through the pool of `urllib3` that it made, which sends what it is given. Tokens and credentials travel in bodies
+and headers only, never in an address. An exchange is bounded in time and in size (`bounds`), and a large body never
+stands in memory (`bodies`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -21,15 +22,17 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.connectionpool import HTTPConnectionPool
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
-    MaxRetryError,
     NewConnectionError,
     ProxyError,
     ReadTimeoutError,
     SSLError,
 )
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Timeout, parse_url
 
 from source_linkless.bodies import (
     CHUNK,
@@ -91,7 +94,7 @@ Transport = Callable[[Request], Awaitable[Answer]]
 
 
 class HttpTransport:
-    """The real transport: `requests` in a small pool of threads that do nothing but input and output."""
+    """The real transport: `urllib3` in a small pool of threads that do nothing but input and output."""
 
     def __init__(
         self,
@@ -107,20 +110,18 @@ class HttpTransport:
         """
         _refuse_missing_certificates()
         self._url, self._settings = config.api_url, _settings_of_this_machine(config.api_url)
-        self._blank = requests.PreparedRequest()
-        self._blank.prepare_headers(
-            {
-                "x-deck-client-id": config.client_id,
-                "x-deck-secret": config.secret,
-                "Accept": "application/json",
-                "Accept-Encoding": "gzip",
-                "Content-Type": "application/json",
-                "User-Agent": f"source-linkless/{version('airbyte-source-linkless')}",
-            }
-        )
+        self._path = parse_url(config.api_url).path or ""
+        self._headers = {
+            "x-deck-client-id": config.client_id,
+            "x-deck-secret": config.secret,
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Content-Type": "application/json",
+            "User-Agent": f"source-linkless/{version('airbyte-source-linkless')}",
+        }
         self._ordinary, self._document, self._new_file = ordinary, document, new_file
         self._threads = DaemonThreads(IO_THREADS, "http")
-        self._shared = _Adapter(pool_maxsize=IO_THREADS)
+        self._shared = self._way(IO_THREADS)
 
     async def __call__(self, request: Request) -> Answer:
         """Send one request and read its whole answer."""
@@ -131,35 +132,49 @@ class HttpTransport:
         self._shared.close()
         self._threads.shutdown()
 
+    def _way(self, connections: int) -> _Way:
+        return _Way(self._url, self._settings, connections)
+
     def _send(self, request: Request) -> Answer:
         if not request.once:
             return self._exchange(self._shared, request)
-        with closing(_Adapter()) as adapter:
-            return self._exchange(adapter, request)
+        with closing(self._way(1)) as way:
+            return self._exchange(way, request)
 
-    def _exchange(self, adapter: HTTPAdapter, request: Request) -> Answer:
+    def _exchange(self, way: _Way, request: Request) -> Answer:
         bounds = self._document if request.large else self._ordinary
         WATCH.set(Watch(bounds))
         try:
-            with adapter.send(
-                self._prepared(request), timeout=(_CONNECT_SECONDS, bounds.read), **self._settings
-            ) as response:
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status_code, headers, self._body(response, bounds))
+            with self._response(way, request, bounds) as response:
+                headers = {name.lower(): value for name, value in response.headers.itermerged()}
+                return Answer(response.status, headers, self._body(response, headers, bounds))
         except (requests.RequestException, HTTPError, PackingError, TooLargeError, NoRoomError) as error:
             raise _unreachable(error) from None  # the cause would show the address of a proxy or more
 
-    def _prepared(self, request: Request) -> requests.PreparedRequest:
-        prepared = self._blank.copy()
-        prepared.method = "GET" if request.body is None else "POST"
-        prepared.prepare_url(self._url + request.path, None)
-        prepared.prepare_body(request.body, None)
-        return prepared
+    @contextmanager
+    def _response(self, way: _Way, request: Request, bounds: Bounds) -> Iterator[BaseHTTPResponse]:
+        response = way.pool().urlopen(
+            "GET" if request.body is None else "POST",
+            self._path + request.path,
+            request.body,
+            self._headers,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=Timeout(connect=_CONNECT_SECONDS, read=bounds.read),
+            preload_content=False,
+            decode_content=False,
+        )
+        try:
+            yield response
+        finally:
+            response.close()  # a connection is used again if the body was read to its end
+            response.release_conn()
 
-    def _body(self, response: requests.Response, bounds: Bounds) -> Body:
+    def _body(self, response: BaseHTTPResponse, headers: Mapping[str, str], bounds: Bounds) -> Body:
         """Read the body; an error that is too large for an error object is not kept."""
-        is_good, encoding = response.status_code == _OK, response.headers.get("content-encoding", "")
-        length = response.headers.get("content-length", "")
+        is_good, encoding = response.status == _OK, headers.get("content-encoding", "")
+        length = headers.get("content-length", "")
         expected = int(length) if length.isascii() and length.isdecimal() else 0
         # What can be kept as it comes is read into one piece of memory; unpacking goes by small pieces.
         piece = expected if expected <= IN_MEMORY and not encoding else 0
@@ -187,22 +202,33 @@ def _settings_of_this_machine(address: str) -> Any:
         return session.merge_environment_settings(address, {"http": ""}, stream=True, verify=None, cert=None)
 
 
-class _Adapter(HTTPAdapter):
-    """Opens connections whose every byte is under the watch of its exchange."""
+class _Way:
+    """The way to the host: through the proxy and with the certificates that `requests` finds, under the watch."""
 
-    _pool: Any = None
+    def __init__(self, url: str, settings: Mapping[str, Any], connections: int) -> None:
+        self._url, self._settings = url, settings
+        self._adapter: Any = HTTPAdapter(pool_maxsize=connections)
+        self._pool: HTTPConnectionPool | None = None
 
-    def get_connection_with_tls_context(self, *arguments: Any, **named: Any) -> Any:
-        """Return the pool of connections for a request: there is one, as there is one host."""
+    def pool(self) -> HTTPConnectionPool:
+        """Return the pool of connections: there is one, as there is one host."""
         if self._pool is None:
-            pool: Any = super().get_connection_with_tls_context(*arguments, **named)
+            request = requests.Request("GET", self._url).prepare()
+            verify, cert = self._settings["verify"], self._settings["cert"]
+            proxies = self._settings["proxies"]
+            pool: Any = self._adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+            self._adapter.cert_verify(pool, self._url, verify, cert)
             pool.ConnectionCls = watched(pool.ConnectionCls)
             self._pool = pool
         return self._pool
 
+    def close(self) -> None:
+        """Close every connection."""
+        self._adapter.close()
 
-def _chunks(response: requests.Response, size: int) -> Iterator[bytes]:
-    while chunk := response.raw.read(size, decode_content=False):
+
+def _chunks(response: BaseHTTPResponse, size: int) -> Iterator[bytes]:
+    while chunk := response.read(size, decode_content=False):
         yield chunk
 
 
@@ -211,14 +237,12 @@ _WORDS = ((TooLargeError, "ANSWER_TOO_LARGE"), (NoRoomError, "NO_TEMPORARY_SPACE
 
 
 def _unreachable(error: Exception) -> Unreachable:
-    cause = error.args[0] if error.args and isinstance(error, requests.RequestException) else error
-    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
-    if isinstance(reason, SSLError):  # nothing is sent to who has no valid certificate; later TLS may break too
-        is_certificate = bool(reason.args) and isinstance(reason.args[0], ssl.SSLCertVerificationError)
+    if isinstance(error, SSLError):  # nothing is sent to who has no valid certificate; later TLS may break too
+        is_certificate = bool(error.args) and isinstance(error.args[0], ssl.SSLCertVerificationError)
         return Unreachable("TLS_FAILED", reached=not is_certificate)
-    if isinstance(error, requests.ConnectTimeout) or isinstance(reason, _NOBODY_THERE):
+    if isinstance(error, _NOBODY_THERE):
         return Unreachable("UNREACHABLE", reached=False)
-    if isinstance(error, requests.Timeout | ReadTimeoutError):
+    if isinstance(error, ReadTimeoutError):
         return Unreachable("TIMEOUT", reached=True)
     word = next((word for kind, word in _WORDS if isinstance(error, kind)), "CONNECTION_BROKEN")
     return Unreachable(word, reached=True)
