@@ -76,15 +76,27 @@ class DaemonThreads(Executor):
             self._idle.release()
 
 
+class _Consumer(Executor, Generic[E]):
+    """Whoever iterates over the events, as an executor: a call makes an event, and has ended when that was consumed."""
+
+    def __init__(self) -> None:
+        self.calls: queue.SimpleQueue[tuple[Future[None], Callable[[], E]] | None] = queue.SimpleQueue()
+        """What is to be consumed; None is the end."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()  # an event that has begun to cross is consumed
+        self.calls.put((future, partial(fn, *args, **kwargs)))
+        return future
+
+
 class _Background(Generic[E]):
-    """`main` on an event loop in a thread of its own, and the two queues between the threads."""
+    """`main` on an event loop in a thread of its own, and its way to the consumer."""
 
     def __init__(self, main: Callable[[Emit[E]], Awaitable[None]], new_loop: NewLoop | None) -> None:
-        self.events: queue.SimpleQueue[E | None] = queue.SimpleQueue()
-        self.acknowledged: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self.consumer: _Consumer[E] = _Consumer()
         self.done: Future[None] = Future()
         self._main, self._new_loop = main, new_loop
-        self._courier = DaemonThreads(1, "courier")
         self._ordinary, self._door = asyncio.Lock(), asyncio.Lock()
         self._cancel: Callable[[], object] = lambda: None
         self._is_wanted = True
@@ -98,7 +110,7 @@ class _Background(Generic[E]):
             self.done.set_result(None)
         except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
             self.done.set_exception(error)
-        self.events.put(None)
+        self.consumer.calls.put(None)
 
     async def _body(self) -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -116,11 +128,7 @@ class _Background(Generic[E]):
 
     async def _cross(self, event: E) -> None:
         async with self._door:
-            await asyncio.get_running_loop().run_in_executor(self._courier, self._carry, event)
-
-    def _carry(self, event: E) -> None:
-        self.events.put(event)
-        self.acknowledged.get()
+            await asyncio.get_running_loop().run_in_executor(self.consumer, lambda: event)
 
     def stop(self) -> None:
         """Wait for the end of `main`; cancel it first if it has not come to its own."""
@@ -130,13 +138,9 @@ class _Background(Generic[E]):
         if not self.done.done():
             with contextlib.suppress(RuntimeError):  # the loop has just been closed by itself
                 self._cancel()
-        while not self.done.done():
-            self.acknowledged.put(None)  # lets go a courier that still waits for an acknowledgement
-            with contextlib.suppress(TimeoutError):
-                self.done.exception(timeout=0.05)
+            while (crossing := self.consumer.calls.get()) is not None:
+                crossing[0].set_result(None)  # lets go who still waits for an acknowledgement
         self._thread.join()
-        self.acknowledged.put(None)  # for an event that nobody waits for any more
-        self._courier.shutdown()
 
 
 def events(
@@ -152,18 +156,22 @@ def events(
     """
     background = _Background(main, new_loop)
     try:
-        while (event := _next(background, before_waiting)) is not None:
+        while (crossing := _next(background, before_waiting)) is not None:
+            consumed, event = crossing[0], crossing[1]()
+            del crossing
             yield event
             del event  # a document must not outlive its turn
-            background.acknowledged.put(None)
+            consumed.set_result(None)
         background.done.result()
     finally:
         background.stop()
 
 
-def _next(background: _Background[E], before_waiting: Callable[[], object]) -> E | None:
+def _next(
+    background: _Background[E], before_waiting: Callable[[], object]
+) -> tuple[Future[None], Callable[[], E]] | None:
     try:
-        return background.events.get_nowait()
+        return background.consumer.calls.get_nowait()
     except queue.Empty:
         before_waiting()
-        return background.events.get()
+        return background.consumer.calls.get()

@@ -46,6 +46,16 @@ def test_events_come_in_the_order_emitted() -> None:
     assert list(events(main)) == list(range(100))
 
 
+def test_an_event_crosses_without_a_thread_of_its_own() -> None:
+    """Each thread in between would be woken twice for every event; there is the loop's, and the consumer's."""
+
+    async def main(emit: Emit[str]) -> None:
+        await emit("event")
+
+    before = threading.active_count()
+    assert [threading.active_count() - before for _ in events(main)] == [1]
+
+
 def test_an_event_is_acknowledged_by_asking_for_the_next() -> None:
     """`emit` returns only once the consumer is done with the event: written before waiting."""
     acknowledged: list[str] = []
