@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from source_linkless.api import Context
 from source_linkless.bodies import Body
 from source_linkless.events import Delivered, Finished
 from source_linkless.outcomes import ERROR_CODES, LINK_STATUSES, REASONS, Outcome
 from source_linkless.running import Opening, Run
+
+Told = TypeVar("Told", Outcome, Context)
 
 MASK = b"****"
 _SHORTEST_IN_TEXT, _SHORTEST_IN_DOCUMENT = 4, 8
@@ -41,29 +44,31 @@ def _masked(body: Body, form: bytes, mask: bytes) -> Body:
 
 def finished(run: Run, opening: Opening, result: Outcome, waited: float) -> Finished:
     """Tell the end of a login without echoes; `waited` is in seconds."""
-    connection_id = _hidden(_secrets(run, opening), opening.connection_id)
-    context = without_echoes_in(run, opening, opening.context)
-    return Finished(opening.login, without_echoes(run, opening, result), connection_id, context, waited)
+    secrets = _secrets(run, opening)
+    connection_id = _hidden(secrets, opening.connection_id)
+    context = None if opening.context is None else _without(secrets, opening.context, _OF_CONTEXT)
+    return Finished(opening.login, _without(secrets, result, _OF_OUTCOME), connection_id, context, waited)
 
 
 def without_echoes(run: Run, opening: Opening, result: Outcome) -> Outcome:
     """Return an outcome whose word and identifiers repeat no secret; its advice is ours."""
-    secrets = _secrets(run, opening)
-    return replace(result, reason=_hidden(secrets, result.reason), detail=_hidden(secrets, result.detail) or "")
+    return _without(_secrets(run, opening), result, _OF_OUTCOME)
 
 
 def without_echoes_in(run: Run, opening: Opening, context: Context | None) -> Context | None:
     """Return the health of a connection whose texts repeat no secret."""
-    if context is None:
-        return None
-    secrets = _secrets(run, opening)
-    return replace(
-        context,
-        connection_id=_hidden(secrets, context.connection_id),
-        source_id=_hidden(secrets, context.source_id),
-        source_name=_hidden(secrets, context.source_name),
-        reason=_hidden(secrets, context.reason),
-    )
+    return None if context is None else _without(_secrets(run, opening), context, _OF_CONTEXT)
+
+
+_OF_OUTCOME = "reason", "detail"
+_OF_CONTEXT = "connection_id", "source_id", "source_name", "reason"
+
+
+def _without(secrets: list[str], told: Told, names: Iterable[str]) -> Told:
+    """Return what was told with the texts of these names hidden; itself, as good as always, if none has to be."""
+    texts = [(name, text) for name in names if (text := getattr(told, name))]
+    changed: dict[str, Any] = {name: hidden for name, text in texts if (hidden := _hidden(secrets, text)) != text}
+    return replace(told, **changed) if changed else told
 
 
 def _secrets(run: Run, opening: Opening) -> list[str]:
@@ -74,9 +79,10 @@ def _secrets(run: Run, opening: Opening) -> list[str]:
 
 
 def _hidden(secrets: list[str], text: str | None) -> str | None:
-    if not text or any(text in known for known in (ERROR_CODES, LINK_STATUSES, REASONS)):
+    found = [secret for secret in secrets if secret in text] if text else []
+    if not text or not found or any(text in known for known in (ERROR_CODES, LINK_STATUSES, REASONS)):
         return text
-    for secret in secrets:
+    for secret in found:
         text = text.replace(secret, MASK.decode())
     return text
 
@@ -95,5 +101,6 @@ def _typed(opening: Opening) -> Iterator[str]:
 
 def _in_json(secret: str) -> set[bytes]:
     """Return a text as a JSON document would write it."""
-    forms = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]}
+    escaped = json.dumps(secret)[1:-1]
+    forms = {escaped} if escaped == secret else {escaped, json.dumps(secret, ensure_ascii=False)[1:-1]}
     return {form.encode(errors="surrogatepass") for form in forms}

@@ -16,7 +16,6 @@ submission is written before the submission, and no run of ours submits a refuse
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from collections.abc import Callable
@@ -33,6 +32,7 @@ LIMIT_BYTES = 60_000
 """Secret stores commonly take 64 KiB for one value; beyond this size we warn."""
 _TOKEN_BYTES, _LINK_BYTES = 100, 300  # what a token adds to its entry, and what one more entry takes with its token
 _HOURS, _TIMES = 24, 2
+_DIGITS = 16
 
 
 class Step(Enum):
@@ -197,7 +197,7 @@ class Links:
 
     def _hash(self, *parts: object) -> str:
         message = json.dumps(parts).encode()
-        return hmac.new(self._salt.encode(), message, hashlib.sha256).hexdigest()[:16]
+        return hmac.digest(self._salt.encode(), message, "sha256").hex()[:_DIGITS]
 
 
 _ADVICE = "Restore it from the last configuration that worked, or empty it to link every login once more."
