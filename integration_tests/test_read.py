@@ -27,6 +27,7 @@ from linkless_simulator import Simulator
 from linkless_simulator.situations import EXTRACTING, READY
 from linkless_simulator.stages import Seconds, Stage
 from linkless_simulator.story import Story
+from source_linkless.events import FEW_LOGINS
 from source_linkless.streams import catalog_streams
 from unit_tests.worlds import ALL_STREAMS, Sync, World, catalog_of
 
@@ -197,7 +198,7 @@ def test_a_long_wait_keeps_the_heartbeat_and_few_log_lines(caplog: pytest.LogCap
 
 
 def test_a_fleet_that_waits_tells_counts_and_the_longest_waits_only(caplog: pytest.LogCaptureFixture) -> None:
-    """A hundred logins say no more than one line a minute before they end."""
+    """A hundred logins say no more than one line a minute, and how many ended how; each would be masked at a price."""
     world = World()
     tokens = [world.backend.link(f"late+{number}", by_the_clock(600)) for number in range(100)]
     entries = [{"key": f"n{number}", "access_token": token} for number, token in enumerate(tokens)]
@@ -205,11 +206,22 @@ def test_a_fleet_that_waits_tells_counts_and_the_longest_waits_only(caplog: pyte
     assert sync.error is None
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
     waiting = [line for line in lines if line.startswith("Logins: ")]
-    assert 9 <= len(waiting) <= 14
+    assert 9 <= len(waiting) <= 15
     assert all(line.count(" s") <= 4 for line in waiting)
-    others = [line for line in lines if line not in waiting]
-    assert len(others) <= 100
-    assert all(" ready after " in line for line in others)
+    assert waiting == lines
+    assert waiting[-1] == "Logins: 100 ready."
+
+
+@pytest.mark.parametrize(("logins", "told"), [(FEW_LOGINS, FEW_LOGINS), (FEW_LOGINS + 1, 0)])
+def test_each_of_a_few_logins_is_told_when_it_is_ready(
+    caplog: pytest.LogCaptureFixture, logins: int, told: int
+) -> None:
+    """Who watches a handful sees each of them end; of one more, the numbers at the end."""
+    world = World()
+    assert world.read(world.fleet([f"user_good+{number}" for number in range(logins)])).error is None
+    lines = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
+    assert sum(" ready after " in line for line in lines) == told
+    assert (f"Logins: {logins} ready." in lines) == (told == 0)
 
 
 def test_every_record_fits_the_schema_of_its_stream() -> None:

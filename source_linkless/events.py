@@ -9,6 +9,9 @@ from source_linkless.bodies import Body
 from source_linkless.config import Login
 from source_linkless.outcomes import Outcome
 
+FEW_LOGINS = 20
+"""Up to so many, each login has lines of its own in the log; of more, it tells numbers and what needs attention."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinksChanged:
@@ -63,7 +66,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A login has got a step further; told only of small runs, never once per look."""
+    """A login has got a step further; told only of few logins, never once per look."""
 
     waiting: Waiting
 

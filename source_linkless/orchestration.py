@@ -27,7 +27,7 @@ from source_linkless.api import Api
 from source_linkless.clock import Now, utc_now
 from source_linkless.config import Config, parse_config, secrets_in
 from source_linkless.errors import Problem
-from source_linkless.events import Event, LinksChanged, Moved, Progress, Waiting
+from source_linkless.events import FEW_LOGINS, Event, LinksChanged, Moved, Progress, Waiting
 from source_linkless.handover import Emit
 from source_linkless.linking import announce
 from source_linkless.links import Links
@@ -43,7 +43,7 @@ WRITE_SECONDS = 0.8
 PROGRESS_SECONDS = 60.0
 HEARTBEAT_EVERY = 5
 """Lines of progress per heartbeat: the platform may stop a sync that sends neither record nor state for long."""
-_FEW_LOGINS, _LOOK_SECONDS = 20, 1.0
+_LOOK_SECONDS = 1.0
 _SLOWEST = 3
 _POLLING_SHARE = 0.8  # of the rate: what is left answers the requests that let others go first
 
@@ -152,7 +152,7 @@ def _beside(openings: list[Opening], emit: Emit[Event]) -> list[Coroutine[Any, A
     minutes = itertools.count(1)
     seen: dict[str, str] = {}
     beside = [every(PROGRESS_SECONDS, lambda: emit(_progress(openings, next(minutes))))]
-    if len(openings) <= _FEW_LOGINS:
+    if len(openings) <= FEW_LOGINS:
         beside.append(every(_LOOK_SECONDS, lambda: _tell_steps(openings, seen, emit)))
     return beside
 

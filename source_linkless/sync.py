@@ -9,6 +9,7 @@ All messages leave from one thread, so a state never overtakes the records it co
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ from source_linkless.clock import Now, stamp_after
 from source_linkless.config import Config
 from source_linkless.documents import Document, UnreadableDocument, read_document
 from source_linkless.errors import invalid_configuration
-from source_linkless.events import Delivered, Event, Finished, LinksChanged, Moved, Progress
+from source_linkless.events import FEW_LOGINS, Delivered, Event, Finished, LinksChanged, Moved, Progress, Waiting
 from source_linkless.health import Delivery, bills_of, connection_row, delivery_of, is_worth_a_warning, judged
 from source_linkless.links import LIMIT_BYTES
 from source_linkless.outcomes import UNKNOWN, Outcome, outcome
@@ -48,7 +49,8 @@ from source_linkless.verdict import End, described, failure_of
 NO_CURSOR = {"__ab_no_cursor_state_message": True}
 """State of a stream in full refresh: nothing to go on from."""
 WARNINGS_SHOWN = 50
-"""Masking makes every log line costly when there are thousands of secrets."""
+"""Masking makes every log line costly when there are thousands of secrets: a line for each login would cost more than
+its document."""
 _LARGE = (
     "The property 'links', where the connector remembers its links, has grown to %.0f KB. Secret stores commonly take "
     "64 KB for one value: spread the logins over several sources, or links may be lost."
@@ -126,6 +128,7 @@ class SyncMessages:
         self._unreadable: dict[str, Outcome] = {}
         self._warnings, self._is_large = 0, False
         self._personal = personal_of(config)
+        self._are_few = len(config.logins) <= FEW_LOGINS
 
     def of(self, events: Iterable[Event]) -> Iterator[AirbyteMessage]:
         """Turn events into messages; raises the one error of a failed run after everything was sent."""
@@ -136,6 +139,8 @@ class SyncMessages:
             yield from self._messages(event)
         if (unsaid := self._warnings - WARNINGS_SHOWN) > 0:
             self._logger.warning("%d more logins need attention: see the stream connections.", unsaid)
+        if not self._are_few:
+            self._logger.info(_line_of(Counter(end.outcome.status.value for end in self._ends)))
         yield from (stream.state() for stream in self._streams)
         chosen = [stream.configured for stream in self._streams]
         failure = failure_of(self._ends, fail_on_holes=self._config.failed_connections == "fail", streams=chosen)
@@ -156,7 +161,7 @@ class SyncMessages:
             case Finished():
                 yield from self._finished(event)
             case Progress():
-                self._logger.info(_line_of(event))
+                self._logger.info(_line_of(event.counts, event.slowest))
                 yield from (stream.state() for stream in self._streams if stream.has_news or event.heartbeat)
             case Moved():
                 self._logger.info("%s", event.waiting)
@@ -214,17 +219,18 @@ class SyncMessages:
 
     def _tell(self, key: str, result: Outcome, waited: float) -> None:
         if not is_worth_a_warning(result):
-            self._logger.info("%s: ready after %.0f s", key, waited)
+            if self._are_few:
+                self._logger.info("%s: ready after %.0f s", key, waited)
             return
         self._warnings += 1
         if self._warnings <= WARNINGS_SHOWN:
             self._logger.warning("%s: %s", key, described(result))
 
 
-def _line_of(event: Progress) -> str:
-    counts = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in sorted(event.counts.items()))
-    slowest = ", ".join(f"{one.key} {one.word} {one.seconds:.0f} s" for one in event.slowest)
-    return f"Logins: {counts}." + (f" Longest waits: {slowest}." if slowest else "")
+def _line_of(counts: Mapping[str, int], slowest: Iterable[Waiting] = ()) -> str:
+    told = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in sorted(counts.items()))
+    waits = ", ".join(f"{one.key} {one.word} {one.seconds:.0f} s" for one in slowest)
+    return f"Logins: {told}." + (f" Longest waits: {waits}." if waits else "")
 
 
 def selected_streams(
