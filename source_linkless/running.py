@@ -46,7 +46,7 @@ class Opening:
     """The provider's latest word: what a wait is about, and the reason of a row that stays pending."""
     announced: bool = False
     """Written down as about to be submitted, and not submitted yet."""
-    tokens: list[str] = field(default_factory=list, repr=False)
+    tokens: tuple[str, ...] = field(default=(), repr=False)
     """Every token that this run was given for the login: none is said again."""
     sent: bool = False
     """Submitted in this run: never again in it."""
@@ -102,37 +102,41 @@ class Run:
 def learnt(run: Run, opening: Opening, token: str) -> str:
     """Keep a token out of everything that is said from the moment it is known; returns it."""
     run.mask(token)
-    opening.tokens.append(token)
+    opening.tokens += (token,)
     return token
 
 
-async def patiently(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]]) -> T:
+def patiently(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]]) -> Awaitable[T]:
     """Make a request that may be repeated: through every 429, and through a few failures of provider or network."""
-    failures = 0
-    while True:
-        try:
-            return await at_allowed_rate(run, opening, call)
-        except Problem as problem:
-            failures += 1
-            wait = run.retries.pause(failures, run.chance()) if problem.meaning.then is Then.RETRY else None
-            if wait is None:
-                raise
-            _note(opening, problem.word)
-            await pause(max(wait, problem.retry_after or 0.0))
+    return _repeated(run, opening, call, run.retries)
 
 
-async def at_allowed_rate(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]]) -> T:
+def at_allowed_rate(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]]) -> Awaitable[T]:
     """Make a request, and again after the pause the provider asks for whenever it answers 429."""
-    refusals = 0
+    return _repeated(run, opening, call, _NO_RETRIES)
+
+
+_NO_RETRIES = Retries(attempts=1)
+
+
+async def _repeated(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]], retries: Retries) -> T:
+    """Make a request until it is answered; one frame for both ways, as thousands stand here at once."""
+    refusals = failures = 0
     while True:
         try:
             return await call()
         except Problem as problem:
-            if problem.meaning.then is not Then.SLOW_DOWN:
+            if problem.meaning.then is Then.SLOW_DOWN:
+                refusals += 1
+                _note(opening, problem.word)
+                run.limit.slow_down(problem.retry_after or min(60.0, 2.0**refusals))
+                continue
+            refusals, failures = 0, failures + 1
+            wait = retries.pause(failures, run.chance()) if problem.meaning.then is Then.RETRY else None
+            if wait is None:
                 raise
-            refusals += 1
             _note(opening, problem.word)
-            run.limit.slow_down(problem.retry_after or min(60.0, 2.0**refusals))
+            await pause(max(wait, problem.retry_after or 0.0))
 
 
 def _note(opening: Opening | None, word: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from sys import intern
 from typing import Any
 
 import orjson
@@ -47,8 +48,11 @@ def _can_be_sent(text: str) -> bool:
 
 
 def word_in(value: Any) -> str | None:
-    """Return a word that we pass on, or None; a sentence, which could quote what was sent, is none."""
-    return value if isinstance(value, str) and _WORD.fullmatch(value) else None
+    """Return a word that we pass on, or None; a sentence, which could quote what was sent, is none.
+
+    The same word is the same object, however many thousand logins wait with it.
+    """
+    return intern(value) if isinstance(value, str) and _WORD.fullmatch(value) else None
 
 
 def objects_in(value: Any) -> list[dict[str, Any]]:

@@ -118,15 +118,16 @@ class Deadline:
     """One moment that ends every wait of a run, and that can be brought forward for all of them at once."""
 
     def __init__(self, seconds: float) -> None:
-        """End all waits `seconds` from now."""
+        """End all waits `seconds` from now: by one timer, as one for each of thousands would be megabytes."""
         self._when = time() + seconds
         self._waits: weakref.WeakSet[asyncio.Timeout] = weakref.WeakSet()
+        asyncio.get_running_loop().call_at(self._when, self.strike_now)
 
     def applied(self) -> asyncio.Timeout:
         """Raise TimeoutError in the block when the deadline comes, before the block if it has passed."""
         if self.is_over():
             raise TimeoutError
-        wait = asyncio.timeout_at(self._when)
+        wait = asyncio.timeout_at(None)
         self._waits.add(wait)
         return wait
 

@@ -244,6 +244,11 @@ def test_an_unknown_code_is_passed_on_with_the_ids_for_support() -> None:
     assert str(found) == "SOMETHING_NEW (/link/connection/status, HTTP 418, x-request-id r-1, cf-ray ray)"
 
 
+def test_the_same_word_is_the_same_object() -> None:
+    """Thousands of logins wait with one word of the provider, and keep it: once in memory."""
+    assert problem(answer(error("SOMETHING_NEW"), 418)).word is problem(answer(error("SOMETHING_NEW"), 418)).word
+
+
 def test_a_status_that_is_no_plain_word_is_not_passed_on() -> None:
     """A sentence could quote what was sent; it is waited on like any status that nobody knows."""
     assert Provider(answer({"status": f"Tried {SECRET}"})).ask(lambda api: api.link_status("l")) == "UNREADABLE_STATUS"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from source_linkless.waiting import Deadline, Pace, RateLimit, Retries, every, pause, time
 from unit_tests.fuzzing import examples
-from unit_tests.jumping_loop import in_jumping_time
+from unit_tests.jumping_loop import JumpingLoop, in_jumping_time
 
 A_LITTLE = 1e-6
 
@@ -264,6 +265,28 @@ def test_the_deadline_ends_every_wait_at_one_moment() -> None:
         return list(await asyncio.gather(begins(0), begins(59), met(deadline, pause(10))))
 
     assert in_jumping_time(main()) == ["struck at 60", "struck at 60", "done at 10"]
+
+
+def test_one_timer_ends_every_wait() -> None:
+    """What a waiting login takes is what ten thousand take: none has a timer of its own."""
+
+    class Loop(JumpingLoop):
+        timers = 0
+
+        def call_at(  # type: ignore[override] # typeshed ties the arguments to those of `callback`
+            self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        ) -> asyncio.TimerHandle:
+            self.timers += 1
+            return super().call_at(when, callback, *args, context=context)
+
+    async def main() -> int:
+        deadline = Deadline(60)
+        await asyncio.gather(*(met(deadline) for _ in range(100)))
+        return loop.timers
+
+    loop = Loop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        assert runner.run(main()) == 1
 
 
 def test_a_wait_that_begins_after_the_deadline_does_not_begin() -> None:
