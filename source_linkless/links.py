@@ -76,6 +76,7 @@ class Links:
         self._links: dict[str, Link] = known["connections"]
         self._asked_again: dict[str, Link] = {}
         self._configured = {login.key for login in config.logins}
+        self._marks: dict[str, tuple[Login, str, str]] = {}
 
     def step(self, login: Login) -> Step:
         """Tell how this login becomes a connection now."""
@@ -188,12 +189,21 @@ class Links:
         return [at for at, hours in ages if hours is None or hours < _HOURS]
 
     def _identity(self, login: Login) -> str:
-        who = login.access_token or (login.username or "").strip().lower() or sorted(login.fields or {})
-        return self._hash(self._config.environment, self._config.client_id, login.source_id, who)
+        return self._marks_of(login)[1]
 
     def _fingerprint(self, login: Login) -> str:
-        fields = sorted((login.fields or {}).items())
-        return self._hash(self._identity(login), login.password, fields, login.attempt)
+        return self._marks_of(login)[2]
+
+    def _marks_of(self, login: Login) -> tuple[Login, str, str]:
+        """Compute both once in a run, as every look at a link compares them; a corrected login is another one."""
+        marks = self._marks.get(login.key)
+        if marks is None or marks[0] is not login:
+            who = login.access_token or (login.username or "").strip().lower() or sorted(login.fields or {})
+            identity = self._hash(self._config.environment, self._config.client_id, login.source_id, who)
+            fields = sorted((login.fields or {}).items())
+            marks = login, identity, self._hash(identity, login.password, fields, login.attempt)
+            self._marks[login.key] = marks
+        return marks
 
     def _hash(self, *parts: object) -> str:
         message = json.dumps(parts).encode()

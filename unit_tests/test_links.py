@@ -513,3 +513,27 @@ def _one_run(runs: Runs, login: dict[str, Any], deed: str, sent: list[pendulum.D
     elif token and deed.startswith("refresh") and runs.ask("may_submit", login):
         sent.append(runs.now)
         runs.run("announce", *(["refuse: MfaCodeRequired"] if "refused" in deed else []), connection=login)
+
+
+class _Counted(dict[str, str]):
+    """Login fields that count how often they are read."""
+
+    reads = 0
+
+    def items(self) -> Any:
+        """Count, and return them."""
+        self.reads += 1
+        return super().items()
+
+
+def test_a_login_is_recognized_by_one_computation_in_a_run(runs: Runs) -> None:
+    """Every look at a link compares fingerprints; those of a corrected login are its own."""
+    links = runs.links(form(BY_FIELDS))
+    fields = _Counted(pin="1234")
+    login = Login("site", UTILITY, fields=fields)
+    links.announce(login)
+    links.remember(login, OURS)
+    assert [links.step(login) for _ in range(3)] == [Step.USE] * 3
+    assert fields.reads == 1
+    assert links.step(Login("site", UTILITY, fields={"pin": "9999"})) is Step.UPDATE
+    assert links.step(login) is Step.USE
