@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -198,3 +198,44 @@ def test_a_proxy_is_only_asked_for_a_tunnel() -> None:
     assert heard.startswith(b"CONNECT provider.invalid:443 HTTP/1.")
     assert b"x-deck" not in heard.lower()
     assert b"password" not in heard
+
+
+def test_through_the_tunnel_of_a_proxy_the_host_gets_everything_and_the_proxy_nothing(authority: Authority) -> None:
+    """One tunnel serves requests that share a connection; what the proxy wants for itself does not go further."""
+    carried: list[bytes] = []
+    with (
+        serving(Server(says(200)), authority.context()) as server,
+        socket.create_server(("127.0.0.1", 0)) as door,
+        environment(NO_PROXY="", no_proxy="", REQUESTS_CA_BUNDLE=str(authority.path)) as patch,
+    ):
+        patch.setenv("HTTPS_PROXY", f"http://somebody:of-the-proxy@127.0.0.1:{door.getsockname()[1]}")
+        proxy = threading.Thread(target=tunnel, args=(door, server.port, carried))
+        proxy.start()
+        answers = sent(f"https://127.0.0.1:{server.port}/api/v1", *[Request("/sustainability/get", PASSWORD)] * 2)
+        proxy.join()
+    assert [answer.body for answer in answers] == [b"{}"] * 2
+    assert [(seen.path, seen.body) for seen in server.seen] == [("/api/v1/sustainability/get", PASSWORD)] * 2
+    assert not any("proxy-authorization" in seen.headers for seen in server.seen)
+    assert b"Proxy-Authorization: Basic " in carried[0]
+    assert PASSWORD not in b"".join(carried)
+
+
+def tunnel(door: socket.socket, port: int, carried: list[bytes]) -> None:
+    """Be a proxy for one tunnel, and keep what it carries."""
+    here, _ = door.accept()
+    with here, socket.create_connection(("127.0.0.1", port)) as there:
+        carried.append(here.recv(1 << 16))
+        here.sendall(b"HTTP/1.1 200 go on\r\n\r\n")
+        back = threading.Thread(target=carry, args=(there, here, carried))
+        back.start()
+        carry(here, there, carried)
+        back.join()
+
+
+def carry(source: socket.socket, sink: socket.socket, carried: list[bytes]) -> None:
+    """Pass on what comes until nothing does."""
+    with suppress(OSError):  # one of the two has closed without a farewell
+        while piece := source.recv(1 << 16):
+            carried.append(piece)
+            sink.sendall(piece)
+        sink.shutdown(socket.SHUT_WR)
