@@ -56,7 +56,9 @@ def test_lines_say_what_the_cdk_would_print(story: str) -> None:
     blocks: list[bytes] = []
     standard, quick = small_world(), small_world()
     by_messages = standard.read(config(standard, story))
-    by_lines = quick.read(config(quick, story), output=Lines(blocks.append))
+    lines = Lines(blocks.append)
+    by_lines = quick.read(config(quick, story), output=lines)
+    lines.flush()  # as `launch` does at the end
     printed = [without_time(line) for line in as_the_cdk_prints(by_messages.messages)]
     assert [without_time(line) for line in lines_of(blocks)] == printed
     assert as_the_cdk_prints(by_lines.messages) == []
