@@ -12,7 +12,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 
 import orjson
 
@@ -116,16 +115,10 @@ def _statement(bill: Row, keys: Row, texts: Mapping[str, Texts]) -> Row:
 
 def _charges(bill: Row, keys: Row, texts: Texts) -> Iterator[Row]:
     currency = {"currency_code": bill["currency_code"]}
-    for charge, key in zip(bill["charges"], _line_keys(texts), strict=True):
+    told = read_charge_texts([charge["charge_name"] for charge in bill["charges"]])
+    for charge, key, said in zip(bill["charges"], _line_keys(texts), told, strict=True):
         dated = {"charge_key": key, "billing_date": bill["billing_date"]}
-        yield keys | dated | currency | charge | _read(charge["charge_name"])
-
-
-@lru_cache(8_192)
-def _read(text: str) -> Row:
-    (said,) = read_charge_texts([text])
-    found: Row = orjson.loads(b"{%b}" % said[1:])
-    return found
+        yield keys | dated | currency | charge | (orjson.loads(b"{%b}" % said[1:]) if said else {})
 
 
 def _payments(bill: Row, keys: Row, texts: Texts) -> Iterator[Row]:
