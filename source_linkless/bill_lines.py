@@ -35,7 +35,7 @@ class LineRows:
     """
 
     array: str
-    key_column: str
+    key_column: bytes
     columns: Columns
     of_bill: Callable[[Statement], Members]
     derived: Callable[[Lines], Iterable[Members]]
@@ -46,7 +46,7 @@ class LineRows:
         lines = content.lines.get(self.array)
         if lines is None or not lines.texts:
             return ()
-        head = b'%b%b,"%b":"' % (bill.keys, self.of_bill(bill), self.key_column.encode())
+        head = b'%b%b,"%b":"' % (bill.keys, self.of_bill(bill), self.key_column)
         between, rests = self._rests(lines, content.get("currency_code"))
         keys, more, number = line_keys(lines.texts), self.derived(lines), len(lines.texts)
         columns = zip(repeat(head, number), keys, repeat(between, number), rests, more, strict=True)
@@ -86,5 +86,5 @@ def _quantities(charges: Lines) -> Iterable[Members]:
     return read_charge_texts(names)
 
 
-CHARGES = LineRows("charges", "charge_key", columns.CHARGE, _billing_date, _quantities)
-PAYMENTS = LineRows("payments", "payment_key", columns.PAYMENT, lambda _: b"", _nothing)
+CHARGES = LineRows("charges", b"charge_key", columns.CHARGE, _billing_date, _quantities)
+PAYMENTS = LineRows("payments", b"payment_key", columns.PAYMENT, lambda _: b"", _nothing)

@@ -146,7 +146,13 @@ def _number(measure: Measure, text: str) -> Callable[[str], str]:
         return measure.json
     if (as_printed[1] or "").endswith("0"):  # 12.0 is 12
         return lambda text: measure.numeral(text).rstrip("0").rstrip(".")
-    return measure.numeral if measure.marks else itemgetter(slice(measure.start, measure.end))
+    place = slice(measure.start, measure.end)
+    match measure.marks:
+        case []:
+            return itemgetter(place)
+        case [(mark, instead)]:
+            return lambda text: text[place].replace(mark, instead)
+    return measure.numeral
 
 
 def _the_quantity(text: str, places: Sequence[Quantity]) -> Quantity | None:
