@@ -205,11 +205,10 @@ def test_a_fleet_that_waits_tells_counts_and_the_longest_waits_only(caplog: pyte
     sync = world.read(world.fleet(entries))
     assert sync.error is None
     lines = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
-    waiting = [line for line in lines if line.startswith("Logins: ")]
-    assert 9 <= len(waiting) <= 15
-    assert all(line.count(" s") <= 4 for line in waiting)
-    assert waiting == lines
-    assert waiting[-1] == "Logins: 100 ready."
+    *waiting, end = lines
+    assert 9 <= len(waiting) <= 14
+    assert all(line.startswith("Logins: ") and line.count(" s") <= 4 for line in waiting)
+    assert end == "Logins: 100 ready."
 
 
 @pytest.mark.parametrize(("logins", "told"), [(FEW_LOGINS, FEW_LOGINS), (FEW_LOGINS + 1, 0)])

@@ -54,7 +54,7 @@ def read_charge_texts(names: Sequence[Any]) -> Iterable[Members]:
     except TypeError:
         texts = [name if isinstance(name, str) else "" for name in names]
         joined = "\0".join(texts)
-    outlines = joined.encode("utf-8", "surrogatepass").translate(_ALIKE).split(b"\0")
+    outlines = _outline(joined).split(b"\0")
     if len(outlines) != len(texts) or (len(joined) > _LONGEST_TEXT and len(max(texts, key=len)) > _LONGEST_TEXT):
         return map(_read, texts)
     readers = zip(map(_reader_by_outline, outlines), texts, strict=True)
@@ -64,7 +64,11 @@ def read_charge_texts(names: Sequence[Any]) -> Iterable[Members]:
 def _read(text: str) -> Members:
     if len(text) > _LONGEST_TEXT:
         return b""
-    return _reader_by_outline(text.encode("utf-8", "surrogatepass").translate(_ALIKE))(text)
+    return _reader_by_outline(_outline(text))(text)
+
+
+def _outline(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass").translate(_ALIKE)
 
 
 @lru_cache(_REMEMBERED)

@@ -212,6 +212,7 @@ LONG = {
 def test_no_digit_is_lost_of_a_long_number(text: str, expected: ChargeText) -> None:
     """Whole numbers are exact as far as JSON goes; others, and those beyond, are rounded once; every one is written."""
     assert repr(read_charge_text(text)) == repr(expected)
+    assert orjson.loads(orjson.dumps(read_charge_text(text))) == expected
 
 
 def test_half_a_text_is_not_read() -> None:

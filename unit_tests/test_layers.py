@@ -38,6 +38,7 @@ ORDER = (
 
 OWNERS = {
     "requests": {"transport"},  # every call goes through one door, with its time-outs and its masking
+    "urllib3": {"bounds", "transport"},  # the same door, and the watch over it
     "msgspec": {"slices", "documented"},  # what is only cut, and what is decoded into types
     "pendulum": {"clock"},  # dates are read and written in one way
 }
