@@ -83,7 +83,9 @@ class _WatchedSocket(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         watch = WATCH.get()
-        self._sock.settimeout(watch.pause())
+        pause = watch.pause()
+        if pause != self._sock.gettimeout():  # as it seldom is: to set it is a call of the system
+            self._sock.settimeout(pause)
         number = self._bare.readinto(buffer)
         watch.arrived(number or 0)
         return number

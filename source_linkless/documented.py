@@ -27,7 +27,7 @@ from source_linkless.bill_content import LINE_ARRAYS, AnyBill, BillContent, Line
 from source_linkless.columns import Columns
 from source_linkless.content import Fields
 from source_linkless.rows import Members
-from source_linkless.slices import Integer, Number
+from source_linkless.slices import Integer, Number, Slice
 
 _TYPES: Mapping[columns.Reader, Any] = {
     columns.text: str,
@@ -100,7 +100,7 @@ class DocumentedBill:
         return _written(copy(self._bill), {name: lines.array() for name, lines in self.lines.items()})
 
 
-def bill_content(text: bytes) -> BillContent:
+def bill_content(text: bytes | Slice) -> BillContent:
     """Read the JSON text of one bill, an object.
 
     Raises:
@@ -110,7 +110,7 @@ def bill_content(text: bytes) -> BillContent:
     try:
         bill = _BILL.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return any_bill(text)
+        return any_bill(bytes(text))
     lines = {name: _lines(found) for name in LINE_ARRAYS if type(found := getattr(bill, name)) is list}
     _make_numbers_plain(bill, _AMOUNTS)
     written = _written(bill, {name: found.unordered() for name, found in lines.items()})

@@ -18,12 +18,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from source_linkless import columns
 from source_linkless.bodies import Body
 from source_linkless.content import Fields, merged_fields
 from source_linkless.personal import KEEP, Personal
-from source_linkless.slices import Cut, Slice, UnreadableError, cut, member
+from source_linkless.slices import Cut, Slice, UnreadableError, cut_twice, member
 from source_linkless.statements import (
     Statement,
     UnreadableDocument,
@@ -107,7 +108,7 @@ def read_document(body: Body, personal: Personal = KEEP) -> Document:
         UnreadableDocument: the body is no JSON, no object, or nested deeper than a record can be.
     """
     try:
-        document = _document(cut(body, "accounts"))
+        document = _document(cut_twice(body, "accounts", "statements"))
     except UnreadableError as error:
         raise UnreadableDocument(f"The document {error}.") from None
     return document if personal.is_kept else _protected(document, personal)
@@ -123,7 +124,7 @@ def _protected(document: Document, personal: Personal) -> Document:
     return replace(document, entries=entries, other_fields={}, warning=warning, personal=personal)
 
 
-def _document(envelope: Cut) -> Document:
+def _document(envelope: Cut[Cut[Slice]]) -> Document:
     values, other = columns.DOCUMENT.split({**envelope.fields, "username": None})
     unread = _unread(envelope, "accounts", other)
     if unread or (not envelope.items and _says_something(envelope, other)):
@@ -134,13 +135,13 @@ def _document(envelope: Cut) -> Document:
     return Document(values.get("source_name"), values.get("source_country"), entries, other, _warning(unread))
 
 
-def _says_something(envelope: Cut, other: Fields) -> bool:
+def _says_something(envelope: Cut[Any], other: Fields) -> bool:
     """Tell whether an envelope without accounts holds what only an account's row could show."""
     has_place = envelope.items is not None or "accounts" in envelope.fields
     return any(not has_place or isinstance(item, dict | list) for item in other.values())
 
 
-def _unread(owner: Cut, array: str, other: Fields) -> list[str]:
+def _unread(owner: Cut[Any], array: str, other: Fields) -> list[str]:
     """Name the fields that hold, in a way we do not know, what the array of objects should."""
     if owner.items is None and owner.fields.get(array) is None:
         return sorted(field for field, item in other.items() if item and isinstance(item, list))
@@ -157,15 +158,15 @@ def _warning(unread: Sequence[str]) -> str | None:
     return f"the document has {older} ({listed}): only the stream sustainability can show it"
 
 
-def _by_number(items: Iterable[Slice]) -> Mapping[str, Sequence[Entry]]:
+def _by_number(items: Iterable[Cut[Slice]]) -> Mapping[str, Sequence[Entry]]:
     entries = defaultdict(list)
     for item in items:
-        for number, entry in _entries(cut(item, "statements")):
+        for number, entry in _entries(item):
             entries[number].append(entry)
     return entries
 
 
-def _entries(sent: Cut) -> Iterator[tuple[str, Entry]]:
+def _entries(sent: Cut[Slice]) -> Iterator[tuple[str, Entry]]:
     """Put an item under its number: its own, else `account_id`, else the number or numbers on its statements."""
     values, other = columns.ACCOUNT.split(sent.fields)
     unread = [f"accounts[].{name}" for name in _unread(sent, "statements", other)]

@@ -3,6 +3,7 @@
     {"account_number": "1", "site": …, "statements": [{…}, {…}]}
      └── fields, decoded ───────────┘                └─┴─ items: slices of the same bytes
 
+Each pass over a text counts when that is large: what is of the usual shape is cut in one, anything else in several.
 A slice keeps no object tree alive, and of a body that is mapped from a file not even its bytes.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 import orjson
@@ -27,9 +28,15 @@ Number = Integer | Annotated[float, msgspec.Meta(gt=-WHOLE_BELOW, lt=WHOLE_BELOW
 
 _OBJECT, _ARRAY = b"{["
 """The first byte of each."""
-_FLAT = msgspec.json.Decoder(dict[str, str | Number | bool | list[Slice] | None])
+_Flat = dict[str, str | Number | bool | list[Slice] | None]
+"""An object whose fields hold no objects, and its arrays as slices."""
+_FLAT = msgspec.json.Decoder(_Flat)
+_FLAT_TWICE = msgspec.json.Decoder(dict[str, str | Number | bool | list[_Flat] | None])
 _MEMBERS = msgspec.json.Decoder(dict[str, Slice])
 _ITEMS = msgspec.json.Decoder(list[Slice])
+
+Item = TypeVar("Item")
+_OTHER_SHAPE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class UnreadableError(ValueError):
@@ -37,7 +44,7 @@ class UnreadableError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Generic[Item]):
     """An object out of which the objects of one array were cut, not decoded: `items` (None when there is no array).
 
     `fields` is all the rest, decoded, with plain numbers, nulls included. Items of the array that are no objects are
@@ -45,16 +52,33 @@ class Cut:
     """
 
     fields: dict[str, Any] = field(repr=False)
-    items: Sequence[Slice] | None = field(repr=False)
+    items: Sequence[Item] | None = field(repr=False)
 
 
-def cut(text: Body | Slice, array: str) -> Cut:
+def cut(text: Body | Slice, array: str) -> Cut[Slice]:
     """Cut the objects of the array that is called `array` out of an object.
 
     Raises:
         UnreadableError: the text is no JSON, no object, or nested deeper than a record can be.
     """
-    fields = _flat(text, array) or _nested(text, array)
+    return _divided(_flat(text, array) or _nested(text, array), array)
+
+
+def cut_twice(text: Body, outer: str, inner: str) -> Cut[Cut[Slice]]:
+    """Cut the objects of the array `outer` out of an object, and out of each of these the objects of its array `inner`.
+
+    Raises:
+        UnreadableError: the text is no JSON, no object, or nested deeper than a record can be.
+    """
+    fields = _flat_twice(text, outer)
+    if outer not in fields:
+        whole = cut(text, outer)
+        return Cut(whole.fields, None if whole.items is None else [cut(item, inner) for item in whole.items])
+    items = [_divided(_decoded_arrays(item, inner), inner) for item in fields.pop(outer)]
+    return Cut(_divided(fields, outer).fields, items)
+
+
+def _divided(fields: dict[str, Any], array: str) -> Cut[Slice]:
     pieces = fields.pop(array) if isinstance(fields.get(array), list) else None
     objects = None if pieces is None else [piece for piece in pieces if memoryview(piece)[0] == _OBJECT]
     if pieces and len(objects or ()) < len(pieces):
@@ -65,13 +89,26 @@ def cut(text: Body | Slice, array: str) -> Cut:
 
 
 def _flat(text: Body | Slice, array: str) -> dict[str, Any]:
-    """Decode an object whose fields hold no objects, and its arrays as slices, in one pass; nothing of another one."""
+    """Decode a flat object in one pass; nothing of another one."""
     try:
-        fields = _FLAT.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decoded_arrays(_FLAT.decode(text), array)
+    except _OTHER_SHAPE:
         return {}
+
+
+def _flat_twice(text: Body, array: str) -> dict[str, Any]:
+    """Decode an object that is flat but for its array of flat objects, in one pass; nothing of another one."""
+    try:
+        fields: dict[str, Any] = _FLAT_TWICE.decode(text)
+    except _OTHER_SHAPE:
+        return {}
+    arrays = [name for name, value in fields.items() if type(value) is list]
+    return fields if arrays == [array] else {}
+
+
+def _decoded_arrays(fields: dict[str, Any], but: str) -> dict[str, Any]:
     for name, value in fields.items():
-        if type(value) is list and name != array:
+        if type(value) is list and name != but:
             fields[name] = [_decoded(piece) for piece in value]
     return fields
 

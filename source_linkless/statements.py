@@ -110,7 +110,7 @@ def _content_of(piece: Slice, personal: Personal) -> BillContent:
 
 def _bill_content(piece: Slice) -> BillContent:
     try:
-        return bill_content(bytes(piece))
+        return bill_content(piece)
     except TooDeepError:
         problem = "nested too deeply"
     except orjson.JSONDecodeError:

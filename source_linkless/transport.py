@@ -49,6 +49,7 @@ from source_linkless.bounds import DOCUMENT, LARGEST_ERROR, ORDINARY, WATCH, Bou
 from source_linkless.config import Config
 from source_linkless.errors import invalid_configuration
 from source_linkless.handover import DaemonThreads
+from source_linkless.sending import in_one_piece
 
 IO_THREADS = 16
 """Requests that may be under way at once: at least the usual latency in seconds times the rate limit."""
@@ -219,6 +220,7 @@ class _Way:
             pool: Any = self._adapter.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
             self._adapter.cert_verify(pool, self._url, verify, cert)
             pool.ConnectionCls = watched(pool.ConnectionCls)
+            pool.ConnectionCls = in_one_piece(pool.ConnectionCls)
             self._pool = pool
         return self._pool
 

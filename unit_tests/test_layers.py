@@ -21,7 +21,7 @@ ORDER = (
     # the configuration, and what is remembered in it
     *("fields", "fleet", "logins", "masking", "config", "links"),
     # the provider: one call, one login, all logins
-    *("bodies", "bounds", "transport", "small_answers", "api"),
+    *("bodies", "bounds", "sending", "transport", "small_answers", "api"),
     *("events", "asking", "running", "echoes", "submitting", "answering", "linking", "refreshing"),
     *("opening", "orchestration", "checking"),
     # from a document to records
@@ -38,7 +38,7 @@ ORDER = (
 
 OWNERS = {
     "requests": {"transport"},  # every call goes through one door, with its time-outs and its masking
-    "urllib3": {"bounds", "transport"},  # the same door, and the watch over it
+    "urllib3": {"bounds", "sending", "transport"},  # the same door, the watch over it, and what passes it
     "msgspec": {"slices", "documented"},  # what is only cut, and what is decoded into types
     "pendulum": {"clock"},  # dates are read and written in one way
 }
