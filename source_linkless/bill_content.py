@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Protocol
 
 import orjson
 
 from source_linkless import columns
-from source_linkless.content import Fields, TooDeepError, canonical, make_numbers_plain, within_record
+from source_linkless.content import Fields, TooDeepError, canonical, make_numbers_plain, sha256_of, within_record
 from source_linkless.rows import Members, known, members, with_other
 
 LINE_ARRAYS = ("charges", "payments", "corrections")
@@ -119,7 +118,7 @@ def any_bill(text: bytes) -> AnyBill:
         lines = {name: lines_of(items) for name, items in arrays.items()}
         make_numbers_plain(fields)
         unordered = {name: orjson.Fragment(found.unordered()) for name, found in lines.items()}
-        return AnyBill(fields, lines, sha256(within_record({**fields, **unordered})).hexdigest())
+        return AnyBill(fields, lines, sha256_of(within_record({**fields, **unordered})))
     except (orjson.JSONEncodeError, RecursionError):
         raise TooDeepError from None
 

@@ -21,13 +21,13 @@ of them is set aside, and every account is new.
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from source_linkless.content import blake2b_of
 from source_linkless.documents import Account, Document
 from source_linkless.errors import invalid_state
 from source_linkless.rows import Members, Rows, members
@@ -194,7 +194,7 @@ class StreamChanges:
         if not fingerprints:
             return ""
         content = orjson.dumps([self._stream.version, *fingerprints])
-        return base64.urlsafe_b64encode(hashlib.blake2b(content, digest_size=15).digest()).decode()
+        return base64.urlsafe_b64encode(blake2b_of(content, 15)).decode()
 
 
 def _written(known: _Known) -> dict[str, Any]:

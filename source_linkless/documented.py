@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import date
-from hashlib import sha256
 from typing import Annotated, Any
 
 import msgspec
@@ -25,7 +24,7 @@ from msgspec.structs import astuple
 from source_linkless import columns
 from source_linkless.bill_content import LINE_ARRAYS, AnyBill, BillContent, Lines, any_bill, lines_of
 from source_linkless.columns import Columns
-from source_linkless.content import Fields
+from source_linkless.content import Fields, sha256_of
 from source_linkless.rows import Members
 from source_linkless.slices import Integer, Number, Slice
 
@@ -116,7 +115,7 @@ def bill_content(text: bytes | Slice) -> BillContent:
     written = _written(bill, {name: found.unordered() for name, found in lines.items()})
     for name in lines:
         setattr(bill, name, UNSET)
-    return DocumentedBill(bill, lines, sha256(written).hexdigest())
+    return DocumentedBill(bill, lines, sha256_of(written))
 
 
 def _written(bill: Any, arrays: Mapping[str, bytes]) -> bytes:
