@@ -105,8 +105,8 @@ class AnyBill:
         return orjson.dumps({**self.fields, **{name: orjson.Fragment(one.array()) for name, one in self.lines.items()}})
 
 
-def any_bill(text: bytes) -> AnyBill:
-    """Read the JSON text of one bill, an object.
+def any_bill(text: bytes, read: Mapping[str, Lines]) -> AnyBill:
+    """Read the JSON text of one bill, an object; the lines of some of its arrays may have been read.
 
     Raises:
         orjson.JSONDecodeError: the text is no JSON that could be read.
@@ -115,7 +115,7 @@ def any_bill(text: bytes) -> AnyBill:
     fields: dict[str, Any] = orjson.loads(text)
     arrays = {name: fields.pop(name) for name in LINE_ARRAYS if isinstance(fields.get(name), list)}
     try:
-        lines = {name: lines_of(items) for name, items in arrays.items()}
+        lines = {name: read.get(name) or lines_of(items) for name, items in arrays.items()}
         make_numbers_plain(fields)
         unordered = {name: orjson.Fragment(found.unordered()) for name, found in lines.items()}
         return AnyBill(fields, lines, sha256_of(within_record({**fields, **unordered})))

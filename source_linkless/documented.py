@@ -2,6 +2,7 @@
 
     JSON text ─┬► each field documented, each value of its type ─► DocumentedBill ─┬► says the same
                └► anything else ──────────────────────────────────► AnyBill ───────┘
+                  but its arrays of documented lines still into types
 
 Lines are most of what a sync sends. A typed object is decoded and written in half the time of a dict, and that it was
 decoded says that it may be copied into rows as it is. The texts are those that the other way makes, hence the same
@@ -11,6 +12,7 @@ keys and hashes; what msgspec and orjson might write differently, numbers that n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import date
@@ -37,10 +39,13 @@ _TYPES: Mapping[columns.Reader, Any] = {
 """The values that each kind of column takes as they are."""
 
 
-def _struct(name: str, types: Mapping[str, Any], missing: Any = UNSET) -> Any:
-    """Describe objects with these fields and no others, written in the order of a canonical text, none as `missing`."""
+def _struct(name: str, types: Mapping[str, Any], missing: Any = UNSET, *, is_all: bool = True) -> Any:
+    """Describe objects with these fields, written in the order of a canonical text, none as `missing`.
+
+    Unless `is_all`, they may have other fields, which are passed over.
+    """
     fields = [(field, types[field] | UnsetType, missing) for field in sorted(types)]
-    return msgspec.defstruct(name, fields, forbid_unknown_fields=True, omit_defaults=True, gc=False)
+    return msgspec.defstruct(name, fields, forbid_unknown_fields=is_all, omit_defaults=True, gc=False)
 
 
 def _line(name: str, kind: Columns) -> Any:
@@ -59,6 +64,9 @@ _AMOUNTS = [name for name, reader in columns.STATEMENT.readers.items() if reader
 _BILL = msgspec.json.Decoder(_struct("Bill", _FIELDS))
 _ROW = _struct("Row", _FIELDS, missing=None)
 """The same fields, of which those without a value are not written."""
+_ARRAYS_OF = msgspec.json.Decoder(_struct("Arrays", dict.fromkeys(LINE_ARRAYS, Raw), Raw(b"null"), is_all=False))
+_LINES_OF = {name: msgspec.json.Decoder(_ARRAYS[name]) for name in LINE_ARRAYS}
+_ODD = (msgspec.DecodeError, UnicodeDecodeError)
 _NO_LINES = Lines(())
 _encode = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
@@ -108,14 +116,27 @@ def bill_content(text: bytes | Slice) -> BillContent:
     """
     try:
         bill = _BILL.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return any_bill(bytes(text))
+    except _ODD:
+        return any_bill(bytes(text), _documented_arrays(text))
     lines = {name: _lines(found) for name in LINE_ARRAYS if type(found := getattr(bill, name)) is list}
     _make_numbers_plain(bill, _AMOUNTS)
     written = _written(bill, {name: found.unordered() for name, found in lines.items()})
     for name in lines:
         setattr(bill, name, UNSET)
     return DocumentedBill(bill, lines, sha256_of(written))
+
+
+def _documented_arrays(text: bytes | Slice) -> Mapping[str, Lines]:
+    """Return the lines of each array that holds documented ones alone, of a bill that is odd elsewhere."""
+    try:
+        arrays = _ARRAYS_OF.decode(text)
+    except _ODD:
+        return {}
+    found = {}
+    for name, decoder in _LINES_OF.items():
+        with suppress(*_ODD):
+            found[name] = _lines(decoder.decode(getattr(arrays, name)))
+    return found
 
 
 def _written(bill: Any, arrays: Mapping[str, bytes]) -> bytes:

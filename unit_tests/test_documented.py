@@ -1,4 +1,4 @@
-"""What a bill says is read in one of two ways; nobody can tell which it was."""
+"""What a bill says, and what its lines say, is read in one of two ways; nobody can tell which it was."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_linkless.bill_content import BillContent
+from source_linkless.bill_content import AnyBill, BillContent, any_bill
 from source_linkless.content import WHOLE_BELOW, canonical, make_numbers_plain
 from source_linkless.documented import DocumentedBill, bill_content
 from unit_tests.fuzzing import examples
@@ -78,8 +78,8 @@ def read(bill: dict[str, Any]) -> BillContent:
 
 
 def read_otherwise(bill: dict[str, Any]) -> BillContent:
-    """Read a bill in the other way: it holds an object that nobody documented."""
-    return read({**bill, "nobody knows": {}})
+    """Read a bill, and its lines, in the other way; it holds an object that nobody documented."""
+    return any_bill(orjson.dumps({**bill, "nobody knows": {}}), {})
 
 
 def row(bill: BillContent) -> dict[str, Any]:
@@ -108,6 +108,19 @@ def test_both_ways_say_the_same(bill: dict[str, Any]) -> None:
         assert [*lines.texts] == [*found.texts]
         assert ([*lines.odd], lines.objects()) == ([*found.odd], found.objects())
         assert lines.unordered() == found.unordered()
+
+
+@examples(500)
+@given(_bills)
+def test_documented_lines_of_any_bill_say_the_same(bill: dict[str, Any]) -> None:
+    """What is undocumented about a bill, or about some of its lines, makes no difference to the rest of it."""
+    one, other = read({**bill, "nobody knows": {}}), read_otherwise(bill)
+    assert isinstance(one, AnyBill)
+    assert one.lines.keys() == other.lines.keys()
+    for name, lines in one.lines.items():
+        assert ([*lines.texts], lines.array()) == ([*other.lines[name].texts], other.lines[name].array())
+    assert (one.fields, row(one), one.content_hash) == (other.fields, row(other), other.content_hash)
+    assert orjson.loads(one.text()) == orjson.loads(other.text())
 
 
 @examples(500)
@@ -159,6 +172,24 @@ def test_a_documented_bill_is_read_into_types(name: str) -> None:
 def test_what_is_not_documented_is_read_otherwise(odd: dict[str, Any]) -> None:
     """A type that cannot hold it must not bend it."""
     assert not isinstance(read({**BILL, **odd}), DocumentedBill)
+
+
+@pytest.mark.parametrize(
+    ("odd", "typed"),
+    [
+        ({"meter": "M-1"}, {"charges", "payments"}),
+        ({"billing_date": "yesterday"}, {"charges", "payments"}),
+        ({"corrections": [{"amount": 1}]}, {"charges", "payments"}),
+        ({"payments": [{"date": "yesterday"}]}, {"charges"}),
+        ({"charges": None, "meter": "M-1"}, {"payments"}),
+        ({"charges": "none"}, {"payments"}),
+    ],
+)
+def test_documented_lines_of_any_bill_are_read_into_types(odd: dict[str, Any], typed: set[str]) -> None:
+    """A field that comes new from the provider must not make a sync twice as slow."""
+    found = read({**BILL, **odd})
+    assert isinstance(found, AnyBill)
+    assert {name for name, lines in found.lines.items() if lines.documented} == typed
 
 
 @examples(1_000)
