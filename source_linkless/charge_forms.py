@@ -131,11 +131,7 @@ class Measure:
 
     def json(self, text: str) -> str:
         """Return the number that stands there as JSON: a whole one exactly, without fraction; others rounded once."""
-        numeral = self.numeral(text)
-        if len(numeral) > _SHORT:
-            return _long(numeral)
-        value = float(numeral)
-        return str(int(value)) if value.is_integer() else repr(value)
+        return _json(self.numeral(text))
 
     def said(self, text: str) -> tuple[Decimal, str]:
         """Return what makes two measures the same one, said twice."""
@@ -146,6 +142,14 @@ class Measure:
         if base_of(unit) != base_of(self.unit):
             return None
         return replace(self, unit=unit, shift=self.shift + _UNITS[unit][2] - _UNITS[self.unit][2])
+
+
+@lru_cache(1_024)  # prices in cents come again and again
+def _json(numeral: str) -> str:
+    if len(numeral) > _SHORT:
+        return _long(numeral)
+    value = float(numeral)
+    return str(int(value)) if value.is_integer() else repr(value)
 
 
 def _long(numeral: str) -> str:

@@ -86,6 +86,6 @@ def is_later(text: object, than: object) -> bool:
     return moment is not None and other is not None and moment > other
 
 
-def days_between(earlier: str, later: str) -> int:
-    """Return the days from one ISO date to another: calendar days as printed on bills, without a zone."""
-    return (date.fromisoformat(later) - date.fromisoformat(earlier)).days
+def day_number(written: str) -> int:
+    """Return the number of a calendar day, given as an ISO date: the difference of two is the days between them."""
+    return date.fromisoformat(written).toordinal()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
-from source_linkless.clock import days_between
+from source_linkless.clock import day_number
 from source_linkless.documents import Account, Document
 from source_linkless.errors import Actor, Status
 from source_linkless.events import Finished
@@ -73,8 +73,9 @@ def _is_late(dates: Sequence[str | None], today: str) -> bool:
     known = sorted({date for date in dates if date is not None})
     if len(known) < _FEWEST_BILLS:
         return False
-    usual = median(days_between(earlier, later) for earlier, later in pairwise(known))
-    return days_between(known[-1], today) > _LATE * usual
+    days = [*map(day_number, known)]
+    usual = median(later - earlier for earlier, later in pairwise(days))
+    return day_number(today) - days[-1] > _LATE * usual
 
 
 def judged(finished: Finished, delivery: Delivery | None) -> Outcome:
