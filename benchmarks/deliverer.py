@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from benchmarks.documents import Huge
 
 PRODUCT = "/sustainability/get"
+Documents = Sequence[bytes | Huge]
 _TOKEN = "access-sandbox-"  # noqa: S105 - opens nothing
 _CONTEXT = {
     "connection_id": "00000000-0000-4000-8000-000000000001",
@@ -28,21 +29,21 @@ _CONTEXT = {
 }
 
 
-def token(number: int) -> str:
-    """Return the access token of a connection by the number of its document."""
-    return f"{_TOKEN}{number}"
+def token(number: int, odd: str = "") -> str:
+    """Return the access token of a connection by the number of its document, and what is odd about that."""
+    return f"{_TOKEN}{number}-{odd}"
 
 
 class Deliverer(ThreadingHTTPServer):
-    """Answers the document number n modulo their count to the token number n."""
+    """Answers the document number n modulo their count to the token number n; for odd ones it has documents apart."""
 
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, documents: Sequence[bytes | Huge]) -> None:
+    def __init__(self, documents: Documents, odd: Mapping[str, Documents]) -> None:
         """Listen at a free port of this machine."""
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.documents = documents
+        self.documents, self._odd = documents, odd
         self.before_first: Callable[[], object] | None = None
         """Called once, before the first document is answered."""
         self._lock = threading.Lock()
@@ -58,7 +59,9 @@ class Deliverer(ThreadingHTTPServer):
             call, self.before_first = self.before_first, None
             if call is not None:
                 call()
-        return self.documents[int(access_token.removeprefix(_TOKEN)) % len(self.documents)]
+        number, _, odd = access_token.removeprefix(_TOKEN).partition("-")
+        documents = self._odd[odd] if odd else self.documents
+        return documents[int(number) % len(documents)]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -98,9 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def deliverer(documents: Sequence[bytes | Huge]) -> Iterator[Deliverer]:
+def deliverer(documents: Documents, odd: Mapping[str, Documents] | None = None) -> Iterator[Deliverer]:
     """Answer in a thread of this process while the block runs."""
-    with Deliverer(documents) as server:
+    with Deliverer(documents, odd or {}) as server:
         thread = threading.Thread(target=server.serve_forever, name="deliverer", daemon=True)
         thread.start()
         try:

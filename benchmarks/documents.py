@@ -1,7 +1,7 @@
 """Made-up documents in the documented shape (contract/openapi.yaml), the same bytes for the same number.
 
-Every field of a bill that the provider documents, and no other. Of sixteen charges six print quantity and price in
-their text, as on the bills of the simulator; some amounts are whole, written as 40.0.
+Every field of a bill that the provider documents, and no other unless it is asked for. Of sixteen charges six print
+quantity and price in their text, as on the bills of the simulator; some amounts are whole, written as 40.0.
 """
 
 from __future__ import annotations
@@ -52,10 +52,18 @@ class Size:
         return self.accounts * (1 + self.statements * (1 + self.charges + self.payments))
 
 
-def body(number: int, size: Size) -> bytes:
-    """Return the document of one connection as the provider would send it."""
+BILLS, CHARGES = "bills", "charges"
+"""What of a document may have a field that nobody documented, each of them."""
+
+
+def body(number: int, size: Size, odd: str = "") -> bytes:
+    """Return the document of one connection as the provider would send it; `odd` are its BILLS, its CHARGES or none."""
     chance = random.Random(number)
-    return orjson.dumps(_envelope(number, [_account(chance, size) for _ in range(size.accounts)]))
+    accounts = [_account(chance, size) for _ in range(size.accounts)]
+    for bill in (bill for account in accounts for bill in account["statements"]):
+        for thing in {"": [], BILLS: [bill], CHARGES: bill["charges"]}[odd]:
+            thing["utility_type"] = "electricity"
+    return orjson.dumps(_envelope(number, accounts))
 
 
 def _envelope(number: int, accounts: list[dict[str, Any]]) -> dict[str, Any]:

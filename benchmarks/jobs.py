@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.connector import MAIN, STREAMS, catalog, last_states
 from benchmarks.deliverer import token
+from benchmarks.documents import BILLS, CHARGES
 from benchmarks.peers import rows
 
 ROOT = Path(__file__).parent.parent
@@ -39,6 +40,8 @@ class Job:
     """What it reads."""
     kind: str = rows.PLAIN
     """The kind of its rows."""
+    odd: str = ""
+    """What is odd about the documents that it reads."""
 
     @property
     def writes_files(self) -> bool:
@@ -62,6 +65,16 @@ ALL_STREAMS = replace(
     OURS, name="ours, six streams", differs="more: sustainability and connections", streams=tuple(STREAMS)
 )
 ONE_STREAM = replace(OURS, name="ours, statements only", differs="less: one stream of four", streams=("statements",))
+ODD_BILLS = replace(
+    OURS, name="ours, odd bills", differs="a field more in each bill", odd=BILLS, lacks=frozenset({"content_hash"})
+)
+ODD_CHARGES = replace(
+    OURS,
+    name="ours, odd charges",
+    differs="a field more in each charge",
+    odd=CHARGES,
+    lacks=frozenset({"content_hash", "charge_key"}),
+)
 UNCHANGED = replace(
     OURS, name="ours again", command=(*OURS.command, "--state", "{state}"), differs="a second sync: no row is sent"
 )
@@ -106,7 +119,7 @@ SAME_ROWS: Mapping[Job, Job] = {
 JOBS: Mapping[str, Job] = {
     job.name: job
     for job in (
-        *(FLOOR, SAME, OURS, ALL_STREAMS, ONE_STREAM, UNCHANGED),
+        *(FLOOR, SAME, OURS, ALL_STREAMS, ONE_STREAM, ODD_BILLS, ODD_CHARGES, UNCHANGED),
         *(job for peer_and_twin in SAME_ROWS.items() for job in peer_and_twin),
     )
 }
@@ -162,14 +175,14 @@ class Workshop:
 
     def _config(self, job: Job, connections: int) -> dict[str, object]:
         if _is_ours(job):
-            return ours_config(self._url, connections)
+            return ours_config(self._url, connections, job.odd)
         tokens = [token(number) for number in range(connections)]
         return {"url": self._url, "connections": tokens, "rows": job.kind}
 
 
-def ours_config(url: str, connections: int) -> dict[str, object]:
-    """Configure our connector with so many connections that are linked already."""
-    entries = [{"key": f"login-{number}", "access_token": token(number)} for number in range(connections)]
+def ours_config(url: str, connections: int, odd: str = "") -> dict[str, object]:
+    """Configure our connector with so many connections that are linked already, all `odd` in one way or in none."""
+    entries = [{"key": f"login-{number}", "access_token": token(number, odd)} for number in range(connections)]
     return {
         "environment": "sandbox",
         "client_id": "benchmark-client",

@@ -44,7 +44,7 @@ LEAST_CPU = {CLASSIC: 7.0, MANIFEST: 50.0, SINGER: 10.0, DLT: 4.0}
 """How many times as much as ours the peers need for a record, whichever rows they make."""
 DECIDING = frozenset({SAME, MANIFEST, *SAME_ROWS.values()} - {SAME_ROWS[MANIFEST]})
 """Beside whom a limit decides: those that do the same work, and low-code as it is meant. Beside others it is shown."""
-_ROUNDS = 5
+_ROUNDS = 9
 _FEW, _MANY = 1, 3
 """Connections of the two runs whose instructions are compared."""
 _COUNTED_SHORT = (FLOOR, SAME, OURS)
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if missing := [job.name for job in jobs if not Path(job.command[0]).exists()]:
         sys.exit(f"No environment for {', '.join(missing)}: scripts/bench makes them.")
     counted = [job for job in jobs if job in (_COUNTED_SHORT if asked.short else _COUNTED)]
-    with tempfile.TemporaryDirectory() as folder, deliverer(_documents(jobs)) as provider:
+    with tempfile.TemporaryDirectory() as folder, deliverer(*_documents(jobs)) as provider:
         bench = Bench(provider, Path(folder))
         bench.prepare(jobs)
         cpu = bench.cpu(jobs, 1 if asked.short else _ROUNDS) if asked.measure != "instructions" else {}
@@ -77,8 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if holds else 1
 
 
-def _documents(jobs: Sequence[Job]) -> list[bytes]:
-    return [body(number, SIZE) for number in range(max(job.many for job in jobs))]
+def _documents(jobs: Sequence[Job]) -> tuple[list[bytes], dict[str, list[bytes]]]:
+    """Return the documents as documented, and by what is odd about them the others that are read."""
+    numbers = range(max(job.many for job in jobs))
+    odd = {job.odd for job in jobs if job.odd}
+    return [body(number, SIZE) for number in numbers], {one: [body(n, SIZE, one) for n in numbers] for one in odd}
 
 
 class Bench:

@@ -12,7 +12,7 @@ import yaml
 
 from benchmarks.agreement import difference
 from benchmarks.deliverer import PRODUCT, deliverer, token
-from benchmarks.documents import Huge, Size, body
+from benchmarks.documents import BILLS, CHARGES, Huge, Size, body
 from benchmarks.figures import Limit, judge, ratio
 from benchmarks.jobs import CLASSIC, MANIFEST, OURS, SAME_ROWS, Job
 from benchmarks.peers.rows import PLAIN, SAME, STREAMS, Row, Rows, rows_of_kind
@@ -54,6 +54,16 @@ def test_the_documents_have_the_documented_fields_and_no_other() -> None:
     assert {name: set(value) for name, value in found.items()} == {
         name: set(SCHEMAS[name]["properties"]) for name in found
     }
+
+
+@pytest.mark.parametrize("odd", [BILLS, CHARGES])
+def test_of_an_odd_document_one_field_is_not_documented(odd: str) -> None:
+    """Each bill, or each charge, has it; without it the document is the ordinary one."""
+    document, found = orjson.loads(body(1, SMALL, odd)), []
+    for bill in (bill for account in document["accounts"] for bill in account["statements"]):
+        found += [thing.pop("utility_type", None) for thing in (bill, *bill["charges"])]
+    assert orjson.dumps(document) == body(1, SMALL)
+    assert found.count("electricity") == SMALL.accounts * SMALL.statements * (1 if odd == BILLS else SMALL.charges)
 
 
 def test_a_document_is_the_same_whenever_it_is_made() -> None:
@@ -232,13 +242,15 @@ def test_a_column_that_a_reader_is_known_to_lack_is_not_compared() -> None:
 def test_counting_starts_before_the_first_document_and_once() -> None:
     """What is called then is called while the reader waits, so that nothing of the document is missed."""
     calls: list[str] = []
-    with deliverer([body(0, SMALL), body(1, SMALL)]) as provider:
+    with deliverer([body(0, SMALL), body(1, SMALL)], {BILLS: [body(0, SMALL, BILLS)]}) as provider:
         provider.before_first = lambda: calls.append("on")
         asked = http.client.HTTPConnection("127.0.0.1", provider.server_port)
         for number in (1, 0, 3):
             asked.request("POST", PRODUCT, json.dumps({"access_token": token(number)}))
             assert asked.getresponse().read() == body(number % 2, SMALL)
             assert calls == ["on"]
+        asked.request("POST", PRODUCT, json.dumps({"access_token": token(5, BILLS)}))
+        assert asked.getresponse().read() == body(0, SMALL, BILLS)
         asked.close()
 
 
