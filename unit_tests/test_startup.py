@@ -132,6 +132,14 @@ def test_what_was_imported_is_not_looked_through_for_garbage() -> None:
     assert run.stdout.split() == ["False", "True", "True", "True"]
 
 
+def test_threads_interrupt_each_other_less_often_than_is_usual() -> None:
+    """Only in a process of ours, and once it has begun."""
+    program = f"import sys; {QUICKLY.format(imported='pass')}print(sys.getswitchinterval())"
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == "0.02\n"
+    assert sys.getswitchinterval() < float(run.stdout)
+
+
 BILLS = """
 import gc, orjson
 from source_linkless.documents import read_document
