@@ -27,6 +27,12 @@ NOW = datetime.now(UTC)
 DAY = timedelta(days=1)
 HERE = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
 ELSEWHERE = x509.DNSName("elsewhere.example")
+SIGNS = x509.KeyUsage(
+    **dict.fromkeys(("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"), False),
+    **dict.fromkeys(("key_agreement", "encipher_only", "decipher_only"), False),
+    **dict.fromkeys(("key_cert_sign", "crl_sign"), True),
+)
+"""What an authority does; from Python 3.13 on, one that does not say so is not trusted."""
 SWITCHES = ("PYTHONHTTPSVERIFY", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 """Variables that turn verification off elsewhere: `0`, or empty."""
 
@@ -79,6 +85,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
         x509.BasicConstraints(ca=True, path_length=None), critical=True
     )
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    builder = builder.add_extension(SIGNS, critical=True)
     made = Authority(tmp_path_factory.mktemp("authority"), key, builder.sign(key, hashes.SHA256()))
     made.path.write_bytes(made.certificate.public_bytes(serialization.Encoding.PEM))
     return made
