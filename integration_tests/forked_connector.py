@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any
+from posix import _exit as exit_at_once
+from typing import Any, NoReturn
 
 import source_linkless.launch  # noqa: F401 - imported here once, for every fork
 from source_linkless.run import run
@@ -108,11 +109,26 @@ class ForkedRun:
 
 def _run(folder: str, arguments: list[str]) -> None:
     os.chdir(folder)
+    _end_unmeasured_beside_others()
     _note_addresses()
     for name, descriptor in ((_OUTPUT, 1), (_ERRORS, 2)):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT, 0o600), descriptor)
     sys.argv[1:] = arguments
     run()
+
+
+def _end_unmeasured_beside_others() -> None:
+    """Let an end in a thread of its own save no coverage: saving while the other threads ran on has crashed a process.
+
+    `coverage` has put its own `_exit` into `os`, not into `posix`.
+    """
+    measured = os._exit
+
+    def end(status: int) -> NoReturn:
+        is_main = threading.current_thread() is threading.main_thread()
+        (measured if is_main else exit_at_once)(status)
+
+    os._exit = end
 
 
 def _note_addresses() -> None:
