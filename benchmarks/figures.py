@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unit_tests.generated_parts import parts, write
+from testing.generated_parts import parts, write
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

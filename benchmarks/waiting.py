@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from benchmarks.connector import read
 from benchmarks.figures import parser, publish, show
 from benchmarks.provider import Fleet, Observed, observed, prepare, provider
-from unit_tests.worlds import World, catalog_of
+from testing.worlds import World, catalog_of
 
 BOUND = 1.05
 MOST_LOOKS = 20

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from integration_tests.connector import catalog_json, fleet_at
-from integration_tests.forked_connector import ForkedRun
 from linkless_simulator import Simulator
 from linkless_simulator.answers import Fault
 from linkless_simulator.faults import Planned
+from testing.connector import catalog_json, fleet_at
+from testing.forked_connector import ForkedRun
 
 ASKS_NOBODY = ("spec", "discover")
 

@@ -16,9 +16,9 @@ import pytest
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from integration_tests.connector import Connector, edited, login_at, together
 from linkless_simulator import Simulator
-from unit_tests.worlds import ALL_STREAMS, World
+from testing.connector import Connector, edited, login_at, together
+from testing.worlds import ALL_STREAMS, World
 
 CREATE, CONNECT, EXCHANGE = "/link/token/create", "/link/connect", "/connection/public_token/exchange"
 STATUS, CONTEXT, PRODUCT = "/link/connection/status", "/connection/context", "/sustainability/get"

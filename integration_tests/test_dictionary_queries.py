@@ -14,8 +14,8 @@ import duckdb
 import pytest
 
 from source_linkless.streams import STREAMS
-from unit_tests.generated_parts import prove, read, table
-from unit_tests.worlds import Sync, World
+from testing.generated_parts import prove, read, table
+from testing.worlds import Sync, World
 
 DICTIONARY = "docs/data-dictionary.md"
 WEEK = 7 * 86_400.0

@@ -19,12 +19,12 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from integration_tests.connector import PROGRAM, login_at
-from integration_tests.postgres_server import postgres_server
-from integration_tests.warehouses import PYTHON as PYAIRBYTE
 from linkless_simulator import Simulator
 from source_linkless.streams import STREAMS
-from unit_tests.generated_parts import ROOT, read
+from testing.connector import PROGRAM, login_at
+from testing.generated_parts import ROOT, read
+from testing.postgres_server import postgres_server
+from testing.warehouses import PYTHON as PYAIRBYTE
 
 EXAMPLES = ROOT / "examples"
 KUBERNETES = "1.33"

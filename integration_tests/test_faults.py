@@ -13,7 +13,11 @@ from typing import IO, Any
 
 import pytest
 
-from integration_tests.fault_table import (
+from linkless_simulator.bills import Sizes
+from linkless_simulator.front import Front
+from linkless_simulator.wire_faults import WIRE_FAULTS, Setting
+from source_linkless.provider.bodies import IN_MEMORY
+from testing.fault_table import (
     A_DOCUMENT,
     CONFIG,
     CONNECT,
@@ -37,12 +41,8 @@ from integration_tests.fault_table import (
     Row,
     row_of,
 )
-from linkless_simulator.bills import Sizes
-from linkless_simulator.front import Front
-from linkless_simulator.wire_faults import WIRE_FAULTS, Setting
-from source_linkless.bodies import IN_MEMORY
-from unit_tests.wired_worlds import WiredWorld
-from unit_tests.worlds import ALL_STREAMS, Sync, World
+from testing.wired_worlds import WiredWorld
+from testing.worlds import ALL_STREAMS, Sync, World
 
 DAY = 86_400.0
 SMALL = Sizes(2, 6, 2)

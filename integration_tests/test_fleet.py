@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import DestinationSyncMode, FailureType, SyncMode
 
-from integration_tests.connector import Connector, fleet_at
 from linkless_simulator import Simulator
 from linkless_simulator.bills import Sizes
-from source_linkless.links import LIMIT_BYTES
+from source_linkless.config.links import LIMIT_BYTES
 from source_linkless.streams import STREAMS
-from unit_tests.worlds import Sync, World, catalog_of
+from testing.connector import Connector, fleet_at
+from testing.worlds import Sync, World, catalog_of
 
 SMALL = Sizes(accounts=1, statements=1, charges=1)
 

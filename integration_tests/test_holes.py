@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import DestinationSyncMode, FailureType, SyncMode
 
-from unit_tests.worlds import ALL_STREAMS, Sync, World, catalog_of
+from testing.worlds import ALL_STREAMS, Sync, World, catalog_of
 
 CONFIG, TRANSIENT, SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
 FULL, INCREMENTAL = SyncMode.full_refresh, SyncMode.incremental

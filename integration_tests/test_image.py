@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from integration_tests.connector import catalog_json, login_at
 from linkless_simulator import Simulator
-from unit_tests.generated_parts import ROOT, read
+from testing.connector import catalog_json, login_at
+from testing.generated_parts import ROOT, read
 
 pytestmark = pytest.mark.image_tests
 

@@ -20,13 +20,13 @@ from typing import Any
 
 import pytest
 
-from integration_tests.connector import catalog_json, fleet_at, together
-from integration_tests.destination import Destination, Rows
-from integration_tests.forked_connector import Ended, ForkedRun
 from linkless_simulator import Simulator
 from linkless_simulator.answers import Answer
 from linkless_simulator.backend import Backend
 from linkless_simulator.bills import Sizes
+from testing.connector import catalog_json, fleet_at, together
+from testing.destination import Destination, Rows
+from testing.forked_connector import Ended, ForkedRun
 
 LOGINS = [*(f"user_good+{number}" for number in range(4)), "instant+4", "link_expires+5"]
 AT_ONCE = 6

@@ -14,7 +14,7 @@ import pytest
 from linkless_simulator.bills import Sizes
 from linkless_simulator.front import Front
 from linkless_simulator.wire_faults import Setting
-from unit_tests.wired_worlds import WiredWorld
+from testing.wired_worlds import WiredWorld
 
 SIZE = 200 * 2**20
 MEGABYTES = {"bulk": 8, "document": 48, "bomb": 48}
@@ -27,7 +27,7 @@ def process(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     with Front(setting=Setting(size=SIZE)) as front:
         for fault in MEGABYTES:
             front.arm(fault, "/sustainability/get")
-        command = [sys.executable, "-m", "integration_tests.large_answer", front.url, str(len(MEGABYTES))]
+        command = [sys.executable, "-m", "testing.large_answer", front.url, str(len(MEGABYTES))]
         pipe, environment = subprocess.PIPE, {**os.environ, "TMPDIR": str(tmp_path)}
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as running:
             yield running

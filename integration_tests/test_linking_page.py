@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from integration_tests.connector import Connector, fleet_at
-from integration_tests.forked_command import type_at
 from integration_tests.test_linkless_command import ACCOUNTS, CODE, CONFIRM, PASSWORD, Desk
 from linkless_simulator import Simulator
+from testing.connector import Connector, fleet_at
+from testing.forked_command import type_at
 
 PAGE = Path(__file__).parent.parent / "docs" / "linking.md"
 CONFIG = ["--config", "config.json"]

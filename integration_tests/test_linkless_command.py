@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from integration_tests.connector import Connector, Run, ended, fleet_at, login_at
-from integration_tests.forked_command import run_without_terminal, type_at
 from linkless_simulator import Simulator
 from linkless_simulator.situations import MFA_CODE, MFA_REPLY
 from linkless_simulator.stages import Stage
 from linkless_simulator.story import Story
+from testing.connector import Connector, Run, ended, fleet_at, login_at
+from testing.forked_command import run_without_terminal, type_at
 
 PROGRAM = Path(sys.executable).with_name("linkless")
 """The console script of the environment that runs the tests."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from integration_tests.connector import PROGRAM, login_at
 from linkless_simulator import Simulator
-from unit_tests.generated_parts import ROOT
+from testing.connector import PROGRAM, login_at
+from testing.generated_parts import ROOT
 
 pytestmark = pytest.mark.orchestrators
 EXAMPLES = ROOT / "examples"

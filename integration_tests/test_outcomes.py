@@ -16,13 +16,13 @@ import pytest
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from integration_tests.connector import Connector, Run, fleet_at, together
 from linkless_simulator import Simulator
 from linkless_simulator.answers import Answer
 from linkless_simulator.faults import Planned
 from linkless_simulator.scenarios import STORIES
-from source_linkless.outcomes import ERROR_CODES
-from unit_tests.worlds import ALL_STREAMS, Sync, World, catalog_of
+from source_linkless.provider.outcomes import ERROR_CODES
+from testing.connector import Connector, Run, fleet_at, together
+from testing.worlds import ALL_STREAMS, Sync, World, catalog_of
 
 CONFIG, TRANSIENT, SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
 CREATE, CONNECT, EXCHANGE = "/link/token/create", "/link/connect", "/connection/public_token/exchange"

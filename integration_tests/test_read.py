@@ -22,14 +22,14 @@ from airbyte_cdk.models import (
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from jsonschema import Draft7Validator
 
-from integration_tests.connector import Connector, Run, catalog_json, fleet_at, login_at, together
 from linkless_simulator import Simulator
 from linkless_simulator.situations import EXTRACTING, READY
 from linkless_simulator.stages import Seconds, Stage
 from linkless_simulator.story import Story
-from source_linkless.events import FEW_LOGINS
+from source_linkless.linking.events import FEW_LOGINS
 from source_linkless.streams import catalog_streams
-from unit_tests.worlds import ALL_STREAMS, Sync, World, catalog_of
+from testing.connector import Connector, Run, catalog_json, fleet_at, login_at, together
+from testing.worlds import ALL_STREAMS, Sync, World, catalog_of
 
 PRODUCT = "/sustainability/get"
 LINE_SEPARATOR = "\u2028"

@@ -17,9 +17,6 @@ from typing import Any
 
 import pytest
 
-from integration_tests.connector import Connector, Run, edited, fleet_at, login_at, together
-from integration_tests.forked_command import run_without_terminal, type_at
-from integration_tests.leaks import EchoingBackend, contents_of, found_in
 from integration_tests.test_linkless_command import CODE, CONFIRM, PROGRAM
 from linkless_simulator import Simulator
 from linkless_simulator.answers import Fault
@@ -28,6 +25,9 @@ from linkless_simulator.situations import MFA_CODE, MFA_REPLY, READY, SECURITY, 
 from linkless_simulator.sources import WITH_PIN
 from linkless_simulator.stages import Reply, Stage
 from linkless_simulator.story import Story, after_login
+from testing.connector import Connector, Run, edited, fleet_at, login_at, together
+from testing.forked_command import run_without_terminal, type_at
+from testing.leaks import EchoingBackend, contents_of, found_in
 
 PSEUDONYM_KEY = 'pseudonym-kéy of "16" letters or more'
 CLIENT_SECRET = "client-secret-\"of'-nöbody-\\x"

@@ -12,13 +12,13 @@ from time import monotonic
 
 import pytest
 
-from integration_tests.connector import PROGRAM, Connector, Run, ended, login_at
 from linkless_simulator import Simulator
+from testing.connector import PROGRAM, Connector, Run, ended, login_at
 
 TERMINATED, NOBODY_READS, NOT_WRITTEN = 128 + signal.SIGTERM, 128 + signal.SIGPIPE, os.EX_IOERR
 FAULTY_CONSUMER = """
 import asyncio
-from source_linkless.handover import events
+from source_linkless.concurrency.handover import events
 
 async def main(emit):
     await emit("first")

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from integration_tests.connector import Connector, Run, edited, fleet_at, login_at, together
 from linkless_simulator import Simulator
+from testing.connector import Connector, Run, edited, fleet_at, login_at, together
 
 PASSWORD = "Pässwörd-of-nobody \"1' \\2\n3"
 TOKEN = "access-sandbox-0f1e2d3c-nobody"

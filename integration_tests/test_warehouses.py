@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from integration_tests.connector import fleet_at
-from integration_tests.postgres_server import postgres_server
-from integration_tests.warehouses import Cache, PyAirbyte
 from linkless_simulator import Simulator
 from linkless_simulator.bills import Sizes
 from linkless_simulator.bills import document as bills_of
 from linkless_simulator.journal import Entry
 from linkless_simulator.sources import ORDINARY
 from source_linkless.streams import STREAMS
-from unit_tests.generated_parts import read
+from testing.connector import fleet_at
+from testing.generated_parts import read
+from testing.postgres_server import postgres_server
+from testing.warehouses import Cache, PyAirbyte
 
 WAREHOUSES = ("duckdb", "postgres")
 LOGINS = {

@@ -11,10 +11,10 @@ from zipfile import ZipFile
 
 import pytest
 
-from integration_tests.connector import login_at
 from linkless_simulator import Simulator
 from source_linkless.streams import STREAMS
-from unit_tests.generated_parts import ROOT
+from testing.connector import login_at
+from testing.generated_parts import ROOT
 
 BARE = ROOT / ".venv-bare"
 """An environment with what requirements.txt locks, kept from run to run; a change of that file makes it anew."""

@@ -13,10 +13,10 @@ import yaml
 from airbyte_cdk.models import Type
 from jsonschema import Draft7Validator
 
-from integration_tests.connector import Connector, Run, login_at
 from linkless_simulator import Simulator
 from linkless_simulator.faults import Planned
-from unit_tests.worlds import World, catalog_of
+from testing.connector import Connector, Run, login_at
+from testing.worlds import World, catalog_of
 
 CREATE, CONNECT, EXCHANGE = "/link/token/create", "/link/connect", "/connection/public_token/exchange"
 STATUS = "/link/connection/status"

@@ -1,12 +1,12 @@
 """Console entry `source-linkless`: what is known beforehand is said at once, everything else is launched.
 
 Here, in `prepared` and in the package's `__init__` nothing is imported that a prepared message can do without:
-`typing` alone nearly doubles what Python needs to start. `unit_tests/test_startup.py` counts the modules.
+`typing` alone nearly doubles what Python needs to start. `unit_tests/process/test_startup.py` counts the modules.
 """
 
 import sys
 
-from source_linkless.prepared import prepared_message
+from source_linkless.process.prepared import prepared_message
 
 
 def run() -> None:
@@ -23,19 +23,19 @@ def _say(message: str) -> None:
     try:
         print(message, end="", flush=True)  # noqa: T201 - the output is the product
     except OSError as error:
-        from source_linkless.ending import end_unwritten  # noqa: PLC0415 - see the module's docstring
+        from source_linkless.process.ending import end_unwritten  # noqa: PLC0415 - see the module's docstring
 
         end_unwritten(error)
 
 
 def _launch(arguments: list[str]) -> None:
-    from source_linkless.ending import end_on_sigterm, end_without_output  # noqa: PLC0415 - see the module's docstring
+    from source_linkless.process.ending import end_on_sigterm, end_without_output  # noqa: PLC0415 - see the module's docstring
 
     end_on_sigterm()
     end_without_output()
     # from here on: SIGTERM must find its handler before a second of imports
-    from source_linkless.importing import quick_imports  # noqa: PLC0415 - see above
+    from source_linkless.process.importing import quick_imports  # noqa: PLC0415 - see above
 
     with quick_imports():
-        from source_linkless.launch import launch  # noqa: PLC0415 - see above
+        from source_linkless.process.launch import launch  # noqa: PLC0415 - see above
     launch(arguments)

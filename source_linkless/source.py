@@ -19,15 +19,15 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources.source import Source
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
-from source_linkless.check_report import CheckReport
-from source_linkless.checking import check_all
+from source_linkless.concurrency.handover import events
 from source_linkless.errors import Problem, invalid_state
-from source_linkless.events import Event, Finished, LinksChanged, Moved
-from source_linkless.handover import events
-from source_linkless.orchestration import Surroundings, opened, sync_all
-from source_linkless.output import Messages, Output
+from source_linkless.linking.checking import check_all
+from source_linkless.linking.events import Event, Finished, LinksChanged, Moved
+from source_linkless.linking.orchestration import Surroundings, opened, sync_all
 from source_linkless.streams import catalog_streams
-from source_linkless.sync import SyncMessages, selected_streams
+from source_linkless.sync.check_report import CheckReport
+from source_linkless.sync.output import Messages, Output
+from source_linkless.sync.sync import SyncMessages, selected_streams
 
 
 class SourceLinkless(Source):

@@ -18,10 +18,10 @@ from typing import Any, Protocol
 import orjson
 from airbyte_cdk.models import AirbyteStream, SyncMode
 
-from source_linkless.bill_lines import CHARGES, PAYMENTS
-from source_linkless.content import digest, merged_fields
-from source_linkless.documents import Account, Document, Statement
-from source_linkless.rows import Members, known, members
+from source_linkless.bills.bill_lines import CHARGES, PAYMENTS
+from source_linkless.bills.content import digest, merged_fields
+from source_linkless.bills.documents import Account, Document, Statement
+from source_linkless.bills.rows import Members, known, members
 
 Row = dict[str, Any]
 

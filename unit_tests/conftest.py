@@ -1,3 +1,3 @@
 """Every test with invented input tries as hard as `fuzzing` says, whichever module is collected first."""
 
-import unit_tests.fuzzing  # noqa: F401 - imported for what it sets
+import testing.fuzzing  # noqa: F401 - imported for what it sets

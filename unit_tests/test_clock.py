@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from source_linkless.clock import day_number, hours_since, is_later, parse_moment, stamp, stamp_after, utc_now
-from unit_tests.fuzzing import examples
+from testing.fuzzing import examples
 
 NOON = pendulum.datetime(2026, 11, 22, 12)
 STAMPED = "2026-11-22T12:00:00.000000Z"

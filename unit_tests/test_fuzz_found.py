@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from unit_tests.test_fuzz_documents import Provider, saved
+from unit_tests.bills.test_fuzz_documents import Provider, saved
 
 
 @pytest.mark.parametrize(

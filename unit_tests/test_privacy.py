@@ -14,11 +14,11 @@ from airbyte_cdk.models import AirbyteStateMessage, AirbyteStateMessageSerialize
 
 from linkless_simulator.answers import JSON, Answer
 from linkless_simulator.faults import Planned
-from source_linkless.personal import Personal
+from source_linkless.bills.personal import Personal
 from source_linkless.streams import STREAMS
-from unit_tests.generated_parts import prove, read, table
-from unit_tests.record_rules import broken_rules
-from unit_tests.worlds import Sync, World, catalog_of
+from testing.generated_parts import prove, read, table
+from testing.record_rules import broken_rules
+from testing.worlds import Sync, World, catalog_of
 
 KEY = "the key of the pseudonyms"
 LOGIN = "ada.login@example.com"

@@ -21,13 +21,13 @@ from linkless_simulator.bills import Sizes
 from linkless_simulator.scenarios import STORIES
 from linkless_simulator.shapes import SHAPES
 from linkless_simulator.sources import ORDINARY
-from source_linkless import columns
-from source_linkless.changes import Connection, StreamChanges
-from source_linkless.documents import read_document
+from source_linkless.bills import columns
+from source_linkless.bills.documents import read_document
 from source_linkless.streams import STREAMS, catalog_streams
-from unit_tests.deliveries import delivered
-from unit_tests.fuzzing import examples
-from unit_tests.record_rules import validator
+from source_linkless.sync.changes import Connection, StreamChanges
+from testing.deliveries import delivered
+from testing.fuzzing import examples
+from testing.record_rules import validator
 
 CONTRACT = Path(__file__).parent.parent / "contract" / "openapi.yaml"
 TODAY = date(2026, 3, 1)

@@ -13,9 +13,9 @@ from airbyte_cdk.test.standard_tests._spec_lint import find_config_secrets, find
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from jsonschema import Draft7Validator
 
-from source_linkless.config import TITLES, parse_config
-from source_linkless.fleet import FLEET_COLUMNS
-from unit_tests.raw_forms import LOGIN, TOKEN, fleet, form
+from source_linkless.config.config import TITLES, parse_config
+from source_linkless.config.fleet import FLEET_COLUMNS
+from testing.raw_forms import LOGIN, TOKEN, fleet, form
 
 SPEC: dict[str, Any] = yaml.safe_load(resources.files("source_linkless").joinpath("spec.yaml").read_text("utf-8"))
 FORM: dict[str, Any] = SPEC["connectionSpecification"]

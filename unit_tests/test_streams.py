@@ -8,10 +8,10 @@ import orjson
 import pytest
 from airbyte_cdk.models import SyncMode
 
-from source_linkless.changes import Connection, StreamChanges
-from source_linkless.documents import Document, read_document
+from source_linkless.bills.documents import Document, read_document
 from source_linkless.streams import STREAMS, Delivery, catalog_streams
-from unit_tests.deliveries import delivered as deliver
+from source_linkless.sync.changes import Connection, StreamChanges
+from testing.deliveries import delivered as deliver
 
 Row = dict[str, Any]
 

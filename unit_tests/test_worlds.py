@@ -6,9 +6,9 @@ import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from source_linkless.waiting import pause, time
-from unit_tests.jumping_loop import in_jumping_time
-from unit_tests.worlds import World
+from source_linkless.concurrency.waiting import pause, time
+from testing.jumping_loop import in_jumping_time
+from testing.worlds import World
 
 DAY = 86_400.0
 

@@ -18,8 +18,8 @@ import orjson
 from benchmarks.peers import flat
 from benchmarks.peers.plain import write_records
 from benchmarks.peers.rows import Row, Rows
-from source_linkless.charge_texts import read_charge_texts
-from source_linkless.content import canonical, digest, line_keys, make_numbers_plain
+from source_linkless.bills.charge_texts import read_charge_texts
+from source_linkless.bills.content import canonical, digest, line_keys, make_numbers_plain
 
 Texts = Sequence[bytes]
 """The canonical text of each line of an array."""

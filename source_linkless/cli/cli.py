@@ -1,0 +1,195 @@
+"""Console entry `linkless`: its commands and options. What they do is in `commands`.
+
+Everything but click is imported when a command runs, so that a help text does not wait for the CDK's imports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from source_linkless.cli.commands import Setting
+    from source_linkless.cli.workspace import Draft
+
+_WRONG_USAGE = 2
+_LEAST, _MOST = 3, 255
+
+_config = click.option(
+    "--config",
+    "config",
+    metavar="FILE",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The configuration of the connector, a JSON file.",
+)
+
+
+def _examples(*lines: str) -> str:
+    return "\n  ".join(["\b\nExamples:", *lines])
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    epilog=_examples(
+        "linkless sources springfield --config config.json",
+        "linkless link --config config.json",
+        "linkless status --config config.json",
+    ),
+)
+@click.version_option(package_name="airbyte-source-linkless", message="linkless %(version)s")
+def main() -> None:
+    """Link utility logins by hand: once, in a terminal, then synced for ever.
+
+    Exit codes: 0 all is well, 1 it failed, 2 the command or the configuration is
+    wrong, 3 a person is needed, 130 interrupted with Ctrl-C.
+    """
+
+
+def _search_text(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    text = value.strip()
+    if not _LEAST <= len(text) <= _MOST:
+        raise click.BadParameter(f"type {_LEAST} to {_MOST} characters of its name")
+    return text
+
+
+@main.command(epilog=_examples('linkless sources "springfield power" --config config.json'))
+@click.argument("search", callback=_search_text)
+@_config
+def sources(search: str, config: Path) -> None:
+    """Find a utility by a part of its name.
+
+    Prints its ID (the `source_id` of a login), country, website and the fields
+    of its login form. The configuration needs the provider's keys only.
+    """
+    from source_linkless.cli import commands
+
+    _run(lambda setting: commands.search(setting, config, search))
+
+
+@main.command(
+    epilog=_examples(
+        "linkless link --config config.json",
+        "linkless link --config config.json --key hq-power --output linked.json",
+        "pass show utility | linkless link --config config.json --password-stdin",
+    )
+)
+@_config
+@click.option("--key", "keys", metavar="KEY", multiple=True, help="Link this login only, again if need be; repeatable.")
+@click.option(
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the configuration with its tokens here, instead of back.",
+)
+@click.option("--password-stdin", is_flag=True, help="Read the password of the one login from standard input.")
+@click.option("--dry-run", is_flag=True, help="Tell what would be sent, secrets masked, and send nothing.")
+def link(config: Path, keys: tuple[str, ...], output: Path | None, *, password_stdin: bool, dry_run: bool) -> None:
+    """Link logins; asks for codes and choices on the way.
+
+    Links every login that has no token yet, and asks for the code, the answer
+    or the accounts that a utility wants. The configuration is written after
+    each token, readable by you only. Passwords and codes are asked for without
+    showing them; never put one on the command line.
+    """
+    from source_linkless.cli import commands
+    from source_linkless.cli.workspace import Draft
+
+    async def run(setting: Setting) -> int:
+        draft = Draft(config, output)
+        if password_stdin:
+            _take_password(draft, keys)
+        return await commands.link(setting, draft, keys, is_rehearsal=dry_run)
+
+    _run(run)
+
+
+@main.command(epilog=_examples("linkless status --config config.json", "linkless status --config config.json --json"))
+@_config
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array, for programs.")
+def status(config: Path, *, as_json: bool) -> None:
+    """Show how every connection is; submits nothing.
+
+    Exit code 0 when all is well, 3 when a person is needed, 1 when something
+    else is wrong.
+    """
+    from source_linkless.cli import commands
+
+    _run(lambda setting: commands.status(setting, config, as_json=as_json))
+
+
+@main.command(epilog=_examples("linkless forget --config config.json --key hq-power"))
+@_config
+@click.option("--key", metavar="KEY", required=True, help="The login to forget.")
+@click.option("--dry-run", is_flag=True, help="Tell what would be deleted, and delete nothing.")
+def forget(config: Path, key: str, *, dry_run: bool) -> None:
+    """Delete a connection and all its data at the provider.
+
+    Asks you to type the key, then removes the link and the entry from the
+    configuration too, or the next sync would link it again.
+    """
+    from source_linkless.cli import commands
+
+    _run(lambda setting: commands.forget(setting, config, key, is_rehearsal=dry_run))
+
+
+def _take_password(draft: Draft, keys: tuple[str, ...]) -> None:
+    """Put the password from standard input into the draft, for the one login that is meant."""
+    number = draft.entry_of(keys[0] if len(keys) == 1 else None)
+    if number is None:
+        raise click.UsageError("--password-stdin gives one password: name its login with one --key.")
+    if sys.stdin.isatty():
+        raise click.UsageError("--password-stdin reads from a pipe; without it you are asked for a password.")
+    password = sys.stdin.read().rstrip("\r\n")
+    if not password:
+        raise click.UsageError("--password-stdin found no password on standard input.")
+    draft.text = draft.text.with_password(number, password)
+
+
+def _run(command: Callable[[Setting], Coroutine[Any, Any, int]]) -> None:
+    """Run a command to its exit code; every error is one sentence for a person."""
+    from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+    from source_linkless.cli.commands import FAILED, INTERRUPTED
+    from source_linkless.cli.config_file import FileProblem
+    from source_linkless.errors import Problem
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: signal.raise_signal(signal.SIGINT))  # ends like Ctrl-C
+    try:
+        code = asyncio.run(command(_setting()))
+    except AirbyteTracedException as error:
+        code = _told(str(error.message), _WRONG_USAGE)
+    except Problem as problem:
+        code = _told(f"{problem.word}. {problem.meaning.advice} ({problem.detail})", FAILED)
+    except (FileProblem, TimeoutError) as error:
+        code = _told(str(error) or "The provider did not answer in time.", FAILED)
+    except KeyboardInterrupt:
+        code = _told("Interrupted. The configuration is valid; see `linkless status`.", INTERRUPTED)
+    sys.exit(code)
+
+
+def _setting() -> Setting:
+    from source_linkless.cli.commands import Setting
+    from source_linkless.cli.prompting import PersonAtTerminal
+    from source_linkless.cli.screen import Screen
+    from source_linkless.cli.terminal import Terminal
+    from source_linkless.linking.orchestration import Surroundings
+
+    screen, terminal = Screen(sys.stdout, sys.stderr), Terminal.of_process()
+    return Setting(Surroundings(), screen, PersonAtTerminal(terminal, screen) if terminal else None)
+
+
+def _told(text: str, code: int) -> int:
+    from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
+
+    from source_linkless.cli.wording import wrapped
+
+    click.echo(wrapped(f"Error: {filter_secrets(text)}"), err=True)
+    return code

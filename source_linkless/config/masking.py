@@ -1,0 +1,126 @@
+"""Which texts of a raw configuration are secrets, however broken it is: masked before anything is said.
+
+configuration ─► fields whose content is secret ─► texts inside them (JSON, CSV) ─► their secret fields
+                                                   └ unreadable: every word that could be one
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from source_linkless.config.fields import is_masked
+from source_linkless.config.fleet import FLEET_COLUMNS, UnreadableError, looks_like_json, read_entries, read_json
+
+
+def _read_object(text: str) -> Any:
+    return read_json(text) if looks_like_json(text) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What stands at a place of the configuration: the kinds of its properties, and what a text there is."""
+
+    named: Mapping[str, _Kind] = field(default_factory=dict)
+    others: _Kind | None = None
+    """The kind of every other property; None: this same kind."""
+    secret: bool = False
+    """Whether a text or number that stands here is a secret."""
+    read: Callable[[str], Any] | None = None
+    """How a text that stands here is read, if something stands inside it."""
+    content: _Kind | None = None
+    """The kind of what stands inside a text; None: this same kind."""
+
+    def of(self, name: object) -> _Kind:
+        """Return the kind of a property."""
+        return self.named.get(name, self.others or self) if isinstance(name, str) else self
+
+
+_WORD = _Kind(secret=True)
+_SECRET = _Kind(secret=True, read=_read_object, content=_WORD)
+_OPEN = dict.fromkeys(("attempt", "key", "method", "source_id", "username"), _Kind())
+# A property nobody knows may be a misspelt password.
+_ENTRY = _Kind(_OPEN, others=_SECRET, secret=True, read=read_entries)
+_LOGIN = _Kind({**_OPEN, "connections": _ENTRY}, others=_SECRET, secret=True, read=read_entries)
+_LINKS = _Kind({"access_token": _SECRET, "salt": _SECRET})
+_FORM = _Kind(
+    {
+        **dict.fromkeys(("secret", "pseudonym_key", "password", "access_token", "login_fields"), _SECRET),
+        "connection": _LOGIN,
+        "connections": _ENTRY,
+        "links": _Kind(_LINKS.named, read=read_json, content=_LINKS),
+    }
+)
+
+_SHORTEST_WORD = 4
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)
+_BARE = re.compile(r"""[^"',;:{}\[\]\t\r\n]+""")
+_OUR_WORDS = {*FLEET_COLUMNS, "connections", "fleet", "identity", "login", "refused", "salt", "submitted"}
+
+
+def secrets_in(raw: Any) -> list[str]:
+    """Return every secret of a raw configuration, however broken, the longest first.
+
+    The longest first, because masking one that is part of another would leave the rest of the other in clear.
+    """
+    found: dict[str, None] = {}
+    pending: list[tuple[Any, _Kind]] = [(raw, _FORM)]
+    while pending:  # no recursion: the nesting is the user's
+        value, kind = pending.pop()
+        if isinstance(value, Mapping):
+            pending += [(child, kind.of(name)) for name, child in value.items()]
+        elif isinstance(value, list | tuple):
+            pending += [(child, kind) for child in value]
+        elif isinstance(value, str | int | float) and not isinstance(value, bool):
+            found.update(dict.fromkeys(_texts(value, kind)))
+            pending += _inside(value, kind)
+    secrets = (secret for secret in found if secret.strip() and not is_masked(secret))
+    return sorted(secrets, key=len, reverse=True)
+
+
+def written_forms(secret: str) -> set[str]:
+    """Return a secret as it is, and as JSON and Python would write it inside a text."""
+    return {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
+
+
+def _texts(value: str | float, kind: _Kind) -> tuple[str, ...]:
+    """Return a secret as it stands and as it is used."""
+    return (str(value), str(value).strip()) if kind.secret else ()
+
+
+def _inside(value: str | float, kind: _Kind) -> list[tuple[Any, _Kind]]:
+    """Return what a text holds, with its kind; of an unreadable one, all that could be a secret."""
+    if kind.read is None or not isinstance(value, str):
+        return []
+    try:
+        return [(kind.read(value), kind.content or kind)]
+    except UnreadableError:
+        return [(word, _WORD) for word in _words(value)]
+
+
+def _words(text: str) -> Iterator[str]:
+    words = [*_cells(text), *_literals(text), *_BARE.findall(text)]
+    return (word for word in words if len(word.strip()) >= _SHORTEST_WORD and word.strip() not in _OUR_WORDS)
+
+
+def _literals(text: str) -> Iterator[str]:
+    for match in _QUOTED.finditer(text):
+        yield match[1]
+        try:
+            yield json.loads(f'"{match[1]}"', strict=False)
+        except ValueError:
+            continue
+
+
+def _cells(text: str) -> Iterator[str]:
+    for delimiter in ",;\t":
+        try:
+            for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True):
+                yield from row
+        except csv.Error:
+            continue

@@ -1,0 +1,106 @@
+"""A login's own secrets, should the provider say them back: they stay out of rows, messages and documents.
+
+In words and identifiers: every secret of the login. In documents: what no bill holds by chance, which is the client
+secret and the tokens anywhere, and a password where it is the whole of a value. Short ones and bare numbers stay there:
+they cannot be told from data, and a masked account number would be another account.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from source_linkless.linking.events import Delivered, Finished
+from source_linkless.linking.running import Opening, Run
+from source_linkless.provider.api import Context
+from source_linkless.provider.bodies import Body
+from source_linkless.provider.outcomes import ERROR_CODES, LINK_STATUSES, REASONS, Outcome
+
+Told = TypeVar("Told", Outcome, Context)
+
+MASK = b"****"
+_SHORTEST_IN_TEXT, _SHORTEST_IN_DOCUMENT = 4, 8
+_CREDENTIAL = re.compile("pass|pwd|secret|token|pin|code|answer", re.IGNORECASE)
+"""Names of login fields that are no account or customer number, which every bill repeats."""
+
+
+def delivered(run: Run, opening: Opening, body: Body) -> Delivered:
+    """Hand over a document without echoes; one that has none, as good as every one, is not copied."""
+    for secret in _of_machines(run, opening):
+        for form in _in_json(secret):
+            body = _masked(body, form, MASK)
+    for secret in _typed(opening):
+        for form in _in_json(secret):
+            body = _masked(body, b'"%b"' % form, b'"%b"' % MASK)
+    return Delivered(opening.login, _hidden(_secrets(run, opening), opening.connection_id), body)
+
+
+def _masked(body: Body, form: bytes, mask: bytes) -> Body:
+    return bytes(body).replace(form, mask) if body.find(form) >= 0 else body
+
+
+def finished(run: Run, opening: Opening, result: Outcome, waited: float) -> Finished:
+    """Tell the end of a login without echoes; `waited` is in seconds."""
+    secrets = _secrets(run, opening)
+    connection_id = _hidden(secrets, opening.connection_id)
+    context = None if opening.context is None else _without(secrets, opening.context, _OF_CONTEXT)
+    return Finished(opening.login, _without(secrets, result, _OF_OUTCOME), connection_id, context, waited)
+
+
+def without_echoes(run: Run, opening: Opening, result: Outcome) -> Outcome:
+    """Return an outcome whose word and identifiers repeat no secret; its advice is ours."""
+    return _without(_secrets(run, opening), result, _OF_OUTCOME)
+
+
+def without_echoes_in(run: Run, opening: Opening, context: Context | None) -> Context | None:
+    """Return the health of a connection whose texts repeat no secret."""
+    return None if context is None else _without(_secrets(run, opening), context, _OF_CONTEXT)
+
+
+_OF_OUTCOME = "reason", "detail"
+_OF_CONTEXT = "connection_id", "source_id", "source_name", "reason"
+
+
+def _without(secrets: list[str], told: Told, names: Iterable[str]) -> Told:
+    """Return what was told with the texts of these names hidden; itself, as good as always, if none has to be."""
+    texts = [(name, text) for name in names if (text := getattr(told, name))]
+    changed: dict[str, Any] = {name: hidden for name, text in texts if (hidden := _hidden(secrets, text)) != text}
+    return replace(told, **changed) if changed else told
+
+
+def _secrets(run: Run, opening: Opening) -> list[str]:
+    """Return the secrets of a login, the longest first: one that is part of another would leave its rest."""
+    typed = [opening.login.password or "", *(opening.login.fields or {}).values()]
+    found = {secret for secret in (*_of_machines(run, opening), *typed) if len(secret) >= _SHORTEST_IN_TEXT}
+    return sorted(found, key=len, reverse=True)
+
+
+def _hidden(secrets: list[str], text: str | None) -> str | None:
+    found = [secret for secret in secrets if secret in text] if text else []
+    if not text or not found or any(text in known for known in (ERROR_CODES, LINK_STATUSES, REASONS)):
+        return text
+    for secret in found:
+        text = text.replace(secret, MASK.decode())
+    return text
+
+
+def _of_machines(run: Run, opening: Opening) -> Iterator[str]:
+    yield run.config.secret
+    yield from dict.fromkeys([*opening.tokens, *filter(None, [run.links.token(opening.login)])])
+
+
+def _typed(opening: Opening) -> Iterator[str]:
+    named = [("password", opening.login.password or ""), *(opening.login.fields or {}).items()]
+    for name, secret in named:
+        if _CREDENTIAL.search(name) and len(secret) >= _SHORTEST_IN_DOCUMENT and not secret.isdecimal():
+            yield secret
+
+
+def _in_json(secret: str) -> set[bytes]:
+    """Return a text as a JSON document would write it."""
+    escaped = json.dumps(secret)[1:-1]
+    forms = {escaped} if escaped == secret else {escaped, json.dumps(secret, ensure_ascii=False)[1:-1]}
+    return {form.encode(errors="surrogatepass") for form in forms}

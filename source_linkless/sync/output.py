@@ -1,0 +1,95 @@
+"""How records leave the process: as messages for whoever iterates over them, or as lines of standard output.
+
+    Rows ─► Messages   one AirbyteMessage for each row: Airbyte's harness, and any other consumer in this process
+         └► Lines      blocks of finished lines beside the CDK's print buffer: the connector as a process
+
+The CDK spends nine times as long on a record as it takes to read it from the document. So the process writes RECORD
+lines by itself, and leaves every other message to the CDK. Both ways copy the same text (see `rows`).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from airbyte_cdk.logger import PRINT_BUFFER
+from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
+
+from source_linkless.bills.rows import Rows
+
+_BLOCK_BYTES = 262_144
+"""After each write this thread waits for its turn behind those that fetch: blocks of 64 KB cost a sync some percent
+more. Blocks of megabytes cost more in page faults than they save in writes."""
+
+
+class Output(Protocol):
+    """Where the rows of a sync go."""
+
+    def records(self, stream: str, rows: Rows) -> Iterable[AirbyteMessage]:
+        """Send rows; returns the messages that the caller has to send in their place."""
+
+    def flush(self) -> None:
+        """Put out everything that was sent so far; called before waiting and before a write-back counts as done."""
+
+
+class Messages:
+    """Records as messages."""
+
+    def records(self, stream: str, rows: Rows) -> Iterator[AirbyteMessage]:
+        """Make a message of each row."""
+        for row in rows.dicts():
+            record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=_now())
+            yield AirbyteMessage(type=Type.RECORD, record=record)
+
+    def flush(self) -> None:
+        """Put out what the consumer has printed."""
+        PRINT_BUFFER.flush()
+
+
+def _to_standard_output(block: bytes) -> None:
+    """Write a block behind everything that was printed before it; no line is ever cut by another."""
+    with PRINT_BUFFER.lock:
+        PRINT_BUFFER.flush()
+        output = sys.__stdout__
+        if block and output is not None:
+            output.buffer.write(block)
+            output.flush()
+
+
+class Lines:
+    """Records as lines of standard output, in blocks. Whoever prints another message calls `flush` before."""
+
+    def __init__(self, write: Callable[[bytes], object] = _to_standard_output) -> None:
+        """Start with an empty block; `write` takes whole lines, or none when there is nothing new."""
+        self._write = write
+        self._block: list[bytes] = []
+        self._bytes = 0
+        self._counts: Counter[str] = Counter()
+
+    def records(self, stream: str, rows: Rows) -> Iterable[AirbyteMessage]:
+        """Write the rows; nothing is left for the caller to send."""
+        head = b'{"type":"RECORD","record":{"stream":"%b","data":{%b,' % (stream.encode(), rows.common)
+        tail = b'},"emitted_at":%d}}\n' % _now()
+        pieces = head, (tail + head).join(rows.own), tail
+        self._block += pieces
+        self._bytes += sum(map(len, pieces))
+        self._counts[stream] += len(rows.own)
+        if self._bytes >= _BLOCK_BYTES:
+            self.flush()
+        return ()
+
+    def flush(self) -> None:
+        """Write what has come together."""
+        block, self._block, self._bytes = b"".join(self._block), [], 0
+        self._write(block)
+
+    def taken(self, stream: str) -> int:
+        """Return how many records of a stream were sent since this was asked last: a state says it."""
+        return self._counts.pop(stream, 0)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

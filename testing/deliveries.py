@@ -1,0 +1,27 @@
+"""A document delivered to one stream, as `sync` does it: account after account, then what vanished."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from typing import Any
+
+from source_linkless.bills.documents import Document
+from source_linkless.sync.changes import Connection, StreamChanges
+
+Row = dict[str, Any]
+
+
+def delivered(changes: StreamChanges, connection: Connection, document: Document, observed_at: str) -> Iterator[Row]:
+    """Yield the rows of all accounts of a document."""
+    changes.observe(connection, observed_at)
+    for account in document.accounts():
+        for rows in changes.rows(connection.key, document, account):
+            yield from rows.dicts()
+
+
+def vanished(
+    changes: StreamChanges, connection: Connection, document: Document, still_expected: Container[str] = ()
+) -> Iterator[Row]:
+    """Yield the rows of accounts that the document no longer has."""
+    for rows in changes.vanished(connection.key, document, still_expected):
+        yield from rows.dicts()

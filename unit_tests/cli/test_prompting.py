@@ -1,0 +1,164 @@
+"""What a person is asked, and what counts as an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TextIO, TypeVar
+
+import pytest
+
+from source_linkless.cli.prompting import PersonAtTerminal
+from source_linkless.cli.screen import Screen
+from source_linkless.cli.wording import COLUMNS, duration, printable, wrapped
+from source_linkless.config.config import Login
+from source_linkless.linking.asking import Question
+from source_linkless.provider.api import Account
+from testing.jumping_loop import in_jumping_time
+
+LOGIN = Login("hq", "7d9f0c52-6f0e-4c7b-9a55-1f0f6a3b2c01", "ann", "pass_old")
+ACCOUNTS = [Account("id-1", "100", "1 Main Street"), Account("id-2", "200"), Account("id-3", "300")]
+
+T = TypeVar("T")
+
+
+@dataclass
+class Keyboard:
+    """A terminal whose lines are typed beforehand; None is Ctrl-D."""
+
+    lines: list[str | None]
+    seconds: float = 0.0
+    prompts: list[tuple[str, bool]] = field(default_factory=list)
+
+    async def ask(self, prompt: str, show: TextIO, *, hidden: bool) -> str | None:
+        """Return the next line."""
+        self.prompts.append((prompt, hidden))
+        show.write(f"{prompt}\n")
+        await asyncio.sleep(self.seconds)
+        return self.lines.pop(0)
+
+
+@dataclass
+class Desk:
+    """A person, their keyboard, and what they see."""
+
+    keyboard: Keyboard
+    shown: io.StringIO = field(default_factory=io.StringIO)
+
+    def __post_init__(self) -> None:
+        """Sit down."""
+        self.screen = Screen(io.StringIO(), self.shown)
+        self.person = PersonAtTerminal(self.keyboard, self.screen)
+
+    def run(self, asking: Coroutine[Any, Any, T]) -> T:
+        """Run a question to its answer, in virtual time."""
+        return in_jumping_time(asking)
+
+
+def desk(*lines: str | None) -> Desk:
+    """Return a desk where these lines will be typed."""
+    return Desk(Keyboard(list(lines)))
+
+
+@pytest.mark.parametrize(("typed", "answer"), [(" 001234 ", "001234"), ("", None), ("  ", None), (None, None)])
+def test_an_answer_is_the_line_without_its_margins(typed: str | None, answer: str | None) -> None:
+    """Leading zeros stay; nothing at all gives up."""
+    at = desk(typed)
+    assert at.run(at.person.answer(Question(LOGIN, "The code?", 300))) == answer
+    assert at.keyboard.prompts == [("Answer within 5:00 (not shown; Enter alone gives up): ", True)]
+
+
+def test_a_question_steers_no_terminal_and_fits() -> None:
+    """Control characters of the provider become spaces; long questions are wrapped."""
+    at = desk("1")
+    at.run(at.person.answer(Question(LOGIN, "\x1b[2JType it " * 20, 300, is_repeated=True)))
+    assert "\x1b" not in at.shown.getvalue()
+    assert max(map(len, at.shown.getvalue().splitlines())) <= COLUMNS
+    assert "hq: that answer was not accepted; one more try" in at.shown.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("typed", "chosen"),
+    [
+        (["all"], ["id-1", "id-2", "id-3"]),
+        (["3, 1"], ["id-1", "id-3"]),
+        (["0", "4", "x", "1 x", "2"], ["id-2"]),
+        ([""], None),
+    ],
+)
+def test_accounts_are_chosen_by_number(typed: list[str | None], chosen: list[str] | None) -> None:
+    """What makes no sense is asked again, and half of it is never taken."""
+    at = desk(*typed)
+    assert at.run(at.person.choose(LOGIN, ACCOUNTS, 300)) == chosen
+    assert at.keyboard.lines == []
+    assert "   1  100  1 Main Street\n   2  200\n" in at.shown.getvalue()
+
+
+def test_of_many_accounts_the_first_are_shown() -> None:
+    """A login may have hundreds; `all` takes every one of them."""
+    many = [Account(f"id-{number}", str(number)) for number in range(1000)]
+    at = desk("all")
+    assert len(at.run(at.person.choose(LOGIN, many, 300)) or ()) == 1000
+    assert "  ... and 960 more\n" in at.shown.getvalue()
+
+
+def test_a_new_password_is_kept_for_the_file() -> None:
+    """As it was typed, spaces included; impossible ones are asked for again."""
+    at = desk("   ", "*****", " new ")
+    corrected = at.run(at.person.correct(LOGIN))
+    assert (corrected and corrected.password, at.person.passwords) == (" new ", {"hq": " new "})
+    assert [hidden for _, hidden in at.keyboard.prompts] == [True] * 3
+    assert " new " not in at.shown.getvalue().partition("gives up")[2].replace("cannot be", "")
+
+
+def test_the_refused_password_is_not_taken_again() -> None:
+    """Typing it once more is told to be the same, and nothing is sent."""
+    at = desk("pass_old")
+    assert (at.run(at.person.correct(LOGIN)), at.person.passwords) == (None, {})
+    assert "that is the password that was refused" in at.shown.getvalue()
+
+
+@pytest.mark.parametrize("login", [LOGIN, Login("hq", fields={"pin": "1"})])
+def test_a_password_that_nobody_types_stays(login: Login) -> None:
+    """Enter alone leaves the login; one with fields of its own is corrected in the configuration."""
+    at = desk("")
+    assert (at.run(at.person.correct(login)), at.person.passwords) == (None, {})
+
+
+def test_a_missing_password_is_asked_for() -> None:
+    """Before anything else."""
+    at = desk("pass_good")
+    assert at.run(at.person.missing_password("hq")) == "pass_good"
+
+
+@pytest.mark.parametrize(("typed", "confirmed"), [("hq", True), ("HQ", False), ("", False), (None, False)])
+def test_a_confirmation_is_the_key_itself(typed: str | None, *, confirmed: bool) -> None:
+    """Anything else is a no."""
+    at = desk(typed)
+    assert at.run(at.person.confirm(["Really?"], "hq")) is confirmed
+
+
+def test_questions_wait_for_one_another_and_news_wait_for_both() -> None:
+    """Two logins never ask at the same time, and no line breaks into a question."""
+    at = Desk(Keyboard(["1", "2"], seconds=10.0))
+
+    async def both() -> list[str | None]:
+        first = asyncio.create_task(at.person.answer(Question(LOGIN, "First?", 300)))
+        second = asyncio.create_task(at.person.answer(Question(LOGIN, "Second?", 300)))
+        await asyncio.sleep(5)
+        at.screen.note("news")
+        return [await first, await second]
+
+    assert at.run(both()) == ["1", "2"]
+    assert [prompt for prompt, _ in at.keyboard.prompts][1].startswith("Answer within 4:50")
+    lines = at.shown.getvalue().splitlines()
+    assert lines.index("news") == lines.index("  First?") + 2
+
+
+def test_texts_are_made_fit_to_be_seen() -> None:
+    """Times, control characters and line lengths."""
+    assert (duration(299.6), duration(61), duration(-3)) == ("5:00", "1:01", "0:00")
+    assert printable("a\x1b[1m\nb\u202e") == "a [1m b "
+    assert wrapped("word " * 40, "  ").splitlines()[1].startswith("  word")

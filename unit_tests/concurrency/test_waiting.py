@@ -1,0 +1,343 @@
+"""How to wait: the pacing law, the retries, one rate for all, one deadline for all; in time that jumps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_linkless.concurrency.waiting import Deadline, Pace, RateLimit, Retries, every, pause, time
+from testing.fuzzing import examples
+from testing.jumping_loop import JumpingLoop, in_jumping_time
+
+A_LITTLE = 1e-6
+
+seconds = st.floats(0.0, 86_400.0)
+intervals = st.floats(0.05, 60.0)
+rates = st.floats(0.1, 50.0)
+
+
+def grants(per_second: float, *asks: tuple[float, str]) -> list[tuple[str, float]]:
+    """Ask for turns, each at its moment and by its name; return the names in the order served, with the moments.
+
+    The first word of a name may say how it asks: `first` or `later`.
+    """
+    served: list[tuple[str, float]] = []
+
+    async def ask(limit: RateLimit, moment: float, name: str) -> None:
+        await pause(moment)
+        await limit.take(first=name.startswith("first"), later=name.startswith("later"))
+        served.append((name, round(time(), 6)))
+
+    async def main() -> None:
+        limit = RateLimit(per_second)
+        await asyncio.gather(*(ask(limit, moment, name) for moment, name in asks))
+
+    in_jumping_time(main())
+    return served
+
+
+@examples(100)
+@given(seconds, st.integers(1, 100_000), intervals, rates)
+def test_a_pause_follows_the_law(age: float, waiting: int, interval: float, rate: float) -> None:
+    """Never shorter than the poll interval; else at most a fifth of the age, and what the rate has for all."""
+    wait = Pace(interval, rate).pause(age, waiting)
+    assert wait >= interval
+    assert wait <= max(interval, 0.2 * age)
+    assert wait <= max(interval, waiting / rate)
+
+
+@examples(100)
+@given(st.floats(0.1, 3600.0), st.integers(1, 100_000), intervals, rates)
+def test_readiness_is_noticed_soon(ready: float, waiting: int, interval: float, rate: float) -> None:
+    """Whenever a connection becomes ready, the next look comes within a fifth of its wait or one poll interval."""
+    pace, now = Pace(interval, rate), 0.0
+    while now < ready:
+        now += pace.pause(now, waiting)
+    assert now <= ready + max(interval, 0.2 * ready) + A_LITTLE
+
+
+@pytest.mark.parametrize(
+    ("age", "waiting", "expected"),
+    [(0, 1, 5), (20, 1000, 5), (60, 1000, 12), (600, 1000, 120), (3600, 1000, 200), (3600, 10, 5)],
+)
+def test_the_pause_grows_with_the_age_and_shrinks_with_the_company(age: float, waiting: int, expected: float) -> None:
+    """Looks that the others no longer need go to the slowest."""
+    assert Pace(poll_interval=5, rate=5).pause(age, waiting) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("failures", "expected"), [(1, 1), (2, 2), (3, 4), (4, None), (9, None)])
+def test_retries_pause_longer_each_time_and_end(failures: int, expected: float | None) -> None:
+    """Four attempts, with doubling pauses between them."""
+    assert Retries().pause(failures, chance=1.0) == expected
+
+
+@examples(100)
+@given(st.integers(1, 60), st.floats(0.0, 1.0))
+def test_jitter_stays_between_the_half_and_the_whole(failures: int, chance: float) -> None:
+    """Those who failed together come back at different times, never at once and never after the longest pause."""
+    usual = min(30.0, 2.0 ** (failures - 1))
+    wait = Retries(attempts=100).pause(failures, chance)
+    assert wait is not None
+    assert usual / 2 <= wait <= usual
+
+
+def test_requests_go_in_the_order_of_asking() -> None:
+    """Nobody is served twice before everybody was served once, and each is a gap after the one before."""
+    asks = [(0.0, name) for name in "abcde"]
+    assert grants(4, *asks) == [("a", 0), ("b", 0.25), ("c", 0.5), ("d", 0.75), ("e", 1.0)]
+
+
+def test_a_login_that_was_begun_is_finished_first() -> None:
+    """What stands between submission and token overtakes all that waits, in its own order of asking."""
+    asks = [(0.0, "a"), (0.0, "b"), (0.0, "c"), (0.1, "first 1"), (0.2, "first 2")]
+    assert [name for name, _ in grants(4, *asks)] == ["a", "first 1", "first 2", "b", "c"]
+
+
+def test_later_requests_only_use_what_is_left() -> None:
+    """They wait for everybody else, those who ask after them included."""
+    asks = [(0.0, "a"), (0.0, "later 1"), (0.0, "later 2"), (0.1, "b"), (0.4, "c")]
+    assert [name for name, _ in grants(4, *asks)] == ["a", "b", "c", "later 1", "later 2"]
+
+
+def test_a_later_request_waits_for_nobody_when_nobody_asks() -> None:
+    """It is served at once, like any other."""
+    assert grants(4, (7.0, "later")) == [("later", 7.0)]
+
+
+def test_who_gives_up_costs_the_others_no_time() -> None:
+    """A turn that was given up at the deadline is not counted."""
+    served: list[float] = []
+
+    async def main() -> None:
+        limit = RateLimit(1)
+        tasks = [asyncio.create_task(limit.take()) for _ in range(4)]
+        for task in tasks:
+            task.add_done_callback(lambda _: served.append(time()))
+        await pause(0.5)
+        tasks[1].cancel()
+        tasks[2].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    in_jumping_time(main())
+    assert served == [0, 0.5, 0.5, 1]
+
+
+def test_a_burst_is_a_quarter_of_a_second_deep() -> None:
+    """After a rest three requests go at once at 8 per second, the others at their usual distance."""
+    asks = [(10.0, name) for name in "abcde"]
+    assert [moment for _, moment in grants(8, *asks)] == [10, 10, 10, 10.125, 10.25]
+
+
+@examples(60)
+@given(rates, st.lists(st.floats(0.0, 20.0), min_size=2, max_size=40))
+def test_the_rate_is_never_exceeded(rate: float, moments: list[float]) -> None:
+    """In no stretch of time do more requests go than the rate allows in it and a quarter of a second, plus one."""
+    times = [moment for _, moment in grants(rate, *((moment, "one") for moment in moments))]
+    for begin, first in enumerate(times):
+        for end, last in enumerate(times[begin:], start=1):
+            assert end <= (last - first + 0.25) * rate + 1 + 0.001
+
+
+@examples(60)
+@given(rates, st.lists(st.floats(0.0, 20.0), min_size=2, max_size=40))
+def test_no_turn_is_wasted(rate: float, moments: list[float]) -> None:
+    """While anybody waits, the distance between two requests is at most the usual one."""
+    served = grants(rate, *((moment, str(moment)) for moment in moments))
+    for (_, before), (asked, now) in pairwise(served):
+        assert now <= max(before + 1 / rate, float(asked)) + 0.001
+
+
+def held(slow: Callable[[RateLimit], Coroutine[Any, Any, None]], requests: int) -> list[float]:
+    """Return when the first requests go after `slow`, at 10 per second."""
+    served: list[float] = []
+
+    async def main() -> None:
+        limit = RateLimit(10)
+        await slow(limit)
+        for _ in range(requests):
+            await limit.take()
+            served.append(round(time(), 6))
+
+    in_jumping_time(main())
+    return served
+
+
+def test_slowing_down_holds_everybody_and_halves_the_pace() -> None:
+    """After the pause that the provider asked for, all connections go at half the pace."""
+
+    async def slow(limit: RateLimit) -> None:
+        limit.slow_down(30)
+
+    assert held(slow, 3) == [30, 30.2, 30.4]
+
+
+def test_slowing_down_together_counts_once() -> None:
+    """Answers to requests that were under way together say the same thing: the longest pause, one halving."""
+
+    async def slow(limit: RateLimit) -> None:
+        limit.slow_down(30)
+        limit.slow_down(40)
+        limit.slow_down(10)
+
+    assert held(slow, 3) == [40, 40.2, 40.4]
+
+
+def test_slowing_down_has_an_end() -> None:
+    """However often the provider refuses, the pace never falls below a sixteenth."""
+
+    async def slow(limit: RateLimit) -> None:
+        for _ in range(10):
+            limit.slow_down(1)
+            await pause(1)
+
+    assert held(slow, 3) == [10, 11.6, 13.2]
+
+
+def test_answers_bring_the_usual_pace_back() -> None:
+    """A little with each answer, and never beyond the usual pace."""
+
+    async def slow(limit: RateLimit) -> None:
+        limit.slow_down(1)
+        for _ in range(100):
+            limit.went_well()
+
+    assert held(slow, 3) == [1, 1.1, 1.2]
+
+
+def test_slowing_down_reaches_those_who_wait_already() -> None:
+    """Whoever stood in the queue when the provider refused is held as well."""
+    served: list[float] = []
+
+    async def main() -> None:
+        limit = RateLimit(1)
+        waiting = [asyncio.create_task(limit.take()) for _ in range(3)]
+        for one in waiting:
+            one.add_done_callback(lambda _: served.append(time()))
+        await pause(0.5)
+        limit.slow_down(10)
+        await asyncio.gather(*waiting)
+
+    in_jumping_time(main())
+    assert served == [0, 10.5, 12.5]
+
+
+def test_the_deadline_tells_what_is_left() -> None:
+    """Seconds until it comes, and none after it."""
+
+    async def main() -> list[float]:
+        deadline = Deadline(60)
+        left = [deadline.left()]
+        for seconds in (45, 45):
+            await pause(seconds)
+            left.append(deadline.left())
+        return left
+
+    assert in_jumping_time(main()) == [60, 15, 0]
+
+
+async def met(deadline: Deadline, action: Awaitable[Any] | None = None) -> str:
+    """Tell how a block under the deadline ends, and when."""
+    try:
+        async with deadline.applied():
+            await (action if action is not None else asyncio.get_running_loop().create_future())
+    except TimeoutError:
+        return f"struck at {time():g}"
+    return f"done at {time():g}"
+
+
+def test_the_deadline_ends_every_wait_at_one_moment() -> None:
+    """Waits that began at different times end together; one that is done before is left alone."""
+
+    async def main() -> list[str]:
+        deadline = Deadline(60)
+
+        async def begins(moment: float) -> str:
+            await pause(moment)
+            return await met(deadline)
+
+        return list(await asyncio.gather(begins(0), begins(59), met(deadline, pause(10))))
+
+    assert in_jumping_time(main()) == ["struck at 60", "struck at 60", "done at 10"]
+
+
+def test_one_timer_ends_every_wait() -> None:
+    """What a waiting login takes is what ten thousand take: none has a timer of its own."""
+
+    class Loop(JumpingLoop):
+        timers = 0
+
+        def call_at(  # type: ignore[override] # typeshed ties the arguments to those of `callback`
+            self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        ) -> asyncio.TimerHandle:
+            self.timers += 1
+            return super().call_at(when, callback, *args, context=context)
+
+    async def main() -> int:
+        deadline = Deadline(60)
+        await asyncio.gather(*(met(deadline) for _ in range(100)))
+        return loop.timers
+
+    loop = Loop()
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        assert runner.run(main()) == 1
+
+
+def test_a_wait_that_begins_after_the_deadline_does_not_begin() -> None:
+    """The block is not entered at all, so nothing in it is sent."""
+    entered: list[bool] = []
+
+    async def main() -> bool:
+        deadline = Deadline(60)
+        await pause(60)
+        with pytest.raises(TimeoutError):
+            async with deadline.applied():
+                entered.append(True)
+        return deadline.is_over()
+
+    assert in_jumping_time(main()) is True
+    assert entered == []
+
+
+def test_the_deadline_can_be_brought_forward_for_all() -> None:
+    """Refused keys end every wait at once, those to come included, and a second time does no harm."""
+
+    async def main() -> tuple[bool, list[str]]:
+        deadline = Deadline(3600)
+        waiting = [asyncio.create_task(met(deadline)) for _ in range(2)]
+        done = asyncio.create_task(met(deadline, pause(5)))
+        await pause(7)
+        before = deadline.is_over()
+        deadline.strike_now()
+        deadline.strike_now()
+        return before, [*await asyncio.gather(*waiting), await done, await met(deadline)]
+
+    assert in_jumping_time(main()) == (False, ["struck at 7", "struck at 7", "done at 5", "struck at 7"])
+
+
+def test_something_is_done_every_so_often() -> None:
+    """Plain calls keep their distance; what is returned and can be awaited is waited for before the next."""
+    plain: list[float] = []
+    slow: list[float] = []
+
+    async def action() -> None:
+        slow.append(time())
+        await pause(5)
+
+    async def main() -> None:
+        tasks = [asyncio.create_task(every(10, lambda: plain.append(time())))]
+        tasks.append(asyncio.create_task(every(10, action)))
+        await pause(41)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    in_jumping_time(main())
+    assert plain == [10, 20, 30, 40]
+    assert slow == [10, 25, 40]

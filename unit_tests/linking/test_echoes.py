@@ -1,0 +1,102 @@
+"""What a provider says back of a login's secrets is hidden, and nothing that a bill holds by chance."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from source_linkless.errors import Actor, Status
+from source_linkless.linking import echoes
+from source_linkless.linking.events import Event
+from source_linkless.linking.orchestration import new_run, opened
+from source_linkless.linking.running import Opening, Run, learnt
+from source_linkless.provider.api import Context
+from source_linkless.provider.outcomes import Outcome
+from testing.raw_forms import LOGIN, TOKEN, form
+from testing.worlds import World
+
+PASSWORD = 'päss"word\\of the login'
+KEY = "5ec2e751-0000-4000-8000-00000000cafe"
+LINK_TOKEN = "link-sandbox-00000000-0000-4000-8000-000000000001"
+
+
+def met(**login: Any) -> tuple[Run, Opening]:
+    """Return a run and a login in it that was given a link token and an access token."""
+
+    async def ignored(event: Event, *, urgent: bool = False) -> None:
+        """Write nothing."""
+
+    async def begin() -> Run:
+        config, links = opened(form({**LOGIN, **login}, secret=KEY), surroundings)
+        return new_run(config, links, surroundings, ignored, 1.0)
+
+    surroundings = World().surroundings()
+    run = asyncio.run(begin())
+    opening = Opening(run.config.logins[0], 0.0)
+    for token in (LINK_TOKEN, TOKEN):
+        learnt(run, opening, token)
+    return run, opening
+
+
+def passed_on(document: Any, **login: Any) -> Any:
+    """Return a document as the connector goes on with it."""
+    return json.loads(bytes(echoes.delivered(*met(**login), json.dumps(document).encode()).body))
+
+
+@pytest.mark.parametrize("secret", [KEY, TOKEN, LINK_TOKEN])
+def test_keys_and_tokens_are_hidden_wherever_they_stand(secret: str) -> None:
+    """They are made by machines and stand in no bill by chance."""
+    assert passed_on({"a": [{"note": f"by {secret}, twice: {secret}"}]}) == {"a": [{"note": "by ****, twice: ****"}]}
+
+
+def test_a_password_is_hidden_where_it_is_a_whole_value() -> None:
+    """In whatever way its characters are written; the words of an address stay, whatever the password is."""
+    assert passed_on({"sent": ["x", PASSWORD], "n": 1}, password=PASSWORD) == {"sent": ["x", "****"], "n": 1}
+    raw = json.dumps({"sent": PASSWORD}, ensure_ascii=False).encode()
+    assert b"****" in echoes.delivered(*met(password=PASSWORD), raw).body
+    address = {"billing_address": "12 Springfield Road"}
+    assert passed_on(address, password="Springfield") == address
+
+
+@pytest.mark.parametrize("password", ["4325586127", "kWh", "short-1"])
+def test_what_could_be_data_stays(password: str) -> None:
+    """A number or a short word that is a password may be an account number or a unit: it is left as it is."""
+    document = {"account_number": password, "unit": password}
+    assert passed_on(document, password=password) == document
+
+
+def test_of_login_fields_only_credentials_are_hidden() -> None:
+    """A customer number opens a login and stands on every bill; hidden, it would be another customer."""
+    fields = {"customer_number": "C-0012345", "Pwd": "a-long-password"}
+    login = {"username": None, "password": None, "key": "hq", "login_fields": fields}
+    found = passed_on({"customer_number": "C-0012345", "echo": "a-long-password"}, **login)
+    assert found == {"customer_number": "C-0012345", "echo": "****"}
+
+
+def test_a_document_without_echoes_is_not_copied() -> None:
+    """Documents can be large: the search leaves them where they are."""
+    body = json.dumps({"accounts": []}).encode()
+    assert echoes.delivered(*met(), body).body is body
+
+
+def test_words_and_identifiers_are_hidden_and_known_words_are_not() -> None:
+    """Whatever the password is, a word of the contract stays legible."""
+    run, opening = met(password="InvalidCredentials")
+    known = Outcome(Status.FAILED, Actor.USER, None, "InvalidCredentials", "ours", f"x-request-id {TOKEN}")
+    assert echoes.without_echoes(run, opening, known).reason == "InvalidCredentials"
+    assert echoes.without_echoes(run, opening, known).detail == "x-request-id ****"
+    unknown = Outcome(Status.FAILED, Actor.USER, None, "Tried_hunter22", "ours")
+    assert echoes.without_echoes(*met(password="hunter22"), unknown).reason == "Tried_****"
+
+
+def test_the_end_of_a_login_names_no_secret() -> None:
+    """Neither the connection nor the utility, as the provider calls them, can carry one into a row."""
+    run, opening = met(password=PASSWORD)
+    opening.connection_id = TOKEN
+    opening.context = Context(TOKEN, None, f"Power {KEY}", PASSWORD, "DataFound", None, (), None)
+    told = echoes.finished(run, opening, Outcome(Status.READY, Actor.NOBODY, None, None, ""), 1.0)
+    assert (told.connection_id, told.context and told.context.source_name) == ("****", "Power ****")
+    assert echoes.without_echoes_in(run, opening, None) is None

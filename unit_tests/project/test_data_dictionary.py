@@ -1,0 +1,79 @@
+"""The data dictionary says of every column what its schema says."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from source_linkless.bills.charge_texts import read_charge_texts
+from source_linkless.streams import STREAMS, Stream
+from testing.generated_parts import parts, prove, read, table
+
+DICTIONARY = "docs/data-dictionary.md"
+
+TYPES = {"string": "text", "number": "number", "integer": "whole number", "object": "object", "array": "array"}
+FORMATS = {"date": "date", "date-time": "timestamp"}
+MONEY = "`currency_code`"
+UNITS = {
+    **dict.fromkeys(("amount", "previous_total_due_amount", "balance_forward", "total_due_amount"), MONEY),
+    **dict.fromkeys(("statement_count", "statements_delivered"), "bills"),
+    **dict.fromkeys(("accounts_expected", "accounts_delivered"), "accounts"),
+    "billing_period_duration_days": "days",
+    "waited_seconds": "seconds",
+    "quantity": "`unit`",
+    "unit_price": f"{MONEY} for one `unit`",
+}
+"""The unit of every column that holds a number."""
+
+
+def kind(schema: dict[str, Any]) -> str:
+    """Return the type of a column in words."""
+    name = schema["type"] if isinstance(schema["type"], str) else schema["type"][-1]
+    return FORMATS.get(schema.get("format", ""), TYPES[name])
+
+
+def columns(stream: Stream) -> str:
+    """Return the table of a stream's columns."""
+    schema = stream.json_schema()
+    rows = []
+    for name, column in schema["properties"].items():
+        shown = f"`{name}` **key**" if name in stream.primary_key else f"`{name}`"
+        always = "yes" if name in schema["required"] else ""
+        rows.append([shown, kind(column), UNITS.get(name, ""), always, column["description"]])
+    return table(["Column", "Type", "Unit", "Never null", "Meaning"], rows)
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_the_dictionary_lists_every_column_as_the_schema_has_it(stream: Stream) -> None:
+    """Name, type, key and description of every column are those of the schema."""
+    prove(DICTIONARY, {f"columns of {stream.name}": columns(stream)})
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
+def test_every_number_has_a_unit(stream: Stream) -> None:
+    """Nobody has to guess what a number counts."""
+    properties = stream.json_schema()["properties"]
+    numbers = [name for name, column in properties.items() if kind(column) in ("number", "whole number")]
+    assert [name for name in numbers if name not in UNITS] == []
+
+
+def test_the_dictionary_has_no_other_streams() -> None:
+    """A stream that is gone is gone from the dictionary."""
+    documented = {name.removeprefix("columns of ") for name in parts(DICTIONARY) if name.startswith("columns of ")}
+    assert documented == set(STREAMS)
+
+
+def test_there_is_a_view_of_the_current_rows_of_every_table() -> None:
+    """Whoever does not want to think of `snapshot_at` finds a view."""
+    assert set(re.findall(r"create or replace view current_(\w+)", read(DICTIONARY))) == set(STREAMS)
+
+
+def test_the_units_that_are_named_are_those_that_arrive() -> None:
+    """The description of `unit` spells every unit as the records do."""
+    description = STREAMS["charges"].json_schema()["properties"]["unit"]["description"]
+    named = description.partition(": ")[2].partition(", …")[0].split(", ")
+    assert len(named) > 10
+    said = read_charge_texts([f"Usage 1,234 {unit}" for unit in named])
+    assert [*said] == [f',"quantity":1234,"unit":"{unit}"'.encode() for unit in named]

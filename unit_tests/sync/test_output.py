@@ -1,0 +1,91 @@
+"""Records leave as messages or as lines: both say the same, in the same order, and a state counts them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.models import AirbyteMessage, Type
+
+from linkless_simulator.bills import Sizes
+from linkless_simulator.scenarios import STORIES
+from source_linkless.bills.rows import Rows, members
+from source_linkless.sync.output import Lines
+from testing.worlds import World
+
+MINUTES = 0.2
+"""Long enough for every story that delivers something."""
+
+
+def config(world: World, story: str) -> dict[str, Any]:
+    """Return the configuration of one login of a story."""
+    return world.config(username=story, data_timeout_minutes=MINUTES)
+
+
+def small_world() -> World:
+    """Return a world of small documents; each is like every other."""
+    return World(sizes=Sizes(accounts=2, statements=3))
+
+
+def without_time(line: bytes | str) -> dict[str, Any]:
+    """Return a record line without the moment at which it was emitted."""
+    message: dict[str, Any] = orjson.loads(line)
+    assert message["type"] == "RECORD"
+    assert isinstance(message["record"].pop("emitted_at"), int)
+    return message
+
+
+def lines_of(blocks: list[bytes]) -> list[bytes]:
+    """Return the lines of what was written; each is whole."""
+    written = b"".join(blocks)
+    assert written == b"" or written.endswith(b"\n")
+    return written.removesuffix(b"\n").split(b"\n") if written else []
+
+
+def as_the_cdk_prints(messages: list[AirbyteMessage]) -> list[str]:
+    """Return the record lines that the CDK's own way prints."""
+    records = [message for message in messages if message.type is Type.RECORD]
+    return [AirbyteEntrypoint.airbyte_message_to_string(message) for message in records]
+
+
+@pytest.mark.parametrize("story", STORIES)
+def test_lines_say_what_the_cdk_would_print(story: str) -> None:
+    """For every story, record for record; nothing else differs but that the records are not among the messages."""
+    blocks: list[bytes] = []
+    standard, quick = small_world(), small_world()
+    by_messages = standard.read(config(standard, story))
+    lines = Lines(blocks.append)
+    by_lines = quick.read(config(quick, story), output=lines)
+    lines.flush()  # as `launch` does at the end
+    printed = [without_time(line) for line in as_the_cdk_prints(by_messages.messages)]
+    assert [without_time(line) for line in lines_of(blocks)] == printed
+    assert as_the_cdk_prints(by_lines.messages) == []
+    others = [message for message in by_messages.messages if message.type is not Type.RECORD]
+    assert [message.type for message in by_lines.messages] == [message.type for message in others]
+    assert by_lines.states == by_messages.states
+    assert by_lines.failure_type == by_messages.failure_type
+
+
+def test_a_record_is_counted_until_a_state_has_taken_it() -> None:
+    """The count of a stream goes into its next state, once."""
+    lines = Lines(lambda _: None)
+    lines.records("charges", Rows(members({"a": 1}), [members({"b": 2}), members({"b": 3})]))
+    lines.records("payments", Rows(members({"a": 1}), [members({"b": 2})]))
+    assert [lines.taken("charges"), lines.taken("charges"), lines.taken("payments")] == [2, 0, 1]
+
+
+def test_lines_are_written_in_blocks_and_the_rest_when_asked() -> None:
+    """A few lines wait for others; many do not wait, and no block holds half a line."""
+    blocks: list[bytes] = []
+    lines = Lines(blocks.append)
+    row = Rows(members({"key": "k"}), [members({"text": "x" * 1_000})])
+    lines.records("charges", row)
+    assert blocks == []
+    for _ in range(299):
+        lines.records("charges", row)
+    assert len(blocks) == 1
+    assert 262_144 <= len(blocks[0]) < 264_000
+    lines.flush()
+    assert [orjson.loads(line)["record"]["data"] for line in lines_of(blocks)] == [*row.dicts()] * 300
