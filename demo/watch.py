@@ -55,7 +55,7 @@ class Watch(logging.Handler):
             self._waiting.pop(line.partition(": ")[0], None)
 
     def _now(self) -> Text:
-        names = [f"{login} ({word})" for login, word in self._waiting.items()]
+        names = [f"{login} ({reason})" for login, reason in self._waiting.items()]
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         what = f"waiting for {', '.join(names[:_NAMED])}{more}" if names else "working"
         return Text(f"{self._seconds():6.1f} s  ... {what}", style="dim", no_wrap=True, overflow="ellipsis")

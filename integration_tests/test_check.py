@@ -208,7 +208,7 @@ def test_a_provider_that_does_not_answer_in_time_is_an_outage(capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(
-    ("story", "word"),
+    ("story", "reason"),
     [
         ("locked", "CONNECTION_LOCKED"),
         ("mfa", "MfaQuestion"),
@@ -218,11 +218,11 @@ def test_a_provider_that_does_not_answer_in_time_is_an_outage(capsys: pytest.Cap
         ("connect_500", "HTTP_500"),
     ],
 )
-def test_a_login_that_could_deliver_nothing_fails(check: Checks, story: str, word: str) -> None:
+def test_a_login_that_could_deliver_nothing_fails(check: Checks, story: str, reason: str) -> None:
     """FAILED names the login by its key and the provider's word; connect was sent once."""
     answer = check(check.world.config(username=story))
     assert answer.status == "FAILED"
-    assert answer.message.startswith(f"site: {word}. ")
+    assert answer.message.startswith(f"site: {reason}. ")
     assert check.world.count(CONNECT) == 1
 
 

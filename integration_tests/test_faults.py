@@ -219,9 +219,9 @@ def test_a_fault_of_a_refresh_costs_no_data(front: Front, fault: str) -> None:
     config = world.config(connection=connection, refresh_after_days=30, data_timeout_minutes=MINUTES)
     front.arm(fault, REFRESH)
     sync = world.read(config)
-    effect, word = EFFECTS[fault]
+    effect, reason = EFFECTS[fault]
     row = REFRESHES[effect]
-    assert_row(sync, row, word if row.reason is None else row.reason)
+    assert_row(sync, row, reason if row.reason is None else row.reason)
     assert world.count(REFRESH) == row.asked
     assert bills(sync) == (set() if effect is Effect.HELD else all_bills())
     assert world.seconds() <= MINUTES * 60 + 1

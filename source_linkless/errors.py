@@ -69,7 +69,7 @@ class Problem(Exception):  # noqa: N818 - the provider's answer, not an error of
 
     def __init__(
         self,
-        word: str,
+        reason: str,
         meaning: Meaning,
         *,
         detail: str = "",
@@ -77,8 +77,8 @@ class Problem(Exception):  # noqa: N818 - the provider's answer, not an error of
         retry_after: float | None = None,
     ) -> None:
         """Describe the answer; `detail` is for engineers: endpoint, HTTP status, request id."""
-        super().__init__(f"{word} ({detail})" if detail else word)
-        self.word, self.meaning, self.detail = word, meaning, detail
+        super().__init__(f"{reason} ({detail})" if detail else reason)
+        self.reason, self.meaning, self.detail = reason, meaning, detail
         self.reached, self.retry_after = reached, retry_after
 
 

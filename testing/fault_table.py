@@ -139,10 +139,10 @@ REFRESHES: dict[Effect, Row] = {
 
 def row_of(path: str, fault: str) -> tuple[Row, str]:
     """Return what a fault at an endpoint leads to, and the reason of the login's row ("" for none)."""
-    effect, word = EFFECTS[fault]
+    effect, reason = EFFECTS[fault]
     row = ROWS[path][effect]
     if path == PRODUCT and fault in UNREADABLE:
         row = _UNREADABLE
     if path == KEYS and fault == "encrypted":
         row = _ready(1)
-    return row, word if row.reason is None else row.reason
+    return row, reason if row.reason is None else row.reason

@@ -72,7 +72,7 @@ class ForkedRun:
         )
         for name, value in values.items():
             (folder / name).write_text(json.dumps(value), encoding="utf-8")
-        arguments = [command, *(word for name in values for word in (f"--{name}", name))]
+        arguments = [command, *(reason for name in values for reason in (f"--{name}", name))]
         self._folder, self._taken = folder, b""
         self._process = _FORKING.Process(target=_run, args=(str(folder), arguments))
         with _ONE_AT_A_TIME:

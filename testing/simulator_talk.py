@@ -85,9 +85,9 @@ class Talk:
 
     def status(self, link_token: str) -> str:
         """Look at a login."""
-        word = self.post("/link/connection/status", link_token=link_token)["status"]
-        assert isinstance(word, str)
-        return word
+        reason = self.post("/link/connection/status", link_token=link_token)["status"]
+        assert isinstance(reason, str)
+        return reason
 
     def reason(self, access_token: str) -> tuple[str, str]:
         """Return connection status and reason."""

@@ -185,9 +185,9 @@ class World:
             sync.error = error
         return sync
 
-    def cut(self, path: str, word: str, *, reached: bool) -> None:
+    def cut(self, path: str, reason: str, *, reached: bool) -> None:
         """Let the next request to a path end without an answer; one that reached the provider is carried out."""
-        self._cuts[path] = Unreachable(word, reached=reached)
+        self._cuts[path] = Unreachable(reason, reached=reached)
 
     def _new_loop(self) -> asyncio.AbstractEventLoop:
         self._passed = self.seconds()

@@ -104,13 +104,13 @@ def test_the_defaults_of_the_form_are_those_of_the_connector() -> None:
     assert OPTIONS[0]["properties"]["attempt"]["default"] == parse_config(form()).logins[0].attempt
 
 
-CHOICES = [(path, word) for path, schema in FORM["properties"].items() for word in schema.get("enum", ())]
+CHOICES = [(path, reason) for path, schema in FORM["properties"].items() for reason in schema.get("enum", ())]
 
 
-@pytest.mark.parametrize(("path", "word"), CHOICES)
-def test_every_choice_of_the_form_is_accepted(path: str, word: str) -> None:
+@pytest.mark.parametrize(("path", "reason"), CHOICES)
+def test_every_choice_of_the_form_is_accepted(path: str, reason: str) -> None:
     """What the form offers, the connector takes."""
-    assert getattr(parse_config(form(**{"pseudonym_key": "k" * 16, path: word})), path) == word
+    assert getattr(parse_config(form(**{"pseudonym_key": "k" * 16, path: reason})), path) == reason
 
 
 LIMITS = [

@@ -52,15 +52,15 @@ def chosen(workspace: Workspace, keys: Collection[str], *, has_person: bool) -> 
 
 def _sort(workspace: Workspace, choice: Choice, login: Login, *, is_named: bool, has_person: bool) -> None:
     links = workspace.links
-    word = links.refused(login)
-    if login.access_token or (word is None and links.step(login) is Step.USE and not is_named):
+    reason = links.refused(login)
+    if login.access_token or (reason is None and links.step(login) is Step.USE and not is_named):
         choice.linked.append(login)
-    elif word is None:
+    elif reason is None:
         if links.step(login) is Step.USE:
             links.ask_again(login)
         choice.submitted.append(login)
     else:
-        result = refusal(word)
+        result = refusal(reason)
         if result.message == CREDENTIALS.advice:
             choice.refused_password.append(login)
         elif is_named or (has_person and result.message in _ANSWERABLE):

@@ -167,7 +167,7 @@ def _run(command: Callable[[Setting], Coroutine[Any, Any, int]]) -> None:
     except AirbyteTracedException as error:
         code = _told(str(error.message), _WRONG_USAGE)
     except Problem as problem:
-        code = _told(f"{problem.word}. {problem.meaning.advice} ({problem.detail})", FAILED)
+        code = _told(f"{problem.reason}. {problem.meaning.advice} ({problem.detail})", FAILED)
     except (FileProblem, TimeoutError) as error:
         code = _told(str(error) or "The provider did not answer in time.", FAILED)
     except KeyboardInterrupt:

@@ -111,8 +111,8 @@ def _outcome_of(run: Run, opening: Opening, error: Exception) -> Outcome:
         case TimeoutError() if not opening.sent:
             return _NOT_SUBMITTED
         case TimeoutError():
-            word = run.links.refused(opening.login)
-            return refusal(word) if word else outcome(opening.word, WORKING)
+            reason = run.links.refused(opening.login)
+            return refusal(reason) if reason else outcome(opening.reason, WORKING)
         case FileProblem():
             run.deadline.strike_now()  # a disk that refuses once would cost the other tokens too
             return _NOT_WRITTEN

@@ -106,7 +106,7 @@ def _chosen(typed: str, accounts: Sequence[Account]) -> list[str]:
     if typed.lower() == "all":
         return [account.account_id for account in accounts]
     words = typed.replace(",", " ").split()
-    numbers = {int(word) for word in words if word.isascii() and word.isdecimal()}
+    numbers = {int(reason) for reason in words if reason.isascii() and reason.isdecimal()}
     if len({*words}) != len(numbers) or not numbers <= set(range(1, len(accounts) + 1)):
         return []
     return [accounts[number - 1].account_id for number in sorted(numbers)]

@@ -70,8 +70,8 @@ class Screen:
 
     def _tell_steps(self, waiting: Sequence[Opening]) -> None:
         for opening in waiting if len(waiting) <= _FEW_LOGINS else ():
-            if self._seen.get(opening.login.key) != opening.word:
-                self._seen[opening.login.key] = opening.word
+            if self._seen.get(opening.login.key) != opening.reason:
+                self._seen[opening.login.key] = opening.reason
                 self.note(_row(opening))
 
     def _print(self, stream: TextIO, text: str) -> None:
@@ -91,6 +91,6 @@ def _rows(waiting: Sequence[Opening]) -> str:
 
 
 def _row(opening: Opening) -> str:
-    word = printable(_SAID.get(opening.word, opening.word))
-    row = f"{opening.login.key}: {word} ({time() - opening.started:.0f} s)"
+    reason = printable(_SAID.get(opening.reason, opening.reason))
+    row = f"{opening.login.key}: {reason} ({time() - opening.started:.0f} s)"
     return row if len(row) <= COLUMNS - 1 else row[: COLUMNS - 4] + "..."

@@ -69,10 +69,10 @@ async def _ignored(event: Event, *, urgent: bool = False) -> None:
 
 
 async def _standing(run: Run, login: Login) -> Standing:
-    word = run.links.refused(login)
+    reason = run.links.refused(login)
     token = run.links.token(login)
     if token is None:
-        return Standing(login, refusal(word) if word else _NOT_LINKED)
+        return Standing(login, refusal(reason) if reason else _NOT_LINKED)
     opening = Opening(login, time())
     try:
         async with run.deadline.applied():
@@ -82,9 +82,9 @@ async def _standing(run: Run, login: Login) -> Standing:
     except TimeoutError:
         return Standing(login, outcome("TIMEOUT", PROVIDER_DOWN))
     if context is None:
-        return Standing(login, refusal(word) if word else _NOT_TOLD)
+        return Standing(login, refusal(reason) if reason else _NOT_TOLD)
     told = without_echoes_in(run, opening, context)
-    return Standing(login, without_echoes(run, opening, _judged(context, word)), told)
+    return Standing(login, without_echoes(run, opening, _judged(context, reason)), told)
 
 
 def _judged(context: Context, refused: str | None) -> Outcome:

@@ -132,11 +132,11 @@ class Links:
         self._asked_again.pop(login.key, None)
         self._links[login.key] = replace(link, access_token=access_token or link.access_token, updating=None)
 
-    def refuse(self, login: Login, word: str) -> None:
+    def refuse(self, login: Login, reason: str) -> None:
         """Note that the login needs a person; it is not submitted again until it changes."""
         link = self._current(login)
         if link is not None and (link.refused is None or link.updating):
-            self._links[login.key] = replace(link, refused=word, updating=None)
+            self._links[login.key] = replace(link, refused=reason, updating=None)
 
     def recovered(self, login: Login, since: str | None) -> None:
         """Note that a session which is newer than our last submission went well: somebody has helped the login."""

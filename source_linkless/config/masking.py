@@ -100,12 +100,12 @@ def _inside(value: str | float, kind: _Kind) -> list[tuple[Any, _Kind]]:
     try:
         return [(kind.read(value), kind.content or kind)]
     except UnreadableError:
-        return [(word, _WORD) for word in _words(value)]
+        return [(reason, _WORD) for reason in _words(value)]
 
 
 def _words(text: str) -> Iterator[str]:
     words = [*_cells(text), *_literals(text), *_BARE.findall(text)]
-    return (word for word in words if len(word.strip()) >= _SHORTEST_WORD and word.strip() not in _OUR_WORDS)
+    return (reason for reason in words if len(reason.strip()) >= _SHORTEST_WORD and reason.strip() not in _OUR_WORDS)
 
 
 def _literals(text: str) -> Iterator[str]:

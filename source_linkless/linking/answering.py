@@ -40,7 +40,7 @@ async def answered(run: Run, opening: Opening, link_token: str) -> bool:
     """
     if _is_being_worked_on(opening):
         return True
-    ask = _ASK.get(opening.word)
+    ask = _ASK.get(opening.reason)
     if run.person is None or ask is None or _has_failed(opening):
         return False
     _note_answer(opening)
@@ -52,7 +52,7 @@ async def answered(run: Run, opening: Opening, link_token: str) -> bool:
 
 async def corrected(run: Run, opening: Opening) -> bool:
     """Let a person correct a refused password, once; True: announced and ready to be submitted in this session."""
-    if run.person is None or opening.is_corrected or LINK_STATUSES.get(opening.word) is not CREDENTIALS:
+    if run.person is None or opening.is_corrected or LINK_STATUSES.get(opening.reason) is not CREDENTIALS:
         return False
     asking = asyncio.wait_for(run.person.correct(opening.login), ANSWER_SECONDS)
     try:
@@ -69,19 +69,19 @@ async def corrected(run: Run, opening: Opening) -> bool:
 
 
 def _is_being_worked_on(opening: Opening) -> bool:
-    if opening.answered != opening.word or not opening.patience:
+    if opening.answered != opening.reason or not opening.patience:
         return False
     opening.patience -= 1
     return True
 
 
 def _has_failed(opening: Opening) -> bool:
-    opening.wrong_answers += opening.word == _WRONG_ANSWER
+    opening.wrong_answers += opening.reason == _WRONG_ANSWER
     return opening.wrong_answers > _MOST_WRONG or opening.answers >= _MOST_ANSWERS
 
 
 def _note_answer(opening: Opening) -> None:
-    opening.answered, opening.patience = opening.word, _PATIENT_LOOKS
+    opening.answered, opening.patience = opening.reason, _PATIENT_LOOKS
     opening.answers += 1
 
 
@@ -90,14 +90,14 @@ async def _or_remember(run: Run, opening: Opening, asking: Awaitable[T]) -> T:
     try:
         return await asking
     except asyncio.CancelledError:
-        run.links.refuse(opening.login, opening.word)
+        run.links.refuse(opening.login, opening.reason)
         raise
 
 
 async def _question(run: Run, person: Person, opening: Opening, link_token: str) -> bool:
     ends = time() + ANSWER_SECONDS
     text = await patiently(run, opening, lambda: run.api.question(link_token))
-    question = Question(opening.login, text, ends, is_repeated=opening.word == _WRONG_ANSWER)
+    question = Question(opening.login, text, ends, is_repeated=opening.reason == _WRONG_ANSWER)
     answer = await _reply(run, opening, link_token, person.answer(question), ends)
     if answer is None:
         return False
@@ -132,7 +132,7 @@ async def _reply(
     try:
         while not task.done() and time() < ends:
             await asyncio.wait({task}, timeout=min(run.config.poll_interval_seconds, ends - time()))
-            if not task.done() and await run.api.link_status(link_token) != opening.word:
+            if not task.done() and await run.api.link_status(link_token) != opening.reason:
                 raise _MovedOn
         return task.result() if task.done() else None
     finally:

@@ -66,7 +66,7 @@ async def _check_login(run: Run, opening: Opening, emit: Emit[Event]) -> None:
 def _outcome_of(opening: Opening, error: Exception) -> Outcome:
     match error:
         case TimeoutError():
-            return of_wait(opening.word)
+            return of_wait(opening.reason)
         case Problem():
             return with_good_keys(error)
         case _:
@@ -100,5 +100,5 @@ async def _verified(run: Run, opening: Opening, connection: Connection) -> Outco
         except Problem as problem:
             if problem.meaning.then is not Then.WAIT:
                 raise
-            return bad or outcome(problem.word, WORKING)
+            return bad or outcome(problem.reason, WORKING)
         return READY

@@ -46,12 +46,12 @@ class Waiting:
     """One login that is being waited for: its key, the provider's latest word, the seconds so far."""
 
     key: str
-    word: str
+    reason: str
     seconds: float
 
     def __str__(self) -> str:
         """Return the line that a log shows of this wait."""
-        return f"{self.key}: {self.word} ({self.seconds:.0f} s)"
+        return f"{self.key}: {self.reason} ({self.seconds:.0f} s)"
 
 
 @dataclass(frozen=True, slots=True)

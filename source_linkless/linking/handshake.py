@@ -63,10 +63,10 @@ async def open_connection(run: Run, opening: Opening) -> Connection:
     return Connection(token)
 
 
-def refusal(word: str) -> Outcome:
+def refusal(reason: str) -> Outcome:
     """Return the outcome of a login that was refused before: said again, without submitting it again."""
     tables = LINK_STATUSES, REASONS, ERROR_CODES
-    return outcome(word, next((table[word] for table in tables if word in table), CREDENTIALS))
+    return outcome(reason, next((table[reason] for table in tables if reason in table), CREDENTIALS))
 
 
 async def relink(run: Run, opening: Opening, problem: Problem) -> Connection:
@@ -140,7 +140,7 @@ async def _submitted(run: Run, opening: Opening, link_token: str, old_token: str
     except TimeoutError:
         if not opening.is_out:  # it never had its turn, or was told each time to come later
             run.links.withdraw(opening.login)
-            raise Ended(of_wait(opening.word)) from None
+            raise Ended(of_wait(opening.reason)) from None
         raise Ended(outcome("TIMEOUT", EXCHANGE_LOST)) from None  # counted: it may have reached the utility
 
 
@@ -202,10 +202,10 @@ async def _submission_failed(run: Run, opening: Opening, problem: Problem) -> No
     """Remember what a failed submission means; raises Ended unless the problem speaks for itself."""
     meaning = problem.meaning
     if meaning.status is Status.NEEDS_USER:
-        run.links.refuse(opening.login, problem.word)
+        run.links.refuse(opening.login, problem.reason)
     await run.written()
     if meaning.then in (Then.RETRY, Then.WAIT, Then.ASK_CONTEXT):
-        raise Ended(outcome(problem.word, EXCHANGE_LOST, problem.detail)) from problem
+        raise Ended(outcome(problem.reason, EXCHANGE_LOST, problem.detail)) from problem
 
 
 async def _until_connected(run: Run, opening: Opening, link_token: str, connected: Connection) -> Connection | None:
@@ -229,20 +229,20 @@ async def _until_connected(run: Run, opening: Opening, link_token: str, connecte
 
 async def _link_status(run: Run, opening: Opening, link_token: str) -> Meaning:
     try:
-        opening.word = await patiently(run, opening, lambda: run.api.link_status(link_token))
+        opening.reason = await patiently(run, opening, lambda: run.api.link_status(link_token))
     except Problem as problem:
         if problem.meaning.then is not Then.ASK_CONTEXT and problem.meaning.status is not Status.NEEDS_USER:
             raise
-        opening.word = problem.word
+        opening.reason = problem.reason
         return problem.meaning
-    return of_link_status(opening.word)
+    return of_link_status(opening.reason)
 
 
 async def _refused(run: Run, opening: Opening, connected: Connection, meaning: Meaning) -> Connection:
     """The utility did not take the login: over for a new one; an existing connection still has its data."""
-    result = outcome(opening.word, meaning)
+    result = outcome(opening.reason, meaning)
     if meaning.status is Status.NEEDS_USER:
-        run.links.refuse(opening.login, opening.word)
+        run.links.refuse(opening.login, opening.reason)
         await run.written()
     if not opening.updating:
         raise Ended(result)

@@ -87,7 +87,7 @@ async def _outcome_of(sync: Sync, opening: Opening, error: Exception) -> Outcome
         case Problem() if error.meaning.then is Then.ASK_KEYS:
             return await _judge_keys(sync, opening, error)
         case TimeoutError():
-            return opening.concern or of_wait(opening.word)
+            return opening.concern or of_wait(opening.reason)
         case _:
             return of_error(error)
 
@@ -104,7 +104,7 @@ async def _judge_keys(sync: Sync, opening: Opening, problem: Problem) -> Outcome
     except TimeoutError:
         return sync.verdict or of_problem(problem)
     has_token = sync.run.links.token(opening.login) is not None
-    return outcome(problem.word, TOKEN if has_token else KEYS, problem.detail)
+    return outcome(problem.reason, TOKEN if has_token else KEYS, problem.detail)
 
 
 async def test_keys(run: Run) -> None:
@@ -121,7 +121,7 @@ async def test_keys(run: Run) -> None:
 def with_good_keys(problem: Problem) -> Outcome:
     """Make the outcome of a problem that came after the keys were proven: a 401 is the token's fault alone."""
     is_about_keys = problem.meaning.then is Then.ASK_KEYS
-    return outcome(problem.word, TOKEN, problem.detail) if is_about_keys else of_problem(problem)
+    return outcome(problem.reason, TOKEN, problem.detail) if is_about_keys else of_problem(problem)
 
 
 async def _document(sync: Sync, opening: Opening) -> Body:
@@ -183,7 +183,7 @@ async def _ask_product(sync: Sync, opening: Opening, connection: Connection) -> 
     except Problem as problem:
         if problem.meaning.then is not Then.WAIT and not await _is_repeated(sync.run, opening, connection, problem):
             raise
-        opening.word = problem.word
+        opening.reason = problem.reason
         return None
 
 

@@ -165,11 +165,11 @@ def _progress(openings: list[Opening], minute: int) -> Progress:
 
 
 def _waiting(opening: Opening) -> Waiting:
-    return Waiting(opening.login.key, opening.word, time() - opening.started)
+    return Waiting(opening.login.key, opening.reason, time() - opening.started)
 
 
 async def _tell_steps(openings: list[Opening], seen: dict[str, str], emit: Emit[Event]) -> None:
     for opening in openings:
-        if opening.outcome is None and seen.get(opening.login.key, NOT_ASKED_YET) != opening.word:
-            seen[opening.login.key] = opening.word
+        if opening.outcome is None and seen.get(opening.login.key, NOT_ASKED_YET) != opening.reason:
+            seen[opening.login.key] = opening.reason
             await emit(Moved(_waiting(opening)))

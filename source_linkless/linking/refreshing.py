@@ -58,7 +58,7 @@ async def refresh(run: Run, opening: Opening, connection: Connection) -> None:
         if not problem.reached:
             run.links.withdraw(opening.login)
         if problem.meaning.status is Status.NEEDS_USER:
-            run.links.refuse(opening.login, problem.word)
+            run.links.refuse(opening.login, problem.reason)
         await run.written()
         opening.concern = of_problem(problem)
         return

@@ -42,7 +42,7 @@ class Opening:
 
     login: Login
     started: float
-    word: str = NOT_ASKED_YET
+    reason: str = NOT_ASKED_YET
     """The provider's latest word: what a wait is about, and the reason of a row that stays pending."""
     announced: bool = False
     """Written down as about to be submitted, and not submitted yet."""
@@ -128,20 +128,20 @@ async def _repeated(run: Run, opening: Opening | None, call: Callable[[], Awaita
         except Problem as problem:
             if problem.meaning.then is Then.SLOW_DOWN:
                 refusals += 1
-                _note(opening, problem.word)
+                _note(opening, problem.reason)
                 run.limit.slow_down(problem.retry_after or min(60.0, 2.0**refusals))
                 continue
             refusals, failures = 0, failures + 1
             wait = retries.pause(failures, run.chance()) if problem.meaning.then is Then.RETRY else None
             if wait is None:
                 raise
-            _note(opening, problem.word)
+            _note(opening, problem.reason)
             await pause(max(wait, problem.retry_after or 0.0))
 
 
-def _note(opening: Opening | None, word: str) -> None:
+def _note(opening: Opening | None, reason: str) -> None:
     if opening is not None:
-        opening.word = word
+        opening.reason = reason
 
 
 def of_error(error: Exception) -> Outcome:

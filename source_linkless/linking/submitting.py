@@ -23,7 +23,7 @@ async def connect(run: Run, opening: Opening, link_token: str) -> str | None:
     try:
         return await _sent(run, opening, link_token, flat)
     except Problem as problem:
-        named = await _named_fields(run, opening, link_token) if problem.word == VALIDATION_FAILED else []
+        named = await _named_fields(run, opening, link_token) if problem.reason == VALIDATION_FAILED else []
         if not named:
             raise
     return await _sent(run, opening, link_token, _fields(named))
@@ -39,7 +39,7 @@ async def _sent(run: Run, opening: Opening, link_token: str, form: dict[str, Any
         try:
             return await run.api.connect(link_token, opening.login.source_id or "", form, sending=sending)
         except Problem as problem:
-            opening.is_out = problem.word != VALIDATION_FAILED and problem.meaning.then is not Then.SLOW_DOWN
+            opening.is_out = problem.reason != VALIDATION_FAILED and problem.meaning.then is not Then.SLOW_DOWN
             raise
 
     return await at_allowed_rate(run, opening, connect)

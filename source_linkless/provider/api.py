@@ -179,7 +179,7 @@ class Api:
         try:
             answer = await self._transport(request)
         except Unreachable as error:
-            raise Problem(error.word, NO_ANSWER[error.word], detail=request.path, reached=error.reached) from None
+            raise Problem(error.reason, NO_ANSWER[error.reason], detail=request.path, reached=error.reached) from None
         problem = _problem_in(answer, request.path, gone=gone)
         if problem is None or problem.meaning.then is Then.WAIT:  # "not ready" is an answer like any other
             self._limit.went_well()
@@ -207,8 +207,8 @@ def _problem_in(answer: Answer, path: str, *, gone: bool) -> Problem | None:
 def _problem(code: str | None, answer: Answer, path: str, meaning: Meaning) -> Problem:
     ids = [f"{name} {answer.headers[name]}" for name in _REQUEST_IDS if _ID.fullmatch(answer.headers.get(name, ""))]
     detail = ", ".join([path, f"HTTP {answer.status}", *ids])
-    word = code if code is not None else f"HTTP_{answer.status}"
-    return Problem(word, meaning, detail=detail, retry_after=_retry_after(answer.headers))
+    reason = code if code is not None else f"HTTP_{answer.status}"
+    return Problem(reason, meaning, detail=detail, retry_after=_retry_after(answer.headers))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

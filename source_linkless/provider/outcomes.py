@@ -233,16 +233,16 @@ class Outcome:
 READY = Outcome(Status.READY, Actor.NOBODY, None, None, "")
 
 
-def outcome(word: str | None, meaning: Meaning, detail: str = "") -> Outcome:
+def outcome(reason: str | None, meaning: Meaning, detail: str = "") -> Outcome:
     """Make the outcome of a login that ended with `word`."""
-    return Outcome(meaning.status, meaning.actor, meaning.failure, word, meaning.advice, detail)
+    return Outcome(meaning.status, meaning.actor, meaning.failure, reason, meaning.advice, detail)
 
 
-def of_wait(word: str) -> Outcome:
+def of_wait(reason: str) -> Outcome:
     """Make the outcome of a login that is still waited for at the deadline; `word` is the provider's latest."""
-    return outcome(word, RATE_LIMITED if word in ("RATE_LIMIT_EXCEEDED", "HTTP_429") else WORKING)
+    return outcome(reason, RATE_LIMITED if reason in ("RATE_LIMIT_EXCEEDED", "HTTP_429") else WORKING)
 
 
 def of_problem(problem: Problem) -> Outcome:
     """Make the outcome of a login that ended with a problem."""
-    return outcome(problem.word, problem.meaning, problem.detail)
+    return outcome(problem.reason, problem.meaning, problem.detail)

@@ -84,10 +84,10 @@ class Answer:
 class Unreachable(Exception):  # noqa: N818 - an answer that did not come, not an error of ours
     """No answer came. `reached` is False when the request certainly did not reach the provider."""
 
-    def __init__(self, word: str, *, reached: bool) -> None:
+    def __init__(self, reason: str, *, reached: bool) -> None:
         """Keep a word for the failure; never the library's text, which holds addresses."""
-        super().__init__(word)
-        self.word, self.reached = word, reached
+        super().__init__(reason)
+        self.reason, self.reached = reason, reached
 
 
 Transport = Callable[[Request], Awaitable[Answer]]
@@ -246,5 +246,5 @@ def _unreachable(error: Exception) -> Unreachable:
         return Unreachable("UNREACHABLE", reached=False)
     if isinstance(error, ReadTimeoutError):
         return Unreachable("TIMEOUT", reached=True)
-    word = next((word for kind, word in _WORDS if isinstance(error, kind)), "CONNECTION_BROKEN")
-    return Unreachable(word, reached=True)
+    reason = next((reason for kind, reason in _WORDS if isinstance(error, kind)), "CONNECTION_BROKEN")
+    return Unreachable(reason, reached=True)

@@ -48,9 +48,9 @@ class CheckReport:
         """Return FAILED for refused keys; raise a transient error when the provider is out of reach."""
         if problem.meaning.then is not Then.ASK_KEYS:
             raise _out_of_reach(
-                f"{problem.word}. {problem.meaning.advice} Address: {self._config.api_url}"
+                f"{problem.reason}. {problem.meaning.advice} Address: {self._config.api_url}"
             ) from problem
-        message = f"{problem.word}. {problem.meaning.advice} Configured environment: {self._config.environment}."
+        message = f"{problem.reason}. {problem.meaning.advice} Configured environment: {self._config.environment}."
         return AirbyteConnectionStatus(status=CheckStatus.FAILED, message=message)
 
     def _failed(self, failing: list[End]) -> str:

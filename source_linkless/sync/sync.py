@@ -238,7 +238,7 @@ class SyncMessages:
 
 def _line_of(counts: Mapping[str, int], slowest: Iterable[Waiting] = ()) -> str:
     told = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in sorted(counts.items()))
-    waits = ", ".join(f"{one.key} {one.word} {one.seconds:.0f} s" for one in slowest)
+    waits = ", ".join(f"{one.key} {one.reason} {one.seconds:.0f} s" for one in slowest)
     return f"Logins: {told}." + (f" Longest waits: {waits}." if waits else "")
 
 

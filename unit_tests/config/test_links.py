@@ -51,8 +51,8 @@ class Runs:
         (login,) = config
         step = links.step(login)
         for deed in deeds:
-            name, _, word = deed.partition(": ")
-            getattr(links, name)(login, *([word] if word else []))
+            name, _, reason = deed.partition(": ")
+            getattr(links, name)(login, *([reason] if reason else []))
         self.text = links.dump()
         return step
 

@@ -310,7 +310,9 @@ def test_each_minute_a_line_counts_the_fleet_and_names_its_slowest() -> None:
     assert [at for at, _ in lines] == [60.0, 120.0, 180.0]
     assert lines[0][1].counts == {"ready": 1, "needs_user": 1, "waiting": 2}
     assert lines[1][1].counts == {"ready": 2, "needs_user": 1, "waiting": 1}
-    assert [(one.key, one.word, one.seconds) for one in lines[2][1].slowest] == [("site+1", "PRODUCT_NOT_READY", 180.0)]
+    assert [(one.key, one.reason, one.seconds) for one in lines[2][1].slowest] == [
+        ("site+1", "PRODUCT_NOT_READY", 180.0)
+    ]
 
 
 def test_the_log_of_a_long_wait_has_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:

@@ -170,16 +170,16 @@ def test_a_refresh_that_fails_leaves_the_old_data(world: World, story: str, reas
 
 
 @pytest.mark.parametrize(
-    ("story", "word"),
+    ("story", "reason"),
     [
         (Story("Locked", (Stage(READY),), refresh=Fault("CONNECTION_LOCKED")), "CONNECTION_LOCKED"),
         ("refresh_mfa", "MfaCodeTimeout"),
     ],
 )
-def test_a_refresh_that_needs_a_person_is_not_repeated(world: World, story: str | Story, word: str) -> None:
+def test_a_refresh_that_needs_a_person_is_not_repeated(world: World, story: str | Story, reason: str) -> None:
     """Not after a year either: another login could lock the account for good."""
     sync = world.read(owned(world, story))
-    assert link(sync.config)["refused"] == word
+    assert link(sync.config)["refused"] == reason
     world.pass_time(365 * DAY)
     world.read(sync.config or {})
     assert world.count(REFRESH) == 1

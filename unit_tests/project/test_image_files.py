@@ -30,7 +30,7 @@ def test_hadolint_finds_nothing() -> None:
 
 def test_every_engine_can_build_it() -> None:
     """Nothing that needs a newer front end than the engine's own."""
-    assert [word for word in ("syntax=", "<<", "--link", "--mount") if word in DOCKERFILE] == []
+    assert [reason for reason in ("syntax=", "<<", "--link", "--mount") if reason in DOCKERFILE] == []
 
 
 def test_both_stages_stand_on_the_same_base() -> None:
@@ -64,5 +64,5 @@ def test_dependencies_are_a_layer_of_their_own() -> None:
 def test_only_what_is_copied_can_get_in() -> None:
     """Everything is ignored but the files of the COPY lines: no secret lands in an image by accident."""
     lines = [line for line in read(".dockerignore").splitlines() if not line.startswith("#")]
-    copied = [word for line in of("COPY") if "--from" not in line for word in line.split()[:-1]]
+    copied = [reason for line in of("COPY") if "--from" not in line for reason in line.split()[:-1]]
     assert lines == ["*", *(f"!{name}" for name in copied), "**/__pycache__"]

@@ -71,8 +71,8 @@ def words() -> dict[str, Meaning]:
 def errors() -> str:
     """Return the table of errors: a row for each meaning, with all words that have it."""
     meanings: dict[Meaning, list[str]] = {}
-    for word, meaning in words().items():
-        meanings.setdefault(meaning, []).append(word if " " in word else f"`{word}`")
+    for reason, meaning in words().items():
+        meanings.setdefault(meaning, []).append(reason if " " in reason else f"`{reason}`")
     lines = [
         [", ".join(said), f"`{one.status}`", f"`{one.actor}`", one.failure.value if one.failure else "", one.advice]
         for one, said in meanings.items()
@@ -96,10 +96,10 @@ def literals(path: Path) -> Iterator[str]:
 def test_no_module_has_a_word_that_is_not_explained() -> None:
     """A word that a user may meet is explained."""
     speaking = [module for module in ORDER if module not in ("ending", "prepared")]  # they ask for names in capitals
-    said = {word for module in speaking for word in literals(MODULES[module])}
+    said = {reason for module in speaking for reason in literals(MODULES[module])}
     assert "ENCRYPTED_ANSWER" in said
     explained = section("When something goes wrong") + read("docs/troubleshooting.md")
-    assert [word for word in sorted(said) if f"`{word}`" not in explained] == []
+    assert [reason for reason in sorted(said) if f"`{reason}`" not in explained] == []
 
 
 def test_the_statuses_are_those_of_the_stream() -> None:
@@ -138,8 +138,8 @@ def test_the_options_of_a_login_are_those_of_the_form() -> None:
 def test_every_choice_of_an_option_is_named() -> None:
     """Whoever must choose sees what there is."""
     meanings = {cells[0].strip("`"): cells[2] for cells in rows(section("Configuration"))}
-    choices = [(name, word) for name, schema in PROPERTIES.items() for word in schema.get("enum", ())]
-    assert [(name, word) for name, word in choices if f"`{word}`" not in meanings[name]] == []
+    choices = [(name, reason) for name, schema in PROPERTIES.items() for reason in schema.get("enum", ())]
+    assert [(name, reason) for name, reason in choices if f"`{reason}`" not in meanings[name]] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -225,7 +225,7 @@ def error(code: object, **more: Any) -> dict[str, Any]:
 def test_the_error_code_decides_whatever_the_status(status: int) -> None:
     """An error object is an error under a 200 as well."""
     found = problem(answer(error("PRODUCT_NOT_READY"), status), lambda api: api.document("a"))
-    assert (found.word, found.meaning) == ("PRODUCT_NOT_READY", WORKING)
+    assert (found.reason, found.meaning) == ("PRODUCT_NOT_READY", WORKING)
     assert found.reached is True
 
 
@@ -233,20 +233,20 @@ def test_the_error_code_decides_whatever_the_status(status: int) -> None:
 def test_a_code_that_is_no_plain_word_is_not_passed_on(code: object) -> None:
     """It could hold anything; the HTTP status stands in for it."""
     found = problem(answer(error(code), 400))
-    assert (found.word, found.meaning) == ("HTTP_400", UNKNOWN)
+    assert (found.reason, found.meaning) == ("HTTP_400", UNKNOWN)
 
 
 def test_an_unknown_code_is_passed_on_with_the_ids_for_support() -> None:
     """What nobody documented can be reported: the code, the HTTP status and the request id."""
     found = problem(answer(error("SOMETHING_NEW"), 418, x_request_id="r-1", cf_ray="ray", x_other="no"))
-    assert (found.word, found.meaning) == ("SOMETHING_NEW", UNKNOWN)
+    assert (found.reason, found.meaning) == ("SOMETHING_NEW", UNKNOWN)
     assert found.detail == "/link/connection/status, HTTP 418, x-request-id r-1, cf-ray ray"
     assert str(found) == "SOMETHING_NEW (/link/connection/status, HTTP 418, x-request-id r-1, cf-ray ray)"
 
 
 def test_the_same_word_is_the_same_object() -> None:
     """Thousands of logins wait with one word of the provider, and keep it: once in memory."""
-    assert problem(answer(error("SOMETHING_NEW"), 418)).word is problem(answer(error("SOMETHING_NEW"), 418)).word
+    assert problem(answer(error("SOMETHING_NEW"), 418)).reason is problem(answer(error("SOMETHING_NEW"), 418)).reason
 
 
 def test_a_status_that_is_no_plain_word_is_not_passed_on() -> None:
@@ -263,14 +263,14 @@ def test_a_request_id_that_is_no_identifier_is_not_passed_on() -> None:
 def test_an_error_need_not_be_an_error_object(body: bytes) -> None:
     """Gateways answer what they like; the HTTP status says what it means."""
     assert problem(answer(body, 502)).meaning is PROVIDER_DOWN
-    assert problem(answer(body, 502)).word == "HTTP_502"
+    assert problem(answer(body, 502)).reason == "HTTP_502"
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"7"])
 def test_an_answer_that_is_no_object_is_unknown(body: bytes) -> None:
     """A 200 without what was asked for is no success."""
     found = problem(answer(body))
-    assert (found.word, found.meaning) == ("HTTP_200", UNKNOWN)
+    assert (found.reason, found.meaning) == ("HTTP_200", UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -285,14 +285,14 @@ def test_an_answer_that_is_no_object_is_unknown(body: bytes) -> None:
 def test_a_missing_field_is_named(ask: Ask, missing: str, value: object) -> None:
     """Neither a token nor a status is ever made up."""
     found = problem(answer({missing.rpartition(" ")[2]: value}), ask)
-    assert (found.word, found.meaning, found.detail) == ("UNEXPECTED_ANSWER", UNKNOWN, missing)
+    assert (found.reason, found.meaning, found.detail) == ("UNEXPECTED_ANSWER", UNKNOWN, missing)
 
 
 def test_an_encrypted_answer_is_named() -> None:
     """Teams with encryption switched on get what this connector cannot read: that is said, not guessed at."""
     encrypted = Answer(200, {"content-type": "application/encrypted+json"}, b"\x00\x01")
     found = problem(encrypted, lambda api: api.document("a"))
-    assert (found.word, found.meaning) == ("ENCRYPTED_ANSWER", UNKNOWN)
+    assert (found.reason, found.meaning) == ("ENCRYPTED_ANSWER", UNKNOWN)
 
 
 def test_a_large_document_is_not_searched_for_errors() -> None:
@@ -357,7 +357,7 @@ def test_without_retry_after_there_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "reached", "meaning"),
+    ("reason", "reached", "meaning"),
     [
         ("UNREACHABLE", False, PROVIDER_DOWN),
         ("TIMEOUT", True, PROVIDER_DOWN),
@@ -365,10 +365,10 @@ def test_without_retry_after_there_is_none() -> None:
         ("NO_TEMPORARY_SPACE", True, NO_ROOM),
     ],
 )
-def test_no_answer_says_whether_the_request_may_have_arrived(word: str, meaning: Meaning, *, reached: bool) -> None:
+def test_no_answer_says_whether_the_request_may_have_arrived(reason: str, meaning: Meaning, *, reached: bool) -> None:
     """Only what certainly did not arrive may be sent again."""
-    found = problem(Unreachable(word, reached=reached), lambda api: api.connect("l", "s", FLAT))
-    assert (found.word, found.meaning, found.reached) == (word, meaning, reached)
+    found = problem(Unreachable(reason, reached=reached), lambda api: api.connect("l", "s", FLAT))
+    assert (found.reason, found.meaning, found.reached) == (reason, meaning, reached)
     assert found.detail == "/link/connect"
     assert found.__suppress_context__
 
@@ -399,7 +399,7 @@ def test_what_cannot_be_read_at_all_is_unknown(body: bytes) -> None:
 def test_a_text_with_half_a_character_is_not_what_was_asked_for() -> None:
     """It could not be sent back."""
     found = problem(answer(b'{"link_token": "\\ud800"}'), lambda api: api.create_link_token({}))
-    assert (found.word, found.meaning) == ("UNEXPECTED_ANSWER", UNKNOWN)
+    assert (found.reason, found.meaning) == ("UNEXPECTED_ANSWER", UNKNOWN)
 
 
 @pytest.mark.parametrize("value", ["x" * 129, "two words", "\x07", "é", ""])
@@ -414,7 +414,7 @@ def test_a_body_that_is_not_in_memory_is_not_looked_through(status: int) -> None
     with mmap.mmap(-1, 100) as body:
         body.write(b'{"error_code": "INVALID_CREDENTIALS", "status": "New"}')
         found = problem(Answer(status, JSON, body))
-        assert (found.word, found.meaning) == (f"HTTP_{status}", PROVIDER_DOWN if status == 503 else UNKNOWN)
+        assert (found.reason, found.meaning) == (f"HTTP_{status}", PROVIDER_DOWN if status == 503 else UNKNOWN)
 
 
 def test_nothing_secret_is_shown() -> None:

@@ -138,9 +138,9 @@ def failure(address: str | int, request: Request, **limits: Any) -> tuple[str, b
     """Send a request that gets no answer; return the word and whether it may have arrived."""
     with pytest.raises(Unreachable) as caught:
         sent(address, request, **limits)
-    assert str(caught.value) == caught.value.word
+    assert str(caught.value) == caught.value.reason
     assert caught.value.__suppress_context__, "the library's text holds addresses"
-    return caught.value.word, caught.value.reached
+    return caught.value.reason, caught.value.reached
 
 
 def test_a_request_carries_the_keys_and_nothing_of_the_machine(
