@@ -12,7 +12,7 @@ import pytest
 from source_linkless.config.config import TITLES
 from source_linkless.config.links import Step
 from testing.generated_parts import read
-from unit_tests.project.test_layers import MODULES
+from testing.source_files import MODULES
 
 SPEAKING = (
     *("fields", "fleet", "logins", "config", "links", "transport"),
