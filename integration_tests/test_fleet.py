@@ -15,7 +15,7 @@ from airbyte_cdk.models import DestinationSyncMode, FailureType, SyncMode
 
 from linkless_simulator import Simulator
 from linkless_simulator.bills import Sizes
-from source_linkless.config.links import LIMIT_BYTES
+from source_linkless.config import Links
 from source_linkless.streams import STREAMS
 from testing.connector import Connector, fleet_at
 from testing.worlds import Sync, World, catalog_of
@@ -232,7 +232,7 @@ def test_on_cloud_no_login_is_submitted_whose_link_would_not_fit() -> None:
     remembered = json.loads(sync.config["links"])["connections"]
     submitted = [name for name in names if world.backend.submissions(name)]
     full = [row for row in sync.rows("connections") if row.get("reason") == "CONFIGURATION_FULL"]
-    assert 50_000 <= len(sync.config["links"]) <= LIMIT_BYTES
+    assert 50_000 <= len(sync.config["links"]) <= Links.LIMIT_BYTES
     assert submitted == [name for name in names if "access_token" in remembered.get(name, {})]
     assert len(full) == 500 - len(submitted)
     assert {(row["status"], row["actor"]) for row in full} == {("failed", "user")}

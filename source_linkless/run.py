@@ -6,13 +6,13 @@ Here, in `prepared` and in the package's `__init__` nothing is imported that a p
 
 import sys
 
-from source_linkless.process.prepared import prepared_message
+from source_linkless.process import prepared
 
 
 def run() -> None:
     """Run the connector with the arguments of the process; ends with the exit code that Airbyte expects."""
     arguments = sys.argv[1:]
-    message = prepared_message(arguments)
+    message = prepared.prepared_message(arguments)
     if message is None:
         _launch(arguments)
     else:
@@ -23,19 +23,17 @@ def _say(message: str) -> None:
     try:
         print(message, end="", flush=True)  # noqa: T201 - the output is the product
     except OSError as error:
-        from source_linkless.process.ending import end_unwritten  # noqa: PLC0415 - see the module's docstring
+        from source_linkless.process import ending  # noqa: PLC0415 - see the module's docstring
 
-        end_unwritten(error)
+        ending.end_unwritten(error)
 
 
 def _launch(arguments: list[str]) -> None:
-    from source_linkless.process.ending import end_on_sigterm, end_without_output  # noqa: PLC0415 - see the module's docstring
+    from source_linkless.process import ending  # noqa: PLC0415 - see the module's docstring
 
-    end_on_sigterm()
-    end_without_output()
+    ending.end_on_sigterm()
+    ending.end_without_output()
     # from here on: SIGTERM must find its handler before a second of imports
-    from source_linkless.process.importing import quick_imports  # noqa: PLC0415 - see above
+    from source_linkless.process import launch  # noqa: PLC0415 - see above
 
-    with quick_imports():
-        from source_linkless.process.launch import launch  # noqa: PLC0415 - see above
-    launch(arguments)
+    launch.launch(arguments)

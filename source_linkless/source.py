@@ -17,9 +17,9 @@ from airbyte_cdk.models import (
     ConfiguredAirbyteCatalog,
 )
 from airbyte_cdk.sources.source import Source
-from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_linkless.concurrency.handover import events
+from source_linkless.config import masking
 from source_linkless.errors import Problem, invalid_state
 from source_linkless.linking.checking import check_all
 from source_linkless.linking.events import Event, Finished, LinksChanged, Moved
@@ -108,4 +108,4 @@ class SourceLinkless(Source):
 
 def _without_secrets(status: AirbyteConnectionStatus) -> AirbyteConnectionStatus:
     """Mask the answer of a check like a line of the log: the CDK does not."""
-    return AirbyteConnectionStatus(status=status.status, message=filter_secrets(status.message or ""))
+    return AirbyteConnectionStatus(status=status.status, message=masking.hidden(status.message or ""))

@@ -11,7 +11,7 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-from source_linkless.config.config import parse_config
+from source_linkless.config import parse_config
 from source_linkless.provider.transport import Answer, HttpTransport, Request
 
 PAGE = 4096

@@ -9,7 +9,7 @@ import pytest
 from airbyte_cdk import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_linkless.config.config import Login, parse_config
+from source_linkless.config import Login, parse_config
 
 UTILITY = "09320c5d-8552-47df-8aa3-98fe1c0b5505"
 TOKEN = "access-production-3c1f2d8e"

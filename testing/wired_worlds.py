@@ -17,7 +17,7 @@ from typing import Any
 from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog
 
 from linkless_simulator.front import Front
-from source_linkless.config.config import Config
+from source_linkless.config import Config
 from source_linkless.provider.bodies import NewFile
 from source_linkless.provider.bounds import ORDINARY
 from source_linkless.provider.transport import Answer, HttpTransport, Request, Transport

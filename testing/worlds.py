@@ -33,7 +33,7 @@ from linkless_simulator.backend import CLIENT_ID, SECRET, Backend
 from linkless_simulator.bills import Sizes
 from linkless_simulator.sources import ORDINARY
 from source_linkless import SourceLinkless
-from source_linkless.config.config import Config
+from source_linkless.config import Config
 from source_linkless.linking.orchestration import Surroundings
 from source_linkless.provider.transport import Answer, Request, Transport, Unreachable
 from source_linkless.streams import STREAMS, catalog_streams

@@ -14,7 +14,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from jsonschema import Draft7Validator
 
 from source_linkless.config.config import TITLES, parse_config
-from source_linkless.config.fleet import FLEET_COLUMNS
+from source_linkless.config.logins import FLEET_COLUMNS
 from testing.raw_forms import LOGIN, TOKEN, fleet, form
 
 SPEC: dict[str, Any] = yaml.safe_load(resources.files("source_linkless").joinpath("spec.yaml").read_text("utf-8"))

@@ -21,7 +21,7 @@ from source_linkless.bills import columns
 from source_linkless.bills.bill_content import AnyBill, BillContent, Lines
 from source_linkless.bills.columns import Columns
 from source_linkless.bills.content import Fields, canonical
-from source_linkless.config.config import Config
+from source_linkless.config import Config
 
 PERSONAL_COLUMNS = frozenset({"customer_name", "customer_number", "billing_address"})
 """The columns of `statements` that say who the customer is; `account_number` is a key, and treated as one."""

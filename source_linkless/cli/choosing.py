@@ -16,8 +16,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from source_linkless.cli.workspace import Workspace
-from source_linkless.config.config import Login
-from source_linkless.config.links import Step
+from source_linkless.config import Login, Step
 from source_linkless.errors import invalid_configuration
 from source_linkless.linking.handshake import refusal
 from source_linkless.provider.outcomes import ACCOUNTS, CODE, CREDENTIALS, QUESTION, Outcome

@@ -187,9 +187,8 @@ def _setting() -> Setting:
 
 
 def _told(text: str, code: int) -> int:
-    from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
-
     from source_linkless.cli.wording import wrapped
+    from source_linkless.config import masking
 
-    click.echo(wrapped(f"Error: {filter_secrets(text)}"), err=True)
+    click.echo(wrapped(f"Error: {masking.hidden(text)}"), err=True)
     return code

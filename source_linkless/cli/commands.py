@@ -17,8 +17,7 @@ from source_linkless.cli.standing import standings
 from source_linkless.cli.tables import sources_table, standings_table
 from source_linkless.cli.wording import line_of, wrapped
 from source_linkless.cli.workspace import Draft, Workspace
-from source_linkless.config.config import Login
-from source_linkless.config.links import Links
+from source_linkless.config import Links, Login
 from source_linkless.errors import Actor, Problem, Status, Then, invalid_configuration
 from source_linkless.linking.events import Finished
 from source_linkless.linking.handshake import refusal

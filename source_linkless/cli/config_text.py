@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from source_linkless.cli import csv_text, json_text
-from source_linkless.config.fleet import UnreadableError, looks_like_json, read_entries
+from source_linkless.config.logins import UnreadableError, looks_like_json, read_entries
 from source_linkless.errors import invalid_configuration
 
 _LIST = ("connection", "connections")

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from source_linkless.config.fleet import delimiter_of
+from source_linkless.config.logins import delimiter_of
 
 
 @dataclass(frozen=True, slots=True)

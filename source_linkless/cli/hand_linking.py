@@ -13,7 +13,7 @@ from source_linkless.cli.screen import Screen
 from source_linkless.cli.workspace import Workspace
 from source_linkless.concurrency.handover import Emit
 from source_linkless.concurrency.waiting import every, time
-from source_linkless.config.config import Login
+from source_linkless.config import Login
 from source_linkless.errors import Actor, Problem, Status, Then
 from source_linkless.linking.asking import Person
 from source_linkless.linking.events import Event, Finished, LinksChanged

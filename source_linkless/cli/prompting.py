@@ -10,8 +10,8 @@ from typing import Protocol, TextIO
 from source_linkless.cli.screen import Screen
 from source_linkless.cli.wording import duration, wrapped
 from source_linkless.concurrency.waiting import time
-from source_linkless.config.config import Login
-from source_linkless.config.fields import is_masked, is_whole
+from source_linkless.config import Login
+from source_linkless.config.logins import is_masked, is_whole
 from source_linkless.linking.asking import Question
 from source_linkless.provider.api import Account
 

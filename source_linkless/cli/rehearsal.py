@@ -9,8 +9,7 @@ from typing import Any
 from source_linkless.cli.choosing import Choice
 from source_linkless.cli.wording import wrapped
 from source_linkless.cli.workspace import Workspace
-from source_linkless.config.config import Login
-from source_linkless.config.links import Step
+from source_linkless.config import Login, Step
 from source_linkless.linking.handshake import link_options
 
 MASK = "********"

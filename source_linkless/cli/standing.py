@@ -8,7 +8,7 @@ from typing import Any
 
 from source_linkless.cli.workspace import Workspace
 from source_linkless.concurrency.waiting import time
-from source_linkless.config.config import Login
+from source_linkless.config import Login
 from source_linkless.errors import Actor, Problem, Status
 from source_linkless.linking.echoes import without_echoes, without_echoes_in
 from source_linkless.linking.events import Event

@@ -8,7 +8,7 @@ from typing import Any
 
 from source_linkless.cli.config_file import ConfigFile
 from source_linkless.cli.config_text import ConfigText
-from source_linkless.config.config import Config, Login, parse_config
+from source_linkless.config import Config, Login, parse_config
 from source_linkless.linking.orchestration import Surroundings, opened
 
 

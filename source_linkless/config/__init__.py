@@ -1,1 +1,17 @@
-"""The wing `config`."""
+"""The configuration: what the user asked for, what is remembered of each login, and which texts are secret.
+
+    raw configuration ─► parse_config ─► Config ──► Login, Login, …   (`logins` reads forms, JSON lists and CSV lists)
+            │                               │
+            │                               └─► Links: the hidden property `links`, the memory from run to run
+            │                                     └─► Step: use the token, link, update, or do not submit
+            └─► masking: every secret in it, however broken it is
+
+Nothing here reads a file or the network. Every mistake is one sentence that names the field and never its value.
+"""
+
+from source_linkless.config import logins, masking
+from source_linkless.config.config import Config, parse_config
+from source_linkless.config.links import Links, Step
+from source_linkless.config.logins import Login
+
+__all__ = ["Config", "Links", "Login", "Step", "logins", "masking", "parse_config"]

@@ -2,8 +2,8 @@
 
     raw ─► provider keys ─► logins (one, a token, or a pasted list) ─► what to sync ─► advanced ─► Config
 
-The form itself is spec.yaml. The sentences are in `fields` (types, ranges, formats), `fleet` (the pasted
-text), `logins` (credentials and keys) and here (how the parts fit together).
+The form itself is spec.yaml. `logins` has the messages about types, ranges, pasted lists, credentials and keys; this
+module has those about how the parts fit together.
 """
 
 from __future__ import annotations
@@ -14,13 +14,22 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from source_linkless.config.fields import Section, shown_name
-from source_linkless.config.fleet import FLEET_COLUMNS, KNOWN, PASTED_LIST, UnreadableError, read_entries
-from source_linkless.config.logins import Login, is_key, read_login, read_token, refuse_twins, secrets_beside
-from source_linkless.config.masking import secrets_in
+from source_linkless.config.logins import (
+    FLEET_COLUMNS,
+    KNOWN,
+    PASTED_LIST,
+    Login,
+    Section,
+    UnreadableError,
+    is_key,
+    read_entries,
+    read_login,
+    read_token,
+    refuse_twins,
+    secrets_beside,
+    shown_name,
+)
 from source_linkless.errors import invalid_configuration
-
-__all__ = ["Config", "Login", "parse_config", "secrets_in"]
 
 TITLES = {
     "environment": "Environment",

@@ -21,15 +21,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from enum import Enum
-from typing import Any
+from typing import Any, ClassVar
 
 from source_linkless.clock import Now, hours_since, is_later, stamp
-from source_linkless.config.config import Config, Login
-from source_linkless.config.fields import is_whole
+from source_linkless.config.config import Config
+from source_linkless.config.logins import Login, is_whole
 from source_linkless.errors import invalid_configuration
 
-LIMIT_BYTES = 60_000
-"""Secret stores commonly take 64 KiB for one value; beyond this size we warn."""
 _TOKEN_BYTES, _LINK_BYTES = 100, 300  # what a token adds to its entry, and what one more entry takes with its token
 _HOURS, _TIMES = 24, 2
 _DIGITS = 16
@@ -67,6 +65,9 @@ _NAMES = tuple(field.name for field in fields(Link))
 
 class Links:
     """The links of one configuration during one run; the only owner of them."""
+
+    LIMIT_BYTES: ClassVar[int] = 60_000
+    """Secret stores commonly take 64 KiB for one value; beyond this size we warn."""
 
     def __init__(self, config: Config, now: Now, new_salt: Callable[[], str]) -> None:
         """Read `config.links`; raise a config error, so that nothing is submitted, when it cannot be trusted."""
@@ -163,12 +164,12 @@ class Links:
     def has_room(self) -> bool:
         """Tell whether one more link fits into what secret stores take, beside the tokens of those announced."""
         to_come = sum(link.access_token is None for link in self._links.values())
-        return len(self.dump()) + to_come * _TOKEN_BYTES + _LINK_BYTES <= LIMIT_BYTES
+        return len(self.dump()) + to_come * _TOKEN_BYTES + _LINK_BYTES <= self.LIMIT_BYTES
 
     def dump(self) -> str:
         """Write the links as the value of the property `links`; departed keys only while there is room."""
         text = self._json(self._links)
-        if len(text) > LIMIT_BYTES:
+        if len(text) > self.LIMIT_BYTES:
             text = self._json({key: link for key, link in self._links.items() if key in self._configured})
         return text
 

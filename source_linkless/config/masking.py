@@ -1,7 +1,11 @@
-"""Which texts of a raw configuration are secrets, however broken it is: masked before anything is said.
+"""Secrets: which texts of a raw configuration are secret, and how they are kept out of messages.
 
-configuration ─► fields whose content is secret ─► texts inside them (JSON, CSV) ─► their secret fields
-                                                   └ unreadable: every word that could be one
+    configuration ─► fields whose content is secret ─► texts inside them (JSON, CSV) ─► their secret fields ─► register
+                                                       └ unreadable: every word that could be a secret
+    message ─► hidden ─► the same message with **** in place of every registered secret ─► JSON
+
+Texts are masked before they become JSON. Masking a finished line could break it: a secret such as `1` or `"` is part of
+the protocol's own text.
 """
 
 from __future__ import annotations
@@ -9,13 +13,27 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from source_linkless.config.fields import is_masked
-from source_linkless.config.fleet import FLEET_COLUMNS, UnreadableError, looks_like_json, read_entries, read_json
+from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
+
+from source_linkless.config.logins import (
+    FLEET_COLUMNS,
+    UnreadableError,
+    is_masked,
+    looks_like_json,
+    read_entries,
+    read_json,
+)
+
+MASK = "****"
+_SHORTEST_ANYWHERE = 8
+"""Characters from which on a secret is masked anywhere; see `Register.hidden`."""
+_WHOLE = r"(?<![\w.-])(?<!\d[,:/])%s(?![\w-])(?![.,:/]\d)(?!\.\w)"
 
 
 def _read_object(text: str) -> Any:
@@ -83,7 +101,57 @@ def secrets_in(raw: Any) -> list[str]:
     return sorted(secrets, key=len, reverse=True)
 
 
-def written_forms(secret: str) -> set[str]:
+class Register:
+    """The secrets of this process, each in every form in which a message could repeat it."""
+
+    def __init__(self) -> None:
+        """Start without any secret."""
+        self._forms: dict[str, None] = {}
+        self._longest_first: list[str] | None = None
+
+    def add(self, secret: str) -> None:
+        """Mask a secret from now on."""
+        for form in _written_forms(secret):
+            if form.strip() and not is_masked(form) and form not in self._forms:
+                self._forms[form] = None
+                self._longest_first = None
+                if len(form) >= _SHORTEST_ANYWHERE:
+                    add_to_secrets(form)  # for a runner that calls us in its own process and masks with the CDK
+
+    def hidden(self, text: str) -> str:
+        """Return a text with `****` in place of every secret.
+
+        A secret of fewer than 8 characters cannot be told from other text. It is masked where it stands as a whole
+        word, never inside a longer word, a name with hyphens, or a number.
+        """
+        if self._longest_first is None:
+            # the longest first: masking a secret that is part of another would leave the rest of the other in clear
+            self._longest_first = sorted(self._forms, key=len, reverse=True)
+        for form in self._longest_first:
+            if form in text:
+                is_long = len(form) >= _SHORTEST_ANYWHERE
+                text = text.replace(form, MASK) if is_long else re.sub(_WHOLE % re.escape(form), MASK, text)
+        return text
+
+
+_REGISTER = Register()
+register = _REGISTER.add
+"""Mask a secret in everything that this process says from now on."""
+hidden = _REGISTER.hidden
+"""Mask the registered secrets in a text that is about to be said. Texts only: never finished JSON."""
+
+
+def silence_libraries() -> None:
+    """Keep what other libraries log out of our output, at every level: they quote headers and bodies.
+
+    The connector's own messages go through the logger `airbyte`, whose handler is not touched.
+    """
+    root = logging.getLogger()
+    root.handlers[:] = [logging.NullHandler()]  # without any handler, Python would print warnings to standard error
+    logging.raiseExceptions = False  # a record that cannot be formatted would be printed with its arguments
+
+
+def _written_forms(secret: str) -> set[str]:
     """Return a secret as it is, and as JSON and Python would write it inside a text."""
     return {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from source_linkless.config.config import Login
+from source_linkless.config import Login
 from source_linkless.provider.api import Account
 
 

@@ -11,8 +11,7 @@ import asyncio
 
 from source_linkless.concurrency.handover import Emit
 from source_linkless.concurrency.waiting import time
-from source_linkless.config.config import Config
-from source_linkless.config.links import Links, Step
+from source_linkless.config import Config, Links, Step
 from source_linkless.errors import Problem, Then
 from source_linkless.linking.events import Event
 from source_linkless.linking.handshake import finish, open_connection, relink

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from source_linkless.config.config import Login
+from source_linkless.config import Login
 from source_linkless.provider.api import Context
 from source_linkless.provider.bodies import Body
 from source_linkless.provider.outcomes import Outcome

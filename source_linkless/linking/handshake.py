@@ -14,8 +14,7 @@ from typing import Any
 
 from source_linkless.concurrency.handover import Emit
 from source_linkless.concurrency.waiting import pause, time
-from source_linkless.config.config import Config
-from source_linkless.config.links import Step
+from source_linkless.config import Config, Step
 from source_linkless.errors import Actor, Meaning, Problem, Status, Then
 from source_linkless.linking.answering import answered, corrected
 from source_linkless.linking.echoes import finished

@@ -21,14 +21,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from airbyte_cdk.utils import is_cloud_environment
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
 from source_linkless.clock import Now, utc_now
 from source_linkless.concurrency.handover import Emit
 from source_linkless.concurrency.waiting import Deadline, Pace, RateLimit, every, pause, time
-from source_linkless.config.config import Config, parse_config, secrets_in
-from source_linkless.config.links import Links
-from source_linkless.config.masking import written_forms
+from source_linkless.config import Config, Links, masking, parse_config
 from source_linkless.errors import Problem
 from source_linkless.linking.events import FEW_LOGINS, Event, LinksChanged, Moved, Progress, Waiting
 from source_linkless.linking.handshake import announce
@@ -58,13 +55,13 @@ class Surroundings:
     chance: Callable[[], float] = random.random
     new_salt: Callable[[], str] = lambda: secrets.token_hex(8)
     is_cloud: Callable[[], bool] = is_cloud_environment
-    mask: Callable[[str], object] = add_to_secrets
+    mask: Callable[[str], object] = masking.register
 
 
 def opened(raw: Mapping[str, Any], surroundings: Surroundings) -> tuple[Config, Links]:
     """Register every secret of a configuration for masking, then read it. Raises the config error of a mistake."""
-    for form in (form for secret in secrets_in(raw) for form in written_forms(secret)):
-        surroundings.mask(form)
+    for secret in masking.secrets_in(raw):
+        surroundings.mask(secret)
     config = parse_config(raw)
     return config, Links(config, surroundings.now, surroundings.new_salt)
 

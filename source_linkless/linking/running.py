@@ -14,8 +14,7 @@ from typing import TypeVar
 
 from source_linkless.clock import Now
 from source_linkless.concurrency.waiting import Deadline, Pace, RateLimit, Retries, pause
-from source_linkless.config.config import Config, Login
-from source_linkless.config.links import Links
+from source_linkless.config import Config, Links, Login
 from source_linkless.errors import Problem, Then
 from source_linkless.linking.asking import Person
 from source_linkless.provider.api import Api, Context

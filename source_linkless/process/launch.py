@@ -14,7 +14,7 @@ from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateStats, ConnectorSpecification
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
-from source_linkless.config.config import parse_config
+from source_linkless.config import parse_config
 from source_linkless.source import SourceLinkless
 from source_linkless.sync.output import Lines
 

@@ -35,7 +35,7 @@ from urllib3.response import BaseHTTPResponse
 from urllib3.util import Timeout, parse_url
 
 from source_linkless.concurrency.handover import DaemonThreads
-from source_linkless.config.config import Config
+from source_linkless.config import Config
 from source_linkless.errors import invalid_configuration
 from source_linkless.provider.bodies import (
     CHUNK,

@@ -6,7 +6,7 @@ from airbyte_cdk.models import AirbyteConnectionStatus, FailureType
 from airbyte_cdk.models import Status as CheckStatus
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_linkless.config.config import Config
+from source_linkless.config import Config
 from source_linkless.errors import Problem, Status, Then
 from source_linkless.linking.events import Finished
 from source_linkless.sync.verdict import End, steps

@@ -34,8 +34,7 @@ from source_linkless.bills.documents import Document, UnreadableDocument, read_d
 from source_linkless.bills.personal import personal_of
 from source_linkless.bills.rows import Rows
 from source_linkless.clock import Now, stamp_after
-from source_linkless.config.config import Config
-from source_linkless.config.links import LIMIT_BYTES
+from source_linkless.config import Config, Links
 from source_linkless.errors import invalid_configuration
 from source_linkless.linking.events import (
     FEW_LOGINS,
@@ -176,7 +175,7 @@ class SyncMessages:
                 self._logger.info("%s", event.waiting)
 
     def _warn_of_size(self, size: int) -> None:
-        if size > LIMIT_BYTES and not self._is_large:
+        if size > Links.LIMIT_BYTES and not self._is_large:
             self._is_large = True
             self._logger.warning(_LARGE, size / 1_000)
 

@@ -16,7 +16,7 @@ from source_linkless.bills.columns import STATEMENT
 from source_linkless.bills.documented import bill_content
 from source_linkless.bills.documents import Document, read_document
 from source_linkless.bills.personal import FREE_FORM, KEEP, PERSONAL_COLUMNS, Personal, personal_of
-from source_linkless.config.config import parse_config
+from source_linkless.config import parse_config
 from source_linkless.streams import STREAMS
 from source_linkless.sync.changes import Connection, StreamChanges
 from testing.deliveries import delivered as deliver

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from source_linkless.cli import csv_text, json_text
 from source_linkless.cli.config_file import ConfigFile, FileProblem
 from source_linkless.cli.config_text import ConfigText, lacks_password
-from source_linkless.config.fleet import read_entries
+from source_linkless.config.logins import read_entries
 from testing.fuzzing import examples
 
 JSON_VALUES = st.recursive(

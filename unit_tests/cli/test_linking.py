@@ -22,7 +22,7 @@ from source_linkless.cli.hand_linking import HandLinking
 from source_linkless.cli.screen import Screen
 from source_linkless.cli.standing import Standing, standings
 from source_linkless.cli.workspace import Draft, Workspace
-from source_linkless.config.config import Login
+from source_linkless.config import Login
 from source_linkless.errors import Problem
 from source_linkless.linking.asking import Question
 from source_linkless.linking.events import Finished

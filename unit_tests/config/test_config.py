@@ -12,7 +12,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_linkless.config.config import Config, Login, parse_config
+from source_linkless.config import Config, Login, parse_config
 from testing.fuzzing import examples
 from testing.raw_forms import (
     ENTRY,

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from source_linkless.config.config import Login, parse_config
+from source_linkless.config import Login, parse_config
 from testing.raw_forms import (
     ENTRY,
     KNOWN,

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from linkless_simulator.backend import CLIENT_ID
 from linkless_simulator.sources import ORDINARY
-from source_linkless.config.config import parse_config
+from source_linkless.config import parse_config
 from testing.fuzzing import examples, result_or_refusal, sentence_of
 from testing.raw_forms import fleet
 from testing.strange_json import anything, damaged, damaged_text, texts

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from linkless_simulator.sources import ORDINARY
 from source_linkless.clock import stamp
-from source_linkless.config.config import parse_config
+from source_linkless.config import parse_config
 from source_linkless.config.links import Links
 from testing.fuzzing import examples, result_or_refusal, sentence_of
 from testing.record_rules import broken_rules

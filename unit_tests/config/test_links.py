@@ -13,8 +13,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_linkless.config.config import Login, parse_config
-from source_linkless.config.links import LIMIT_BYTES, Link, Links, Step
+from source_linkless.config import Login, parse_config
+from source_linkless.config.links import Link, Links, Step
 from testing.fuzzing import examples
 from testing.raw_forms import LOGIN, MASK, TOKEN, UTILITY, fleet, form
 
@@ -391,7 +391,7 @@ def test_room_is_for_whole_links(runs: Runs) -> None:
     """Every login that was announced while there was room finds room for its token too."""
     announced = linked_many(runs, many(350))
     assert 200 < len(announced) < 350
-    assert 0.85 * LIMIT_BYTES < len(runs.text.encode()) <= LIMIT_BYTES
+    assert 0.85 * Links.LIMIT_BYTES < len(runs.text.encode()) <= Links.LIMIT_BYTES
 
 
 def test_keys_of_any_script_are_kept(runs: Runs) -> None:

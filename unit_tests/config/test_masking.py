@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_linkless.config.config import secrets_in
+from source_linkless.config.masking import secrets_in
 from testing.fuzzing import examples
 from testing.raw_forms import ENTRY, LOGIN, PLANTED, TOKEN, UTILITY, fleet, form
 

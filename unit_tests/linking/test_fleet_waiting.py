@@ -20,7 +20,7 @@ from linkless_simulator.scenarios import STORIES
 from linkless_simulator.situations import CONNECTING, EXTRACTING, READY
 from linkless_simulator.stages import Looks, Seconds, Stage
 from linkless_simulator.story import Story
-from source_linkless.config.config import parse_config
+from source_linkless.config import parse_config
 from source_linkless.config.links import Links
 from source_linkless.linking.events import Delivered, Event, Finished, LinksChanged, Progress
 from source_linkless.linking.orchestration import WRITE_SECONDS, sync_all

@@ -11,7 +11,7 @@ import pytest
 from airbyte_cdk.models import FailureType
 
 from linkless_simulator.sources import FIELDS_ONLY, ORDINARY, WITH_PIN
-from source_linkless.config.links import LIMIT_BYTES
+from source_linkless.config import Links
 from testing.worlds import Sync, World, catalog_of
 
 TOKEN, CONNECT, EXCHANGE = "/link/token/create", "/link/connect", "/connection/public_token/exchange"
@@ -427,7 +427,7 @@ def test_in_the_cloud_no_login_is_submitted_whose_link_would_be_lost(is_cloud: b
     if is_cloud:
         assert {row.get("reason") for row in rows if row not in linked} == {"CONFIGURATION_FULL"}
         assert 100 < len(linked) < 230
-        assert len((sync.config or {})["links"]) <= LIMIT_BYTES
+        assert len((sync.config or {})["links"]) <= Links.LIMIT_BYTES
     else:
         assert len(linked) == 230
 

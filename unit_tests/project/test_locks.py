@@ -33,10 +33,6 @@ def pins(name: str) -> list[tuple[Requirement, int]]:
     return [(Requirement(line.partition(" --hash")[0]), line.count("--hash=sha256:")) for line in lines]
 
 
-TOUCHED_IF_THERE = {"attributes_doc", "serpyco_rs"}
-"""What `importing` touches where the CDK brings it, and does without where it does not."""
-
-
 def imported() -> set[str]:
     """Return the packages that the connector imports and Python does not bring."""
     names: set[str] = set()
@@ -51,7 +47,7 @@ def imported() -> set[str]:
 def test_what_the_connector_imports_is_named_as_a_dependency() -> None:
     """Nothing is used that is only there because something else happens to need it, and nothing is named in vain."""
     declared = {Requirement(text).name.replace("-", "_") for text in RUNTIME}
-    assert imported() - declared == TOUCHED_IF_THERE
+    assert imported() - declared == set()
     assert declared - imported() == set()
 
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from linkless_simulator import Simulator
 from source_linkless.cli.cli import main
-from source_linkless.config.config import parse_config
+from source_linkless.config import parse_config
 from source_linkless.errors import Meaning
 from source_linkless.provider import outcomes
 from source_linkless.provider.outcomes import ERROR_CODES, HTTP_STATUSES, LINK_STATUSES, REASONS

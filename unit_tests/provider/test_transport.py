@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from source_linkless.config.config import parse_config
+from source_linkless.config import parse_config
 from source_linkless.linking.handshake import SUBMISSION_SECONDS
 from source_linkless.provider.bodies import CHUNK, IN_MEMORY, NewFile
 from source_linkless.provider.bounds import DOCUMENT, MB, ORDINARY

@@ -16,7 +16,7 @@ from linkless_simulator.answers import Fault
 from linkless_simulator.situations import EXTRACTING, working
 from linkless_simulator.stages import Situation, Stage
 from linkless_simulator.story import Story
-from source_linkless.config.config import parse_config
+from source_linkless.config import parse_config
 from source_linkless.errors import Problem
 from source_linkless.linking.events import Finished
 from source_linkless.provider.outcomes import (
