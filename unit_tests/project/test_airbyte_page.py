@@ -49,12 +49,16 @@ def test_the_streams_are_those_of_the_connector() -> None:
 
 
 def test_every_message_is_there() -> None:
-    """The outcomes of the README, and every message of the page on troubleshooting, without links out of this page."""
+    """The reason codes and every message of the page on troubleshooting, without links out of this page."""
     messages = read("docs/troubleshooting.md")
     tables = messages[messages.index("\n## A sync\n") : messages.index("\n## It looks wrong")].strip()
     alone = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", tables)
     prove(
-        PAGE, {"errors": parts("README.md")["errors"], "messages": re.sub(r"^## ", "#### ", alone, flags=re.MULTILINE)}
+        PAGE,
+        {
+            "errors": parts("docs/troubleshooting.md")["errors"],
+            "messages": re.sub(r"^## ", "#### ", alone, flags=re.MULTILINE),
+        },
     )
 
 

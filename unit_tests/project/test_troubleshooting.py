@@ -1,28 +1,71 @@
-"""The page on troubleshooting has every message of the connector."""
+"""docs/troubleshooting.md explains every reason code, every status and every message of the connector."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from source_linkless.config import Step
 from source_linkless.config.config import TITLES
-from source_linkless.config.links import Step
-from testing.generated_parts import read
+from source_linkless.errors import Meaning
+from source_linkless.provider import outcomes
+from source_linkless.provider.outcomes import ERROR_CODES, HTTP_STATUSES, LINK_STATUSES, REASONS
+from source_linkless.streams import STREAMS
+from testing.documents import rows, section
+from testing.generated_parts import prove, read, table
 from testing.source_files import MODULES
 
-SPEAKING = (
-    *("fields", "fleet", "logins", "config", "links", "transport"),
-    *("personal", "documents", "changes", "sync", "check_report", "health", "verdict"),
-)
-"""The modules whose texts a user meets; those of `outcomes` are in the README."""
+PAGE = "docs/troubleshooting.md"
+
+OURS: Mapping[str, Meaning] = {
+    **outcomes.NO_ANSWER,
+    "HTTP_404 of the product": outcomes.GONE,
+    "HTTP_410 of the product": outcomes.GONE,
+    "SUBMITTED_TWICE": outcomes.SUBMITTED_TWICE,
+    "CONFIGURATION_FULL": outcomes.TOO_MANY_LINKS,
+    "any other code": outcomes.UNKNOWN,
+    **dict.fromkeys(("UNEXPECTED_ANSWER", "UNREADABLE_DOCUMENT", "ENCRYPTED_ANSWER"), outcomes.UNKNOWN),
+    "UNEXPECTED_ERROR_HERE": outcomes.UNKNOWN,
+}
+"""Reason codes of the connector itself, and what it makes of answers that are in no table."""
+
+SILENT = {"errors", "charge_forms", "charge_texts"}
+"""Modules without messages: their texts are descriptions and patterns."""
 
 FRAGMENT = re.compile(r"[A-Za-z'].{11,}")
 NO_MESSAGES = {name.strip(" .,;:()") for name in (*TITLES.values(), *(step.value for step in Step))}
-"""Texts that are parts of messages (the titles of the form), or that nobody is told."""
+"""Texts that are parts of messages (the titles of the form), or that are never shown."""
+
+
+def reason_codes() -> dict[str, Meaning]:
+    """Return every text that can be a `reason`, with what it means."""
+    statuses = {f"HTTP_{status}": meaning for status, meaning in HTTP_STATUSES.items()}
+    server_errors = {"HTTP_5xx": outcomes.of_answer(None, 500)}
+    return {**LINK_STATUSES, **REASONS, **ERROR_CODES, **statuses, **server_errors, **OURS}
+
+
+def errors() -> str:
+    """Return the table of reason codes: one row for each meaning, with all codes that have it."""
+    meanings: dict[Meaning, list[str]] = {}
+    for reason, meaning in reason_codes().items():
+        meanings.setdefault(meaning, []).append(reason if " " in reason else f"`{reason}`")
+    lines = [
+        [", ".join(said), f"`{one.status}`", f"`{one.actor}`", one.failure.value if one.failure else "", one.advice]
+        for one, said in meanings.items()
+    ]
+    return table(["Reason code", "`status`", "`actor`", "Kind of error", "What it means and what to do"], lines)
+
+
+def literals(path: Path) -> Iterator[str]:
+    """Yield the texts in capitals that a module gives as a whole to a call."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for given in node.args if isinstance(node, ast.Call) else ():
+            if isinstance(given, ast.Constant) and re.fullmatch(r"[A-Z]+(_[A-Z]+)+", str(given.value)):
+                yield str(given.value)
 
 
 def texts(tree: ast.AST) -> Iterator[str]:
@@ -36,7 +79,7 @@ def texts(tree: ast.AST) -> Iterator[str]:
 
 
 def fragments(path: Path) -> Iterator[str]:
-    """Yield the fixed parts of a module's messages: what stands between the values, of twelve letters at least."""
+    """Yield the fixed parts of a module's messages: the texts between the values, of twelve letters at least."""
     for text in texts(ast.parse(path.read_text(encoding="utf-8"))):
         for part in re.split(r"%[.\d]*\w|\n", text):
             fixed = part.strip(" .,;:()\"'")
@@ -44,16 +87,35 @@ def fragments(path: Path) -> Iterator[str]:
                 yield fixed
 
 
-@pytest.mark.parametrize("module", SPEAKING)
-def test_every_message_is_explained(module: str) -> None:
-    """Whoever searches the page for a message finds it there, word for word."""
-    page = " ".join((read("docs/troubleshooting.md") + read("README.md")).split()).lower()
-    said = list(fragments(MODULES[module]))
-    assert said
-    assert [text for text in said if text.lower() not in page] == []
+def test_the_table_of_reason_codes_is_made_from_the_connector() -> None:
+    """Each code of the provider and of the connector has its status, its actor and its advice."""
+    prove(PAGE, {"errors": errors()})
+
+
+def test_every_reason_code_in_the_code_is_explained() -> None:
+    """A code that a user may see is on the page."""
+    speaking = [path for name, path in MODULES.items() if name not in ("ending", "prepared")]  # environment variables
+    said = {reason for path in speaking for reason in literals(path)}
+    assert "ENCRYPTED_ANSWER" in said
+    assert [reason for reason in sorted(said) if f"`{reason}`" not in read(PAGE)] == []
+
+
+def test_the_statuses_are_those_of_the_stream() -> None:
+    """Each status of a row in `connections` is explained, in the order of the schema."""
+    statuses = STREAMS["connections"].json_schema()["properties"]["status"]["enum"]
+    shown = [cells[0] for cells in rows(section(PAGE, "Reason codes").partition("<!--")[0])]
+    assert shown == [f"`{status}`" for status in statuses]
+
+
+def test_every_message_is_explained() -> None:
+    """A search for the text of a message finds it, word for word. The screens of `linkless` have their own page."""
+    page = " ".join(read(PAGE).split()).lower()
+    speaking = [path for name, path in MODULES.items() if path.parent.name != "cli" and name not in SILENT]
+    missing = {path.stem: [text for text in fragments(path) if text.lower() not in page] for path in speaking}
+    assert {name: texts for name, texts in missing.items() if texts} == {}
 
 
 @pytest.mark.parametrize("sentence", ["is missing: enter it", "The configuration must be a JSON object."])
 def test_the_page_is_about_messages_that_exist(sentence: str) -> None:
     """Two of them, to see that the search above finds something."""
-    assert sentence in read("docs/troubleshooting.md")
+    assert sentence in read(PAGE)
