@@ -246,7 +246,7 @@ def test_a_full_disk_is_noticed_before_anything_is_sent(desk: Desk, simulator: S
     before = desk.path.read_bytes()
     run = desk.on_small_disk(100)
     assert (run.code, desk.path.read_bytes()) == (1, before)
-    assert "use --output" in " ".join(run.stderr.split())
+    assert "raise the limit" in " ".join(run.stderr.split())
     assert simulator.backend.submissions(desk.config["connection"]["username"]) == 0
 
 
@@ -267,7 +267,7 @@ def test_a_full_disk_keeps_a_connection_from_being_deleted(desk: Desk, simulator
     assert desk.pipes("link").code == 0
     before, asked = desk.path.read_bytes(), simulator.backend.count("/connection/destroy")
     session = desk.types((CONFIRM, "hq"), command=("forget", "--key", "hq"), largest_file=100)
-    assert (session.code, "use --output" in session.said, desk.path.read_bytes()) == (1, True, before)
+    assert (session.code, "raise the limit" in session.said, desk.path.read_bytes()) == (1, True, before)
     assert simulator.backend.count("/connection/destroy") == asked
     assert sorted(path.name for path in tmp_path.iterdir() if ".new" in path.name) == []
 

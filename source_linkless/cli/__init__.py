@@ -1,1 +1,11 @@
-"""The wing `cli`."""
+"""The command `linkless`: what a person does by hand at a terminal.
+
+    command_line        options, exit codes, errors as one sentence
+      ├─ commands       sources, status, forget
+      └─ link_command   link: which logins, the handshake with a person, the dry run
+           ├─ workspace   the configuration file, replaced in one step
+           ├─ prompting   questions at the terminal
+           └─ screen      sentences, tables, moving lines
+
+Importing this package imports nothing else: a help text does not wait for Airbyte's CDK.
+"""

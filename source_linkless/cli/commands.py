@@ -1,33 +1,38 @@
-"""What each command does, from an opened file to an exit code; `cli` knows how it is called."""
+"""The commands `linkless sources`, `status` and `forget`, and what all commands share: setting and exit codes."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from source_linkless.cli import rehearsal
-from source_linkless.cli.choosing import Choice, chosen
-from source_linkless.cli.config_text import lacks_password
-from source_linkless.cli.hand_linking import HandLinking
 from source_linkless.cli.prompting import PersonAtTerminal
-from source_linkless.cli.screen import Screen
-from source_linkless.cli.standing import standings
-from source_linkless.cli.tables import sources_table, standings_table
-from source_linkless.cli.wording import line_of, wrapped
+from source_linkless.cli.screen import Screen, advice, sources_table, table, wrapped
 from source_linkless.cli.workspace import Draft, Workspace
+from source_linkless.concurrency.waiting import time
 from source_linkless.config import Links, Login
-from source_linkless.errors import Actor, Problem, Status, Then, invalid_configuration
-from source_linkless.linking.events import Finished
+from source_linkless.errors import Actor, Problem, Status, Then
+from source_linkless.linking.echoes import without_echoes, without_echoes_in
 from source_linkless.linking.handshake import refusal
-from source_linkless.linking.opening import test_keys
+from source_linkless.linking.opening import test_keys, with_good_keys
 from source_linkless.linking.orchestration import Surroundings, new_run
-from source_linkless.linking.running import Run, patiently
-from source_linkless.provider.outcomes import Outcome
+from source_linkless.linking.refreshing import look_at
+from source_linkless.linking.running import Opening, Run, patiently
+from source_linkless.provider.api import Connection, Context
+from source_linkless.provider.outcomes import PROVIDER_DOWN, READY, Outcome, of_context, outcome
 
 OK, FAILED, WRONG, PERSON, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: all is well; it failed; the command or the configuration is wrong; a person is needed; Ctrl-C."""
+MASK = "********"
+_NOT_LINKED = Outcome(
+    Status.PENDING, Actor.CONNECTOR, None, "NOT_LINKED", "Not linked yet: the next sync links it, or `linkless link`."
+)
+_NOT_TOLD = Outcome(
+    Status.PENDING, Actor.PROVIDER, None, "NOT_TOLD", "The provider does not tell how it is; a sync will show."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +44,15 @@ class Setting:
     person: PersonAtTerminal | None
 
     def say(self, text: str) -> None:
-        """Tell a sentence as a result."""
+        """Print a sentence as a result."""
         self.screen.say(wrapped(text))
 
 
 async def search(setting: Setting, source: Path, text: str) -> int:
-    """Find utilities by a part of their name."""
+    """Print the utilities whose name contains a text; returns the exit code."""
     config = replace(Draft(source).keys_only(), links="{}")
     links = Links(config, setting.surroundings.now, setting.surroundings.new_salt)
-    run = new_run(config, links, setting.surroundings, _nothing_to_write, config.check_timeout_seconds)
+    run = new_run(config, links, setting.surroundings, _ignored, config.check_timeout_seconds)
     await test_keys(run)
     found = await _found(run, text)
     if not found:
@@ -63,36 +68,120 @@ async def _found(run: Run, text: str) -> list[dict[str, object]]:
         return await patiently(run, None, lambda: run.api.search_sources(link_token, text))
 
 
-async def _nothing_to_write(event: object, *, urgent: bool = False) -> None:
-    """Searching changes nothing that would have to be written."""
+async def _ignored(event: object, *, urgent: bool = False) -> None:
+    """Drop what a run reports: this command changes nothing that would have to be written."""
 
 
 async def status(setting: Setting, source: Path, *, as_json: bool) -> int:
-    """Show how every connection is."""
+    """Print the health of every connection; returns the exit code."""
     found = await standings(Draft(source).opened(setting.surroundings))
     if as_json:
         setting.screen.say(json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False))
     else:
-        setting.screen.say(standings_table(found))
-    return _code([one.outcome for one in found])
+        setting.screen.say(_standings_table(found))
+    return code_of([one.outcome for one in found])
 
 
-def _code(outcomes: Sequence[Outcome]) -> int:
-    """Return 3 when a person must act, 1 when something else is wrong."""
+def code_of(outcomes: Sequence[Outcome]) -> int:
+    """Return 3 when a person must act, 1 when something else is wrong, else 0."""
     bad = [one for one in outcomes if one.status in (Status.NEEDS_USER, Status.FAILED)]
     if any(one.actor is Actor.USER for one in bad):
         return PERSON
     return FAILED if bad else OK
 
 
-async def forget(setting: Setting, source: Path, key: str, *, is_rehearsal: bool) -> int:
-    """Delete a connection at the provider, and its link and entry in the configuration."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The health of one connection."""
+
+    login: Login
+    outcome: Outcome
+    context: Context | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the facts for a program; what is unknown is null."""
+        context, result = self.context, self.outcome
+        return {
+            "key": self.login.key,
+            "status": result.status.value,
+            "reason": result.reason,
+            "actor": result.actor.value,
+            "message": result.message or None,
+            "connection_id": context and context.connection_id,
+            "source_id": (context and context.source_id) or self.login.source_id,
+            "source_name": context and context.source_name,
+            "accounts": context and context.account_count,
+            "since": context and context.since,
+        }
+
+
+async def standings(workspace: Workspace) -> list[Standing]:
+    """Ask for the health of every connection at once, in the order of the configuration.
+
+    Raises Problem when the keys are refused or the provider is out of reach.
+    """
+    config = workspace.config
+    run = new_run(config, workspace.links, workspace.surroundings, _ignored, config.data_timeout_seconds)
+    await test_keys(run)
+    return list(await asyncio.gather(*(_standing(run, login) for login in config.logins)))
+
+
+def _standings_table(found: Sequence[Standing]) -> str:
+    """Return the health of connections as a table, and below it what to do about each that is not well."""
+    rows = [
+        (
+            one.login.key,
+            one.outcome.status.value.replace("_", " "),
+            one.outcome.reason,
+            ((one.context and one.context.since) or "")[:10],
+            one.context and one.context.account_count,
+        )
+        for one in found
+    ]
+    notes = [
+        wrapped(f"{one.login.key}: {advice(one.outcome, has_person=True)}", "  ")
+        for one in found
+        if one.outcome.status is not Status.READY and one.outcome.message
+    ]
+    shown = table("Key", "Status", "Reason", "Since", "Accounts", rows=rows)
+    return "\n".join([shown, *([""] if notes else []), *notes])
+
+
+async def _standing(run: Run, login: Login) -> Standing:
+    reason = run.links.refused(login)
+    token = run.links.token(login)
+    if token is None:
+        return Standing(login, refusal(reason) if reason else _NOT_LINKED)
+    opening = Opening(login, time())
+    try:
+        async with run.deadline.applied():
+            context = await look_at(run, opening, Connection(token))
+    except Problem as problem:
+        return Standing(login, without_echoes(run, opening, with_good_keys(problem)))
+    except TimeoutError:
+        return Standing(login, outcome("TIMEOUT", PROVIDER_DOWN))
+    if context is None:
+        return Standing(login, refusal(reason) if reason else _NOT_TOLD)
+    told = without_echoes_in(run, opening, context)
+    return Standing(login, without_echoes(run, opening, _judged(context, reason)), told)
+
+
+def _judged(context: Context, refused: str | None) -> Outcome:
+    """Judge a connection; what was seen while it was linked says more than the reason of its last session."""
+    meaning = of_context(context.status, context.reason)
+    if meaning.status is Status.NEEDS_USER and refused:
+        return refusal(refused)
+    if meaning.status is Status.READY:
+        return READY
+    return outcome(context.reason or context.status, meaning)
+
+
+async def forget(setting: Setting, source: Path, key: str, *, is_dry_run: bool) -> int:
+    """Delete a connection at the provider, and its link and entry in the configuration; returns the exit code."""
     workspace = Draft(source).opened(setting.surroundings)
     login = workspace.login(key)
-    if login is None:
-        raise invalid_configuration(f"The configuration has no login with the key {key}.")
-    if is_rehearsal:
-        setting.screen.say("\n".join(rehearsal.forgetting(workspace, login)))
+    if is_dry_run:
+        setting.screen.say("\n".join(_planned(workspace, login)))
         return OK
     if setting.person is None:
         setting.say("Nothing was deleted: type the confirmation in a terminal, or look with --dry-run.")
@@ -109,12 +198,12 @@ async def forget(setting: Setting, source: Path, key: str, *, is_rehearsal: bool
 
 
 async def _destroyed(workspace: Workspace, login: Login) -> bool:
-    """Delete the connection; False when the provider has none. Raises Problem when it does not do it."""
+    """Delete the connection; False when the provider has none. Raises Problem when the provider refuses."""
     token = workspace.links.token(login)
     if token is None:
         return False
     config = workspace.config
-    run = new_run(config, workspace.links, workspace.surroundings, _nothing_to_write, config.check_timeout_seconds)
+    run = new_run(config, workspace.links, workspace.surroundings, _ignored, config.check_timeout_seconds)
     await test_keys(run)
     try:
         await patiently(run, None, lambda: run.api.destroy(token))
@@ -136,58 +225,16 @@ def _forgotten(workspace: Workspace, login: Login, *, was_known: bool) -> str:
     return f"{text} Copies elsewhere (the form of an Airbyte source, a backup) still hold it: remove it there too."
 
 
-async def link(setting: Setting, draft: Draft, keys: Collection[str], *, is_rehearsal: bool) -> int:
-    """Link every login that needs it, or the named ones, and write the configuration."""
-    await _fill_passwords(setting, draft, is_rehearsal=is_rehearsal)
-    workspace = draft.opened(setting.surroundings)
-    choice = chosen(workspace, keys, has_person=setting.person is not None)
-    if is_rehearsal:
-        setting.screen.say("\n".join(rehearsal.linking(workspace, choice)))
-        return OK
-    await _correct(setting, choice)
-    for login, result in choice.left:
-        setting.screen.say(line_of(login.key, result, 0, has_person=setting.person is not None))
-    if choice.submitted or draft.file.target != draft.file.source:
-        workspace.prove_writable()
-    if not choice.submitted:
-        setting.say(f"Nothing to submit: {len(choice.linked)} linked, {len(choice.left)} left. See `linkless status`.")
-        return PERSON if choice.left else OK
-    return await _linked(setting, workspace, choice)
+def _planned(workspace: Workspace, login: Login) -> Iterator[str]:
+    """Yield what the dry run prints."""
+    if workspace.links.token(login) is None:
+        yield wrapped(f"{login.key}: not linked, so nothing would be sent.", "  ")
+    else:
+        yield from request(workspace, "/connection/destroy", {"access_token": MASK})
+    yield wrapped(f"The entry and the link of {login.key} would be removed from {workspace.file.target}.")
 
 
-async def _fill_passwords(setting: Setting, draft: Draft, *, is_rehearsal: bool) -> None:
-    """Have the passwords typed that the configuration does not hold; without a person the parser says so."""
-    for number, entry in enumerate(draft.text.entries):
-        if lacks_password(entry):
-            name = str(entry.get("key") or entry.get("username"))
-            password = "typed later" if is_rehearsal else None
-            if setting.person is not None and password is None:
-                password = await setting.person.missing_password(name)
-            if password is not None:
-                draft.text = draft.text.with_password(number, password)
-
-
-async def _correct(setting: Setting, choice: Choice) -> None:
-    """Have another password typed for every login whose password was refused."""
-    for login in choice.refused_password:
-        other = await setting.person.correct(login) if setting.person else None
-        if other is None:
-            choice.left.append((login, refusal("InvalidCredentials")))
-        else:
-            choice.submitted.append(other)
-
-
-async def _linked(setting: Setting, workspace: Workspace, choice: Choice) -> int:
-    has_person = setting.person is not None
-
-    def tell(end: Finished) -> None:
-        setting.screen.say(line_of(end.login.key, end.outcome, end.waited, has_person=has_person))
-
-    passwords = setting.person.passwords if setting.person else {}
-    linking = HandLinking(workspace, setting.screen, setting.person, passwords, tell)
-    await linking.link(choice.submitted)
-    done = sum(end.outcome.status is Status.READY for end in linking.ends)
-    setting.say(f"Linked: {done} of {len(linking.ends)}. Configuration written to {workspace.file.target}.")
-    if linking.is_interrupted:
-        return INTERRUPTED
-    return _code([*(end.outcome for end in linking.ends), *(result for _, result in choice.left)])
+def request(workspace: Workspace, path: str, payload: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that show a request of a dry run."""
+    yield wrapped(f"  POST {workspace.config.api_url}{path}", "  ")
+    yield wrapped(f"    {json.dumps(payload, ensure_ascii=False)}", "    ")

@@ -1,33 +1,41 @@
-"""A person at a terminal: the questions of several logins, one after the other."""
+"""A person at a terminal: the questions of several logins, one after the other.
+
+Reading a line is a wait of the event loop like any other: it can be cancelled at any moment, and the terminal is left
+as it was. What is typed is not shown where it is a secret.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import os
+import sys
+import termios
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Protocol, TextIO
 
-from source_linkless.cli.screen import Screen
-from source_linkless.cli.wording import duration, wrapped
+from source_linkless.cli.screen import Screen, duration, wrapped
 from source_linkless.concurrency.waiting import time
-from source_linkless.config import Login
-from source_linkless.config.logins import is_masked, is_whole
+from source_linkless.config import Login, logins
 from source_linkless.linking.asking import Question
 from source_linkless.provider.api import Account
 
 _SHOWN = 40
 _GIVE_UP = "Enter alone gives up"
+_LINE_BYTES = 4096
+_LOCAL_FLAGS = 3  # place of the local modes in what termios returns
 
 
 class Keyboard(Protocol):
-    """Where lines are typed: a `terminal.Terminal`."""
+    """Where lines are typed: a `Terminal`."""
 
     async def ask(self, prompt: str, show: TextIO, *, hidden: bool) -> str | None:
         """Show a prompt and return the line that is typed, or None at the end."""
 
 
 class PersonAtTerminal:
-    """Answers what logins ask (see `asking.Person`); `passwords` holds the new ones by key, to be written."""
+    """Answers what logins ask: the `Person` of linking. `passwords` holds new passwords by key, to be written."""
 
     def __init__(self, terminal: Keyboard, screen: Screen) -> None:
         """Ask at `terminal`, in the pauses of `screen`."""
@@ -82,7 +90,7 @@ class PersonAtTerminal:
     async def _new_password(self, heading: list[str]) -> str | None:
         while True:
             typed = await self._ask(heading, lambda: f"Password (not shown; {_GIVE_UP}): ", hidden=True, strip=False)
-            if typed is None or (is_whole(typed) and not is_masked(typed) and typed.strip()):
+            if typed is None or (logins.is_whole(typed) and not logins.is_masked(typed) and typed.strip()):
                 return typed
             heading = ["That cannot be a password."]
 
@@ -106,7 +114,75 @@ def _chosen(typed: str, accounts: Sequence[Account]) -> list[str]:
     if typed.lower() == "all":
         return [account.account_id for account in accounts]
     words = typed.replace(",", " ").split()
-    numbers = {int(reason) for reason in words if reason.isascii() and reason.isdecimal()}
+    numbers = {int(word) for word in words if word.isascii() and word.isdecimal()}
     if len({*words}) != len(numbers) or not numbers <= set(range(1, len(accounts) + 1)):
         return []
     return [accounts[number - 1].account_id for number in sorted(numbers)]
+
+
+class Terminal:
+    """A terminal to read from."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Read from the terminal that is open as `descriptor`."""
+        self._descriptor = descriptor
+
+    @classmethod
+    def of_process(cls) -> Terminal | None:
+        """Return the terminal where questions can be seen and answered, or None when there is none."""
+        if not sys.stderr.isatty():
+            return None
+        if sys.stdin.isatty():
+            return cls(sys.stdin.fileno())
+        try:  # standard input is taken, for example by --password-stdin
+            return cls(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+        except OSError:
+            return None
+
+    async def ask(self, prompt: str, show: TextIO, *, hidden: bool) -> str | None:
+        """Show `prompt` on `show` and return the line that is typed, or None at the end of input (Ctrl-D)."""
+        with self._without_echo(show) if hidden else _as_it_is():
+            show.write(prompt)
+            show.flush()
+            return await self._line()
+
+    async def _line(self) -> str | None:
+        loop = asyncio.get_running_loop()
+        line: asyncio.Future[bytes] = loop.create_future()
+
+        def read() -> None:
+            if not line.done():
+                line.set_result(_read(self._descriptor))
+
+        loop.add_reader(self._descriptor, read)
+        try:
+            typed = (await line).decode(errors="replace")
+        finally:
+            loop.remove_reader(self._descriptor)
+        return typed.rstrip("\r\n") if typed else None
+
+    @contextmanager
+    def _without_echo(self, show: TextIO) -> Iterator[None]:
+        before = termios.tcgetattr(self._descriptor)
+        silent = list(before)
+        silent[_LOCAL_FLAGS] = before[_LOCAL_FLAGS] & ~termios.ECHO
+        termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, silent)  # drops what was typed before the question
+        try:
+            yield
+        finally:
+            with suppress(termios.error):  # the terminal has been closed
+                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, before)
+            show.write("\n")
+            show.flush()
+
+
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    yield
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, _LINE_BYTES)
+    except OSError:  # the terminal has been closed
+        return b""

@@ -1,24 +1,128 @@
-"""What a person sees while logins are linked: a moving line per login on a terminal, else a line per step.
+"""What a person sees: sentences and tables of 80 columns, without colour, and a moving line per login.
 
 Results go to standard output, progress to standard error. While a question is open, everything else waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
-from source_linkless.cli.wording import COLUMNS, printable
 from source_linkless.concurrency.waiting import time
+from source_linkless.errors import Status
 from source_linkless.linking.running import Opening
+from source_linkless.provider.outcomes import CAPTCHA, CREDENTIALS, METHOD, Outcome
 
+COLUMNS = 80
+
+_NAME_COLUMNS = 36  # a UUID is not folded, so that it can be copied
 _FEW_LOGINS, _ROWS = 20, 8
 _SAID = {"NOT_ASKED_YET": "submitting"}
+_BROWSER = (
+    "Only a browser can do that: link this login once in the provider's own form, and give the access token you get "
+    "in place of username and password."
+)
+_AGAIN = "Run `linkless link` again when you have it at hand."
+_BY_REASON = {
+    "MfaQuestion": f"The code was not given. {_AGAIN}",
+    "MfaQuestionNoAnswer": f"No answer came in time. {_AGAIN}",
+    "MfaQuestionInvalidAnswer": "The answer was wrong twice. Run `linkless link` again to be asked anew.",
+    "SecurityQuestion": "The question was not answered. Run `linkless link` again.",
+    "AccountSelection": "No account was chosen. Run `linkless link` again.",
+}
+_BY_MESSAGE = {
+    CAPTCHA.advice: f"The utility shows a captcha. {_BROWSER}",
+    METHOD.advice: f"The utility asks how it shall send a code. {_BROWSER}",
+    CREDENTIALS.advice: (
+        "The utility refused the username or the password. Run `linkless link` again to type another password. Make "
+        "sure of it at the utility's portal first: a few wrong ones lock an account."
+    ),
+}
+_NO_TERMINAL = "It needs a person, and there is no terminal to ask one: run `linkless link` in a terminal."
+_WORDS = {
+    Status.READY: "linked",
+    Status.NO_DATA: "no data",
+    Status.PENDING: "still connecting",
+    Status.NEEDS_USER: "needs you",
+    Status.FAILED: "failed",
+}
+
+
+def printable(text: str) -> str:
+    """Return a text without characters that would control a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """Return a text in lines of 80 columns; all but the first begin with `indent`."""
+    return textwrap.fill(
+        printable(text), COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return the time that is left as minutes and seconds."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def advice(outcome: Outcome, *, has_person: bool) -> str:
+    """Return what to do about an outcome for a person at the command line."""
+    reason = outcome.reason or ""
+    if reason in _BY_REASON:
+        return _BY_REASON[reason] if has_person else _NO_TERMINAL
+    return _BY_MESSAGE.get(outcome.message, outcome.message)
+
+
+def line_of(key: str, outcome: Outcome, seconds: float, *, has_person: bool) -> str:
+    """Return how one login ended, as a paragraph."""
+    took = f" ({seconds:.0f} s)" if outcome.status is Status.READY else ""
+    reason = f" {outcome.reason}." if outcome.reason else ""
+    what = advice(outcome, has_person=has_person)
+    detail = f" ({outcome.detail})" if outcome.detail else ""
+    return wrapped(f"{key}: {_WORDS[outcome.status]}{took}.{reason} {what}{detail}".rstrip(), "  ")
+
+
+def table(*headings: str, rows: Sequence[Sequence[Any]]) -> str:
+    """Return rows of cells in columns; long cells are folded, None is an empty cell, a list is lines of one cell."""
+    drawn = Table(box=None, padding=(0, 2, 0, 0))  # without pad_edge rich cuts the ends of folded lines
+    for heading in headings:
+        drawn.add_column(heading, overflow="fold")
+    drawn.columns[0].min_width = min(_NAME_COLUMNS, max((len(str(row[0] or "")) for row in rows), default=0))
+    for row in rows:
+        drawn.add_row(*(_cell(cell) for cell in row))
+    page = io.StringIO()
+    Console(file=page, width=COLUMNS, color_system=None).print(drawn)
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+
+
+def _cell(value: Any) -> Text:
+    lines = value if isinstance(value, list) else [value]
+    return Text("\n".join(printable(str(line)) for line in lines if line is not None))
+
+
+def sources_table(sources: Sequence[Mapping[str, Any]]) -> str:
+    """Return utilities as `/link/sources` lists them (API notes, section 2.6), an empty line between two."""
+    rows = [[one.get("source_id"), one.get("country"), list(_about(one))] for one in sources]
+    spaced = [row for one in rows for row in (one, [None] * 3)][:-1]
+    return table("ID", "Country", "Utility and its login form", rows=spaced)
+
+
+def _about(source: Mapping[str, Any]) -> Iterator[Any]:
+    yield source.get("name")
+    yield source.get("website")
+    for field in source.get("fields") or ():
+        if isinstance(field, dict):
+            secret = " (secret)" if field.get("field_type") == "Password" else ""
+            yield f"- {field.get('field_name')}: {field.get('field_label')}{secret}"
 
 
 class Screen:
@@ -34,25 +138,25 @@ class Screen:
         self._held: list[tuple[TextIO, str]] | None = None
 
     def say(self, text: str) -> None:
-        """Tell a result."""
+        """Print a result."""
         self._print(self._out, text)
 
     def note(self, text: str) -> None:
-        """Tell about progress."""
+        """Print progress."""
         self._print(self._err, text)
 
     def watch(self, openings: Sequence[Opening]) -> None:
         """Show how far the logins are that have not ended yet."""
         waiting = [opening for opening in openings if opening.outcome is None]
         if self._live is None:
-            self._tell_steps(waiting)
+            self._note_steps(waiting)
         elif self._held is None:
             self._live.start()
-            self._live.update(Text(_rows(waiting)), refresh=True)
+            self._live.update(Text(_lines(waiting)), refresh=True)
 
     @contextmanager
     def paused(self) -> Iterator[TextIO]:
-        """Leave the terminal to a question; what is told meanwhile follows after it."""
+        """Leave the terminal to a question; what is printed meanwhile follows after it."""
         self.rest()
         self._held = []
         try:
@@ -63,16 +167,16 @@ class Screen:
                 self._print(stream, text)
 
     def rest(self) -> None:
-        """Take the moving lines away, until they are shown again."""
+        """Remove the moving lines until they are shown again."""
         if self._live is not None and self._live.is_started:
             self._live.update(Text(""))
             self._live.stop()
 
-    def _tell_steps(self, waiting: Sequence[Opening]) -> None:
+    def _note_steps(self, waiting: Sequence[Opening]) -> None:
         for opening in waiting if len(waiting) <= _FEW_LOGINS else ():
             if self._seen.get(opening.login.key) != opening.reason:
                 self._seen[opening.login.key] = opening.reason
-                self.note(_row(opening))
+                self.note(_line(opening))
 
     def _print(self, stream: TextIO, text: str) -> None:
         if self._held is not None:
@@ -80,17 +184,17 @@ class Screen:
         elif self._live is not None and self._live.is_started:
             self._console.print(Text(text), soft_wrap=True)
         else:
-            with suppress(OSError):  # nobody reads any more; what is under way is finished all the same
+            with suppress(OSError):  # the reader has gone; what is under way is finished all the same
                 stream.write(f"{text}\n")
                 stream.flush()
 
 
-def _rows(waiting: Sequence[Opening]) -> str:
+def _lines(waiting: Sequence[Opening]) -> str:
     more = [f"... and {len(waiting) - _ROWS} more"] if len(waiting) > _ROWS else []
-    return "\n".join([*(_row(opening) for opening in waiting[:_ROWS]), *more])
+    return "\n".join([*(_line(opening) for opening in waiting[:_ROWS]), *more])
 
 
-def _row(opening: Opening) -> str:
+def _line(opening: Opening) -> str:
     reason = printable(_SAID.get(opening.reason, opening.reason))
-    row = f"{opening.login.key}: {reason} ({time() - opening.started:.0f} s)"
-    return row if len(row) <= COLUMNS - 1 else row[: COLUMNS - 4] + "..."
+    line = f"{opening.login.key}: {reason} ({time() - opening.started:.0f} s)"
+    return line if len(line) <= COLUMNS - 1 else line[: COLUMNS - 4] + "..."

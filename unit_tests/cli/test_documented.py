@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from source_linkless.cli.cli import main
+from source_linkless.cli.command_line import main
 
 PAGE = (Path(__file__).parents[2] / "docs" / "linking.md").read_text(encoding="utf-8")
 COLUMNS = 80

@@ -1,4 +1,4 @@
-"""The configuration file of the command: one place changes, everything else stays, and never half a file."""
+"""The configuration file of the command: one value changes, the others stay, and a file is replaced as a whole."""
 
 from __future__ import annotations
 
@@ -16,73 +16,47 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_linkless.cli import csv_text, json_text
-from source_linkless.cli.config_file import ConfigFile, FileProblem
-from source_linkless.cli.config_text import ConfigText, lacks_password
+from source_linkless.cli.workspace import ConfigFile, ConfigText, FileProblem, lacks_password
 from source_linkless.config.logins import read_entries
 from testing.fuzzing import examples
 
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=8,
-)
-OBJECTS = st.dictionaries(st.text(max_size=3), JSON_VALUES, max_size=4)
-INDENTS = st.sampled_from([None, 0, 2, "\t"])
 CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=6).map(str.strip)
+NAMES = st.sampled_from(["start_date", "links", "é", "poll_interval_seconds"])
+VALUES = st.text(max_size=5) | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans()
 
 
 @examples(50)
-@given(OBJECTS, st.text(max_size=3), JSON_VALUES, INDENTS)
-def test_a_property_is_set_and_the_order_stays(before: dict[str, Any], name: str, value: Any, indent: Any) -> None:
-    """The result is the same object with one property set, at its old place or at the end."""
-    text = json.dumps(before, indent=indent)
-    assert json.loads(json_text.replaced(text, [name], value)) == {**before, name: value}
-    assert list(json.loads(json_text.replaced(text, [name], value))) == list({**before, name: value})
+@given(st.dictionaries(NAMES, VALUES), st.sampled_from([None, 1, 2, "\t"]), st.sampled_from(["\n", "\r\n"]))
+def test_a_changed_file_has_the_order_indentation_and_line_ends_of_the_old_one(
+    before: dict[str, Any], indent: Any, end: str
+) -> None:
+    """One property is set, at its old place or at the end; everything else is written as it was."""
+    text = json.dumps(before, indent=indent, ensure_ascii=False).replace("\n", end) + end
+    changed = ConfigText(text).with_links("new")
+    expected = {**before, "links": "new"}
+    assert list(json.loads(changed.text).items()) == list(expected.items())
+    if before:
+        assert changed.text == json.dumps(expected, indent=indent, ensure_ascii=False).replace("\n", end) + end
 
 
-@examples(50)
-@given(OBJECTS, st.text(max_size=3), INDENTS)
-def test_a_property_is_taken_out_and_the_others_stay(before: dict[str, Any], name: str, indent: Any) -> None:
-    """The result is the same object without the property, in its order."""
-    text = json.dumps({**before, name: 1}, indent=indent)
-    after = json.loads(json_text.removed(text, [name]))
-    assert list(after.items()) == [item for item in before.items() if item[0] != name]
+def test_a_file_that_does_not_change_keeps_every_character() -> None:
+    """Odd spacing and twice the same property included."""
+    text = '{\r\n\t"a" : "\\u00e9",  "a": 1e3, "links":"x"}'
+    assert ConfigText(text).with_links("x").text == text
 
 
-@examples(50)
-@given(st.lists(JSON_VALUES, min_size=1, max_size=4), st.data(), INDENTS)
-def test_an_item_of_an_array_is_taken_out(before: list[Any], data: st.DataObject, indent: Any) -> None:
-    """Positions count from 0."""
-    number = data.draw(st.integers(0, len(before) - 1))
-    after = json.loads(json_text.removed(json.dumps(before, indent=indent), [number]))
-    assert after == before[:number] + before[number + 1 :]
-
-
-def test_spelling_and_indentation_stay() -> None:
-    """What is not changed keeps every character, odd spacing and escapes included."""
-    text = '{\r\n\t"a" : "\\u00e9",\r\n\t"b":{"c":[1.0,  1e3]}, "links":"{}"\r\n}\r\n'
-    changed = json_text.replaced(text, ["links"], "new")
-    assert changed == text.replace('"{}"', '"new"')
-    assert json_text.replaced(text, ["b", "d"], "é") == text.replace("1e3]", '1e3],"d": "é"')
-
-
-def test_a_new_property_is_indented_like_the_others() -> None:
-    """It goes to the end, on a line of its own where the others have one."""
-    assert json_text.replaced('{\n  "a": 1\n}\n', ["links"], "x") == '{\n  "a": 1,\n  "links": "x"\n}\n'
-    assert json_text.replaced("{ }", ["links"], "x") == '{"links": "x"}'
-
-
-def test_of_a_property_given_twice_the_last_is_changed() -> None:
-    """The last one is the one that the connector reads."""
-    assert json_text.replaced('{"a": 1, "a": 2}', ["a"], 3) == '{"a": 1, "a": 3}'
-
-
-@pytest.mark.parametrize("change", [json_text.removed, lambda text, path: json_text.replaced(text, path, 1)])
-def test_a_way_that_does_not_exist_is_an_error(change: Any) -> None:
-    """Nothing is invented on the way."""
-    with pytest.raises(KeyError):
-        change('{"a": {}}', ["b", "c"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"name": "\\u00e9"}', '{"name": "\\u00e9", "links": "x"}'),
+        ('\ufeff{"name": "é"}\n', '\ufeff{"name": "é", "links": "x"}\n'),
+        ("{}", '{"links": "x"}'),
+        ('{"links": "old", "a": [1.0]}', '{"links": "x", "a": [1.0]}'),
+    ],
+)
+def test_escapes_and_marks_stay(text: str, expected: str) -> None:
+    """A file written with escapes gets escapes, and a byte order mark stays at the beginning."""
+    assert ConfigText(text).with_links("x").text == expected
 
 
 ROWS = st.lists(st.fixed_dictionaries({"key": CELLS.filter(bool), "username": CELLS, "password": CELLS}), min_size=1)
@@ -100,37 +74,30 @@ def _csv(rows: list[dict[str, str]], delimiter: str, ending: str, blank: str) ->
 
 @examples(50)
 @given(ROWS, st.data(), st.sampled_from(",;\t"), st.sampled_from(["\n", "\r\n"]), st.sampled_from(["", "\n"]))
-def test_a_cell_of_a_list_is_changed(
+def test_a_cell_of_a_pasted_list_is_changed(
     rows: list[dict[str, str]], data: st.DataObject, delimiter: str, ending: str, blank: str
 ) -> None:
-    """The row has the new password; every other line is what it was."""
+    """The row has the new password; every other row reads as it did, and forgetting a row leaves the others."""
     number = data.draw(st.integers(0, len(rows) - 1))
     password = data.draw(CELLS.filter(bool))
     text = _csv(rows, delimiter, ending, blank)
-    changed = csv_text.replaced(text, number, "password", password)
-    assert read_entries(changed)[number]["password"] == password
-    assert [one for place, one in enumerate(read_entries(changed)) if place != number] == [
-        one for place, one in enumerate(read_entries(text)) if place != number
-    ]
-    assert len(csv_text.removed(text, number).splitlines()) == len(text.splitlines()) - 1
+    before = read_entries(text)
+    changed = ConfigText(fleet(text)).with_password(number, password)
+    assert changed.entries == [*before[:number], {**before[number], "password": password}, *before[number + 1 :]]
+    if len(rows) > 1:
+        assert ConfigText(fleet(text)).without_entry(number).entries == [*before[:number], *before[number + 1 :]]
 
 
 def test_a_list_that_begins_with_a_mark_is_changed() -> None:
     """Spreadsheets begin a file with a byte order mark; it stays."""
-    text = "\ufeffkey;password;note\na;old;x\n"
-    assert csv_text.replaced(text, 0, "password", "new") == "\ufeffkey;password;note\na;new;x\n"
-
-
-def test_a_list_without_the_column_is_an_error() -> None:
-    """A column is not invented."""
-    with pytest.raises(KeyError):
-        csv_text.replaced("key,username\na,b\n", 0, "password", "new")
+    changed = ConfigText(fleet("\ufeffkey;username;password\na;ann;x\n")).with_password(0, "new")
+    assert changed.raw["connection"]["connections"] == "\ufeffkey;username;password\na;ann;new\n"
 
 
 LOGIN = '{"connection": {"method": "login", "username": "ann", "password": "old"}, "start_date": "2023-01-01"}'
 
 
-def fleet(listed: str) -> str:
+def fleet(listed: str | list[Any]) -> str:
     """Return the text of a configuration with a pasted list."""
     return json.dumps({"connection": {"method": "fleet", "connections": listed}, "start_date": "2023-01-01"})
 
@@ -144,11 +111,12 @@ def fleet(listed: str) -> str:
             1,
             [{"key": "a"}, {"key": "b", "password": "né,w"}],
         ),
+        (fleet([{"key": "a"}, {"key": "b"}]), 1, [{"key": "a"}, {"key": "b", "password": "né,w"}]),
         (fleet("key,password\na,old\nb,old\n"), 1, [{"key": "a", "password": "old"}, {"key": "b", "password": "né,w"}]),
     ],
 )
 def test_a_password_is_put_where_its_login_stands(text: str, number: int, expected: list[Any]) -> None:
-    """In the form, in a pasted JSON list, in a pasted CSV list."""
+    """In the form, in a JSON list pasted as text or given as an array, in a CSV list."""
     changed = ConfigText(text).with_password(number, "né,w")
     assert changed.entries == expected
     assert changed.raw["start_date"] == "2023-01-01"
@@ -175,7 +143,7 @@ def test_a_list_without_a_column_for_passwords_says_so() -> None:
         ConfigText(fleet("key,username\na,b\n")).with_password(0, "new")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "null", "[" * 100_000])
+@pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"a": NaN}', '{"a": 1e999}', "[" * 100_000])
 def test_a_file_that_is_no_object_is_refused(text: str) -> None:
     """What the connector could not read is not touched."""
     with pytest.raises(AirbyteTracedException, match="one JSON object"):
@@ -215,13 +183,24 @@ def test_a_file_is_replaced_for_its_owner_only(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["config.json"]
 
 
-def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
-    """The file that it leads to is replaced."""
+def test_a_symbolic_link_is_refused_and_stays(tmp_path: Path) -> None:
+    """A link that somebody planted must not lead a writer that is root to another file."""
     path, link = tmp_path / "real.json", tmp_path / "link.json"
     path.write_text("old", encoding="utf-8")
     link.symlink_to(path)
-    ConfigFile(link).write("new")
-    assert (link.is_symlink(), path.read_text(encoding="utf-8")) == (True, "new")
+    with pytest.raises(FileProblem, match="is not a regular file"):
+        ConfigFile(link).write("new")
+    assert (link.is_symlink(), path.read_text(encoding="utf-8")) == (True, "old")
+
+
+def test_a_device_and_a_pipe_are_refused_and_stay(tmp_path: Path) -> None:
+    """Replacing one would take it away from every other program."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path(os.devnull)):
+        with pytest.raises(FileProblem, match="is not a regular file"):
+            ConfigFile(path).write("new")
+        assert not path.is_file()
+    assert [one.name for one in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_another_file_is_written_and_the_first_stays(tmp_path: Path) -> None:
@@ -237,13 +216,11 @@ def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "config.json"
     with pytest.raises(FileProblem) as told:
         ConfigFile(path).write("new")
-    assert str(told.value) == (
-        f"Cannot write {path}: {os.strerror(errno.ENOENT)}. Make its folder writable, or use --output."
-    )
+    assert str(told.value) == (f"Cannot write {path}: {os.strerror(errno.ENOENT)}. Make its folder writable.")
 
 
-def test_a_target_that_cannot_be_replaced_leaves_no_rest(tmp_path: Path) -> None:
-    """When the last step fails, the half-way file is taken away again."""
+def test_a_folder_is_refused_and_nothing_is_left_in_it(tmp_path: Path) -> None:
+    """A folder cannot be replaced; no temporary file stays behind."""
     (tmp_path / "config.json").mkdir()
     with pytest.raises(FileProblem):
         ConfigFile(tmp_path / "config.json").write("new")

@@ -11,8 +11,7 @@ from typing import Any, TextIO, TypeVar
 import pytest
 
 from source_linkless.cli.prompting import PersonAtTerminal
-from source_linkless.cli.screen import Screen
-from source_linkless.cli.wording import COLUMNS, duration, printable, wrapped
+from source_linkless.cli.screen import COLUMNS, Screen, duration, printable, sources_table, wrapped
 from source_linkless.config import Login
 from source_linkless.linking.asking import Question
 from source_linkless.provider.api import Account
@@ -162,3 +161,15 @@ def test_texts_are_made_fit_to_be_seen() -> None:
     assert (duration(299.6), duration(61), duration(-3)) == ("5:00", "1:01", "0:00")
     assert printable("a\x1b[1m\nb\u202e") == "a [1m b "
     assert wrapped("word " * 40, "  ").splitlines()[1].startswith("  word")
+
+
+@pytest.mark.parametrize("length", range(20, 60))
+def test_a_table_shows_every_character_of_a_cell_that_is_folded(length: int) -> None:
+    """Long words are folded within 80 columns, in the last column too, and the ID stays in one piece."""
+    uuid, word = "7d9f0c52-6f0e-4c7b-9a55-1f0f6a3b2c01", "".join(chr(ord("a") + at % 26) for at in range(length))
+    source = {"source_id": uuid, "country": "US", "name": "N", "website": f"https://abc {word}"}
+    shown = sources_table([source])
+    assert "".join(line[len(uuid) + 2 :].removeprefix("US").replace(" ", "") for line in shown.splitlines()[2:]) == (
+        f"https://abc{word}"
+    )
+    assert (uuid in shown, max(map(len, shown.splitlines())) <= COLUMNS) == (True, True)

@@ -13,7 +13,7 @@ import yaml
 from click.testing import CliRunner
 
 from linkless_simulator import Simulator
-from source_linkless.cli.cli import main
+from source_linkless.cli.command_line import main
 from source_linkless.config import parse_config
 from testing.documents import blocks, rows, section
 from testing.generated_parts import prove, read

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from source_linkless.cli.cli import main
+from source_linkless.cli.command_line import main
 from source_linkless.config import parse_config
 from testing.documents import PAGES, anchors, blocks, links
 from testing.generated_parts import ROOT, read

@@ -1,4 +1,4 @@
-"""Console entry `linkless`: its commands and options. What they do is in `commands`.
+"""Console entry `linkless`: its commands and options. What they do is in the other modules of this wing.
 
 Everything but click is imported when a command runs, so that a help text does not wait for the CDK's imports.
 """
@@ -89,7 +89,7 @@ def sources(search: str, config: Path) -> None:
     help="Write the configuration with its tokens here, instead of back.",
 )
 @click.option("--password-stdin", is_flag=True, help="Read the password of the one login from standard input.")
-@click.option("--dry-run", is_flag=True, help="Tell what would be sent, secrets masked, and send nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be sent, secrets masked, and send nothing.")
 def link(config: Path, keys: tuple[str, ...], output: Path | None, *, password_stdin: bool, dry_run: bool) -> None:
     """Link logins; asks for codes and choices on the way.
 
@@ -98,14 +98,14 @@ def link(config: Path, keys: tuple[str, ...], output: Path | None, *, password_s
     each token, readable by you only. Passwords and codes are asked for without
     showing them; never put one on the command line.
     """
-    from source_linkless.cli import commands
+    from source_linkless.cli import link_command
     from source_linkless.cli.workspace import Draft
 
     async def run(setting: Setting) -> int:
         draft = Draft(config, output)
         if password_stdin:
             _take_password(draft, keys)
-        return await commands.link(setting, draft, keys, is_rehearsal=dry_run)
+        return await link_command.link(setting, draft, keys, is_dry_run=dry_run)
 
     _run(run)
 
@@ -127,7 +127,7 @@ def status(config: Path, *, as_json: bool) -> None:
 @main.command(epilog=_examples("linkless forget --config config.json --key hq-power"))
 @_config
 @click.option("--key", metavar="KEY", required=True, help="The login to forget.")
-@click.option("--dry-run", is_flag=True, help="Tell what would be deleted, and delete nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would be deleted, and delete nothing.")
 def forget(config: Path, key: str, *, dry_run: bool) -> None:
     """Delete a connection and all its data at the provider.
 
@@ -136,7 +136,7 @@ def forget(config: Path, key: str, *, dry_run: bool) -> None:
     """
     from source_linkless.cli import commands
 
-    _run(lambda setting: commands.forget(setting, config, key, is_rehearsal=dry_run))
+    _run(lambda setting: commands.forget(setting, config, key, is_dry_run=dry_run))
 
 
 def _take_password(draft: Draft, keys: tuple[str, ...]) -> None:
@@ -157,7 +157,7 @@ def _run(command: Callable[[Setting], Coroutine[Any, Any, int]]) -> None:
     from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
     from source_linkless.cli.commands import FAILED, INTERRUPTED
-    from source_linkless.cli.config_file import FileProblem
+    from source_linkless.cli.workspace import FileProblem
     from source_linkless.errors import Problem
 
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -177,9 +177,8 @@ def _run(command: Callable[[Setting], Coroutine[Any, Any, int]]) -> None:
 
 def _setting() -> Setting:
     from source_linkless.cli.commands import Setting
-    from source_linkless.cli.prompting import PersonAtTerminal
+    from source_linkless.cli.prompting import PersonAtTerminal, Terminal
     from source_linkless.cli.screen import Screen
-    from source_linkless.cli.terminal import Terminal
     from source_linkless.linking.orchestration import Surroundings
 
     screen, terminal = Screen(sys.stdout, sys.stderr), Terminal.of_process()
@@ -187,7 +186,7 @@ def _setting() -> Setting:
 
 
 def _told(text: str, code: int) -> int:
-    from source_linkless.cli.wording import wrapped
+    from source_linkless.cli.screen import wrapped
     from source_linkless.config import masking
 
     click.echo(wrapped(f"Error: {masking.hidden(text)}"), err=True)
