@@ -96,7 +96,7 @@ def _prove_usable(database: Path) -> None:
 
 @contextmanager
 def _watched(console: Console) -> Iterator[Watch]:
-    logger = logging.getLogger(f"airbyte.{CONNECTOR}")  # PyAirbyte makes it anew with every source
+    logger = logging.getLogger(f"airbyte.{CONNECTOR}")  # PyAirbyte makes it again with every source
     watch = Watch(console)
     logger.addHandler(watch)
     try:

@@ -37,7 +37,7 @@ def steady(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def screens(tmp_path_factory: pytest.TempPathFactory, simulator: Simulator) -> set[str]:
-    """Return every screen of the page, made anew in its order."""
+    """Return every screen of the page, made again in its order."""
     folder = tmp_path_factory.mktemp("page")
     made: set[str] = set()
 

@@ -17,7 +17,7 @@ from testing.connector import login_at
 from testing.generated_parts import ROOT
 
 BARE = ROOT / ".venv-bare"
-"""An environment with what requirements.txt locks, kept from run to run; a change of that file makes it anew."""
+"""An environment with what requirements.txt locks, kept from run to run; a change of that file makes it again."""
 
 
 @pytest.fixture(scope="module")

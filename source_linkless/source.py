@@ -55,7 +55,7 @@ class SourceLinkless(Source):
             return super().read_state(state_path)
         raise invalid_state(
             "The file of the state cannot be read: it must hold an array of the last state of each stream; [] loads "
-            "everything afresh."
+            "everything again."
         )
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:  # noqa: ARG002 - the CDK's signature

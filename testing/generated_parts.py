@@ -4,7 +4,7 @@
     what a test wrote, never edited by hand
     <!-- end -->
 
-`UPDATE_DOCS=1 scripts/test TEST-FILE` writes them anew; it fails when a part has no place in the document.
+`UPDATE_DOCS=1 scripts/test TEST-FILE` writes them again; it fails when a part has no place in the document.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def prove(document: str, expected: Mapping[str, str]) -> None:
 
 
 def write(document: str, expected: Mapping[str, str]) -> None:
-    """Write the named parts of a document anew."""
+    """Write the named parts of a document again."""
     written = _PART.sub(lambda match: _written(match, expected), read(document))
     (ROOT / document).write_text(written, encoding="utf-8")
 

@@ -70,11 +70,11 @@ class Personal:
         """Say what a sync of these streams should know; True for one that had rows of another mode or key."""
         if not self.is_kept and "sustainability" in streams:
             yield f"The stream sustainability sends no record: it is free text, and 'personal_data' is {self.mode}."
-        if afresh := ", ".join(name for name, is_afresh in streams.items() if is_afresh):
+        if again := ", ".join(name for name, is_afresh in streams.items() if is_afresh):
             yield (
                 "'personal_data' or 'pseudonym_key' has changed: everything is sent again. The rows of before stay in "
                 "the warehouse, with their account numbers as they were, until you clear the data of these streams: "
-                f"{afresh}."
+                f"{again}."
             )
 
     def _fields(self, content: BillContent) -> Fields:

@@ -186,7 +186,7 @@ async def forget(setting: Setting, source: Path, key: str, *, is_dry_run: bool) 
     if setting.person is None:
         setting.say("Nothing was deleted: type the confirmation in a terminal, or look with --dry-run.")
         return PERSON
-    heading = [wrapped(f"This deletes the connection {key} and all its data at the provider, for ever.")]
+    heading = [wrapped(f"This deletes the connection {key} and all its data at the provider, permanently.")]
     if not await setting.person.confirm(heading, key):
         setting.say("Nothing was deleted.")
         return FAILED

@@ -34,7 +34,7 @@ _AGAIN = "Run `linkless link` again when you have it at hand."
 _BY_REASON = {
     "MfaQuestion": f"The code was not given. {_AGAIN}",
     "MfaQuestionNoAnswer": f"No answer came in time. {_AGAIN}",
-    "MfaQuestionInvalidAnswer": "The answer was wrong twice. Run `linkless link` again to be asked anew.",
+    "MfaQuestionInvalidAnswer": "The answer was wrong twice. Run `linkless link` again to be asked again.",
     "SecurityQuestion": "The question was not answered. Run `linkless link` again.",
     "AccountSelection": "No account was chosen. Run `linkless link` again.",
 }

@@ -37,7 +37,7 @@ class Step(Enum):
     """How a login becomes a connection now."""
 
     USE = "use the token"
-    LINK = "link it afresh"
+    LINK = "link it again"
     UPDATE = "update the credentials of its connection"
     REFUSED = "refused before, and nothing has changed since"
     EXHAUSTED = "submitted twice within 24 hours"

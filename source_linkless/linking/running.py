@@ -60,7 +60,7 @@ class Opening:
     has_data: bool = False
     """Data of an earlier session is there, should nothing newer come."""
     answered: str | None = None
-    """The status that a person answered last, and `patience`: how often it may be seen again before it asks anew."""
+    """The status that a person answered last, and `patience`: how often it may be seen again before it asks again."""
     patience: int = 0
     answers: int = 0
     wrong_answers: int = 0

@@ -213,7 +213,7 @@ def _read_state(stream_name: str, state: Mapping[str, Any] | None) -> dict[str, 
         return {}
     unknown_form = invalid_state(
         f'The saved state of the stream "{stream_name}" has a form that this version of the connector does not '
-        "know: clear the stream to load it afresh, or go back to the version that saved it."
+        "know: clear the stream to load it again, or go back to the version that saved it."
     )
     if state.get("format") != _FORMAT:
         raise unknown_form

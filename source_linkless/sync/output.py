@@ -1,4 +1,4 @@
-"""How records leave the process: as messages for whoever iterates over them, or as lines of standard output.
+"""How records leave the process: as messages for a caller in the same process, or as lines of standard output.
 
     Rows ─► Messages   one AirbyteMessage for each row: Airbyte's harness, and any other consumer in this process
          └► Lines      blocks of finished lines beside the CDK's print buffer: the connector as a process

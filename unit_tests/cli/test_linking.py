@@ -76,7 +76,7 @@ class Desk:
     written: list[dict[str, Any]] = field(default_factory=list)
 
     def open(self) -> Workspace:
-        """Open the file anew."""
+        """Open the file again."""
         return Draft(self.path).opened(self.world.surroundings())
 
     def link(self, person: Scripted | None = None, *keys: str, config: Any = None) -> dict[str, tuple[str, str | None]]:

@@ -1,6 +1,6 @@
 """The prepared messages are the CDK's own, and everything unusual is left to the CDK.
 
-`UPDATE_DOCS=1 scripts/test unit_tests/process/test_prepared.py --no-cov` writes them anew.
+`UPDATE_DOCS=1 scripts/test unit_tests/process/test_prepared.py --no-cov` writes them again.
 """
 
 from __future__ import annotations

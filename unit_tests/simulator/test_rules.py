@@ -161,7 +161,7 @@ def test_unknown_tokens_are_refused(talk: Talk) -> None:
 
 
 def test_a_destroyed_connection_is_gone(talk: Talk) -> None:
-    """Destroy deletes the connection; the login may be linked anew, under another token."""
+    """Destroy deletes the connection; the login may be linked again, under another token."""
     first = talk.handshake("instant").access_token
     talk.post("/connection/destroy", access_token=first)
     assert talk.refusal(PRODUCT, access_token=first) == (400, "CONNECTION_NOT_FOUND")

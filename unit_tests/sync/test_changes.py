@@ -297,7 +297,7 @@ def test_a_state_of_an_unknown_form_is_refused(unknown: Any) -> None:
     assert refused.value.failure_type is FailureType.config_error
     assert refused.value.message == (
         'The saved state of the stream "statements" has a form that this version of the connector does not know: '
-        "clear the stream to load it afresh, or go back to the version that saved it."
+        "clear the stream to load it again, or go back to the version that saved it."
     )
 
 
