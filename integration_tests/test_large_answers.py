@@ -17,7 +17,7 @@ from linkless_simulator.wire_faults import Setting
 from testing.wired_worlds import WiredWorld
 
 SIZE = 200 * 2**20
-MEGABYTES = {"bulk": 8, "document": 48, "bomb": 48}
+MEGABYTES = {"bulk": 8, "document": 48, "packed_document": 48}
 """Most anonymous memory of each: of announced length, in chunks, unpacked from gzip. Up to 32 MB wait for the disk."""
 
 

@@ -6,9 +6,10 @@ Where the request is not carried out, a stand-in takes the place of the true ans
 """
 
 import gzip
+import itertools
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,34 +138,43 @@ def _large(status: int) -> Make:
 
 
 def _bomb(_answer: Answer, setting: Setting) -> Wire:
-    def pieces() -> Iterator[bytes]:
+    return _packed_pieces(_filler(setting.size))
+
+
+def _packed_pieces(pieces: Iterator[bytes]) -> Wire:
+    def packed() -> Iterator[bytes]:
         packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
-        packed = (packer.compress(piece) for piece in _filler(setting.size))
-        yield from (chunk(piece) for piece in packed if piece)
+        yield from (chunk(piece) for piece in map(packer.compress, pieces) if piece)
         yield chunk(packer.flush()) + chunk(b"")
 
     top = head(Answer(200, {"content-type": JSON}), -1, content_encoding="gzip", transfer_encoding="chunked")
-    return Wire(_after(top, pieces()))
+    return Wire(_after(top, packed()))
 
 
-def _after(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+def _after(first: bytes, *rest: Iterable[bytes]) -> Iterator[bytes]:
     yield first
-    yield from rest
+    yield from itertools.chain(*rest)
 
 
 def _document(_answer: Answer, setting: Setting) -> Wire:
-    """Return a document of one account with as many bills as the size asks for."""
+    pieces = (chunk(piece) for piece in _pieces_of_document(setting.size))
+    top = head(Answer(200, {"content-type": JSON}), -1, transfer_encoding="chunked")
+    return Wire(_after(top, pieces, (chunk(b""),)))
+
+
+def _packed_document(_answer: Answer, setting: Setting) -> Wire:
+    return _packed_pieces(_pieces_of_document(setting.size))
+
+
+def _pieces_of_document(size: int) -> Iterator[bytes]:
+    """Yield a document of one account with as many bills as `size` bytes hold."""
     bill = '{"statement_id":"%09d","billing_date":"2026-01-15","total_amount":1.5,"notes":"' + "n" * 900 + '"}'
-    number = max(1, setting.size // (len(bill) + 7))
-
-    def pieces() -> Iterator[bytes]:
-        yield chunk(b'{"source_name":"Large","accounts":[{"account_number":"1","statements":[')
-        for first in range(0, number, 64):
-            rows = ",".join(bill % n for n in range(first, min(first + 64, number)))
-            yield chunk(("," if first else "").encode() + rows.encode())
-        yield chunk(b"]}]}") + chunk(b"")
-
-    return Wire(_after(head(Answer(200, {"content-type": JSON}), -1, transfer_encoding="chunked"), pieces()))
+    number = max(1, size // (len(bill) + 7))
+    yield b'{"source_name":"Large","accounts":[{"account_number":"1","statements":['
+    for first in range(0, number, 64):
+        rows = ",".join(bill % n for n in range(first, min(first + 64, number)))
+        yield ("," if first else "").encode() + rows.encode()
+    yield b"]}]}"
 
 
 WIRE_FAULTS: Mapping[str, WireFault] = {
@@ -240,5 +250,6 @@ WIRE_FAULTS: Mapping[str, WireFault] = {
     # size
     "bulk": WireFault("bulky", "A body of `size`", _large(200)),
     "document": WireFault("large", "A document of `size`, for the product", _document),
+    "packed_document": WireFault("large", "The same, packed", _packed_document),
 }
 """All faults by name."""

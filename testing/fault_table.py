@@ -52,7 +52,7 @@ EFFECTS: dict[str, tuple[Effect, str]] = {
     "no_content": (Effect.ODD, "HTTP_204"),
     "encrypted": (Effect.ODD, "ENCRYPTED_ANSWER"),
     **{f"redirect_{status}": (Effect.ODD, f"HTTP_{status}") for status in (301, 302, 307, 308)},
-    **dict.fromkeys(("bomb", "bulk", "document"), (Effect.ODD, "ANSWER_TOO_LARGE")),
+    **dict.fromkeys(("bomb", "bulk", "document", "packed_document"), (Effect.ODD, "ANSWER_TOO_LARGE")),
     **dict.fromkeys(("chunks", "two_answers", "gzip", "wrong_type", "duplicate_keys", "u2028"), (Effect.FINE, "")),
     **dict.fromkeys(("beyond_64_bits", "nan", "float_1e400", "digits_400"), (Effect.FINE, "")),
     **dict.fromkeys(("half_a_character", "half_escaped", "byte_order_mark"), (Effect.FINE, "")),
@@ -61,7 +61,7 @@ EFFECTS: dict[str, tuple[Effect, str]] = {
 
 UNREADABLE = ("nan", "float_1e400", "digits_400", "half_a_character", "half_escaped", "byte_order_mark")
 """What is let pass in a small answer, where only one field counts, and makes a document unreadable."""
-A_DOCUMENT = ("bulk", "bomb", "document")
+A_DOCUMENT = ("bulk", "document", "packed_document")
 """What is one where a document is expected."""
 NEVER_CARRIED_OUT = (Effect.LIMITED, Effect.HELD, Effect.UNKEYED)
 """Answers by which the provider says that it did nothing."""

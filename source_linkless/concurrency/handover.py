@@ -48,14 +48,26 @@ class DaemonThreads(Executor):
         self._threads: list[threading.Thread] = []
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run a call in one of the threads; see `concurrent.futures.Executor.submit`."""
+        """Run a call in one of the threads; see `concurrent.futures.Executor.submit`.
+
+        Where the system allows no more threads, those that run do the work. Raises RuntimeError when there is none yet;
+        the call is then never made.
+        """
+        if len(self._threads) < self._most and not self._idle.acquire(blocking=False):
+            self._start_thread()
         future: Future[Any] = Future()
         self._jobs.put((future, lambda: fn(*args, **kwargs)))
-        if len(self._threads) < self._most and not self._idle.acquire(blocking=False):
-            name = f"{self._name}-{len(self._threads)}"
-            self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
-            self._threads[-1].start()
         return future
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+        else:
+            self._threads.append(thread)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - as inherited
         """End the threads when all that was submitted is done; see `concurrent.futures.Executor.shutdown`."""

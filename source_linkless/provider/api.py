@@ -1,14 +1,19 @@
 """The provider's API: one method per endpoint, one attempt per call.
 
-An answer is either what was asked for or a `Problem`, classified by `errors`. Repeating and waiting belong to the
-caller. Every request is a POST with a JSON body, except the test of the keys (API notes, section 1.2).
+    method ──► rate limit ──► transport ──► answer ──► what was asked for
+                                              └──────► Problem: what `outcomes` says about its code or HTTP status
+
+Repeating and waiting belong to the caller. Every request is a POST with a JSON body, except the test of the keys (API
+notes, section 1.2).
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
 import orjson
@@ -17,20 +22,23 @@ from source_linkless.clock import seconds_until
 from source_linkless.concurrency.waiting import RateLimit
 from source_linkless.errors import Meaning, Problem, Then
 from source_linkless.provider.bodies import Body
-from source_linkless.provider.outcomes import GONE, NO_ANSWER, UNKNOWN, of_answer
-from source_linkless.provider.small_answers import decoded, objects_in, of_type, text_of, word_in
-from source_linkless.provider.transport import Answer, Request, Transport, Unreachable
+from source_linkless.provider.outcomes import ERROR_CODES, GONE, NO_ANSWER, UNKNOWN, of_answer
+from source_linkless.provider.transport import LARGEST_ERROR, Answer, Request, Transport, Unreachable
 
-_SMALL = 16_384  # an error object under a 200 is small; a document that large is not looked through
 _REQUEST_IDS = ("x-request-id", "x-deck-correlation-id", "cf-ray")
-_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)  # whatever else stands there is none, and does not belong into a log
-_NO_WORD = "UNREADABLE_STATUS"
-_OK, _NOT_FOUND, _GONE = 200, 404, 410
+_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
+"""A request id that may be logged."""
+_CODE = re.compile(r"\w{1,64}", re.ASCII)
+"""A code or status that is passed on. A sentence is not: it could quote what was sent."""
+_BETWEEN_WORDS = re.compile(r"[\s.-]+")
+_UNREADABLE_STATUS = "UNREADABLE_STATUS"
+_OK, _MULTIPLE_CHOICES, _NOT_FOUND, _GONE = 200, 300, 404, 410
+_ERRORS = range(400, 600)
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A linked login: the lasting access token, which the exchange answers, and the id of the connection."""
+    """A linked login: its access token, which does not expire, and the id of the connection."""
 
     access_token: str = field(repr=False)
     connection_id: str | None = None
@@ -38,7 +46,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account to choose while linking (API notes, section 2.5)."""
+    """An account that can be chosen while linking (API notes, section 2.5)."""
 
     account_id: str
     number: str
@@ -47,7 +55,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Health of a connection (API notes, section 3.1); what is missing or unreadable is None."""
+    """Health of a connection (API notes, section 3.1); a field that is missing or unreadable is None."""
 
     connection_id: str | None
     source_id: str | None
@@ -55,37 +63,37 @@ class Context:
     status: str | None
     reason: str | None
     since: str | None
-    """Moment of the last change of status, as written by the provider."""
+    """Time of the last change of status, as the provider writes it."""
     accounts: tuple[str, ...]
     account_count: int | None
 
 
 class Api:
-    """The endpoints we use. Every method takes its turn under the shared rate limit and raises Problem."""
+    """The endpoints that the connector uses. Every method waits for the shared rate limit, and may raise Problem."""
 
     def __init__(self, transport: Transport, limit: RateLimit) -> None:
-        """Bind the transport and the limit of one run."""
+        """Use the transport and the rate limit of one run."""
         self._transport, self._limit = transport, limit
 
     async def test_keys(self) -> None:
-        """Ask whether the keys fit the environment; has no side effect (API notes, section 1.2)."""
+        """Ask whether the keys are valid in this environment; has no side effect (API notes, section 1.2)."""
         await self._call(Request("/test/api_keys"))
 
     async def create_link_token(self, options: Mapping[str, Any]) -> str:
         """Open a link session (API notes, section 2.1); submits nothing to the utility."""
         answer = await self._ask("/link/token/create", options)
-        return text_of(answer, "link_token", "/link/token/create")
+        return _text(answer, "link_token", "/link/token/create")
 
     async def find_sources(self, link_token: str, source_id: str) -> list[dict[str, Any]]:
-        """Look a utility up to learn the names of its login fields (API notes, section 2.6)."""
+        """Return the utility with a source id, with the names of its login fields (API notes, section 2.6)."""
         payload = {"link_token": link_token, "source_id": source_id}
-        answer = await self._ask("/link/sources", payload, first=True)  # asked in the middle of a submission
-        return objects_in(answer.get("sources"))
+        answer = await self._ask("/link/sources", payload, first=True)  # part of a submission
+        return _objects(answer.get("sources"))
 
     async def search_sources(self, link_token: str, search: str) -> list[dict[str, Any]]:
-        """Find utilities by 3 to 255 characters of their name (API notes, section 2.6)."""
+        """Return utilities by 3 to 255 characters of their name (API notes, section 2.6)."""
         answer = await self._ask("/link/sources", {"link_token": link_token, "search": search})
-        return objects_in(answer.get("sources"))
+        return _objects(answer.get("sources"))
 
     async def connect(
         self,
@@ -97,7 +105,7 @@ class Api:
     ) -> str | None:
         """Submit a login; returns the public token, or None in update mode (API notes, section 2.2). Never repeat.
 
-        `sending` is called when it is this request's turn: before, nothing has left this process.
+        `sending` is called just before the request is sent: until then nothing has left this process.
         """
         payload = {"link_token": link_token, "source_id": source_id, **credentials}
         await self._limit.take(first=True)
@@ -106,37 +114,37 @@ class Api:
         return token if isinstance(token, str) and token else None
 
     async def exchange(self, public_token: str) -> Connection:
-        """Trade the public token for the access token (API notes, section 2.3). Never repeat."""
+        """Exchange the public token for the access token (API notes, section 2.3). Never repeat."""
         path = "/connection/public_token/exchange"
         answer = await self._ask(path, {"public_token": public_token}, once=True)
-        return Connection(text_of(answer, "access_token", path), of_type(answer.get("connection_id"), str))
+        return Connection(_text(answer, "access_token", path), _of_type(answer.get("connection_id"), str))
 
     async def link_status(self, link_token: str) -> str:
-        """Ask how far the login is (API notes, section 2.4)."""
+        """Return the status of a login that is being linked (API notes, section 2.4)."""
         path = "/link/connection/status"
-        return word_in(text_of(await self._ask(path, {"link_token": link_token}), "status", path)) or _NO_WORD
+        return _code(_text(await self._ask(path, {"link_token": link_token}), "status", path)) or _UNREADABLE_STATUS
 
     async def question(self, link_token: str) -> str:
-        """Ask for the text of the question that a login waits on (API notes, section 2.5)."""
+        """Return the text of the question that a login waits for an answer to (API notes, section 2.5)."""
         path = "/link/authentication/mfa/get"
-        return text_of(await self._ask(path, {"link_token": link_token}), "question", path)
+        return _text(await self._ask(path, {"link_token": link_token}), "question", path)
 
     async def answer(self, link_token: str, answer: str) -> None:
-        """Answer the question that a login waits on. Never repeat: a code is good once."""
+        """Answer that question. Never repeat: a one-time code is valid once."""
         body = orjson.dumps({"link_token": link_token, "answer": answer})
         await self._call(Request("/link/authentication/mfa/answer", body, once=True))
 
     async def accounts(self, link_token: str) -> list[Account]:
-        """List the accounts that a login wants chosen (API notes, section 2.5)."""
-        found = objects_in((await self._ask("/link/account/list", {"link_token": link_token})).get("accounts"))
+        """Return the accounts to choose from (API notes, section 2.5)."""
+        found = _objects((await self._ask("/link/account/list", {"link_token": link_token})).get("accounts"))
         return [
-            Account(one["account_id"], str(one.get("account_number")), of_type(one.get("account_address"), str))
+            Account(one["account_id"], str(one.get("account_number")), _of_type(one.get("account_address"), str))
             for one in found
             if isinstance(one.get("account_id"), str)
         ]
 
     async def select_accounts(self, link_token: str, account_ids: Sequence[str]) -> None:
-        """Choose accounts by their `account_id`."""
+        """Choose accounts by their `account_id`. Never repeat."""
         body = orjson.dumps({"link_token": link_token, "accounts": list(account_ids)})
         await self._call(Request("/link/account/select", body, once=True))
 
@@ -145,15 +153,15 @@ class Api:
         await self._call(Request("/connection/destroy", orjson.dumps({"access_token": access_token})))
 
     async def context(self, access_token: str, *, later: bool = False) -> Context:
-        """Ask for the health of a connection; `later` lets every other request go first."""
+        """Return the health of a connection (API notes, section 3.1); `later` lets every other request go first."""
         return _context(await self._ask("/connection/context", {"access_token": access_token}, later=later))
 
     async def refresh(self, access_token: str) -> None:
-        """Have the provider log in once more with the stored credentials (API notes, section 3). Never repeat."""
+        """Make the provider log in again with the stored credentials (API notes, section 3). Never repeat."""
         await self._call(Request("/connection/refresh", orjson.dumps({"access_token": access_token}), once=True))
 
     async def document(self, access_token: str) -> Body:
-        """Ask for everything the connection has (API notes, section 4); returns the undecoded body."""
+        """Return everything the connection has, as an undecoded body (API notes, section 4)."""
         body = orjson.dumps({"access_token": access_token})
         answer = await self._call(Request("/sustainability/get", body, large=True), gone=True)
         return answer.body
@@ -166,7 +174,7 @@ class Api:
 
     async def _answered(self, request: Request) -> dict[str, Any]:
         answer = await self._sent(request)
-        value = decoded(answer.body)
+        value = _decoded(answer.body)
         if not isinstance(value, dict):
             raise _problem(None, answer, request.path, UNKNOWN)
         return value
@@ -180,7 +188,7 @@ class Api:
             answer = await self._transport(request)
         except Unreachable as error:
             raise Problem(error.reason, NO_ANSWER[error.reason], detail=request.path, reached=error.reached) from None
-        problem = _problem_in(answer, request.path, gone=gone)
+        problem = _problem_in(answer, request, gone=gone)
         if problem is None or problem.meaning.then is Then.WAIT:  # "not ready" is an answer like any other
             self._limit.went_well()
         if problem is not None:
@@ -188,20 +196,45 @@ class Api:
         return answer
 
 
-def _problem_in(answer: Answer, path: str, *, gone: bool) -> Problem | None:
-    """Find the problem in an answer: a status other than 200, or an error object under a 200."""
-    succeeded = answer.status == _OK
+def _problem_in(answer: Answer, request: Request, *, gone: bool) -> Problem | None:
+    """Return the problem that an answer tells: a status that is no success, or an error object under a success.
+
+    A document counts as one under 200 only, or if there is a body: 202 and 204 without a body are not documents.
+    """
+    succeeded = _OK <= answer.status < _MULTIPLE_CHOICES
     if succeeded and "encrypted" in answer.headers.get("content-type", ""):
-        return _problem("ENCRYPTED_ANSWER", answer, path, UNKNOWN)
-    if succeeded and len(answer.body) > _SMALL:
+        return _problem("ENCRYPTED_ANSWER", answer, request.path, UNKNOWN)
+    written = _error_code(answer.body)
+    if succeeded and written is None and (answer.status == _OK or answer.body or not request.large):
         return None
-    value = decoded(answer.body)
-    code = word_in(value.get("error_code")) if isinstance(value, dict) else None
-    if succeeded and code is None:
+    code, status = _canonical(written), answer.status
+    if gone and code is None and status in (_NOT_FOUND, _GONE):
+        return _problem(None, answer, request.path, GONE)
+    if code is not None and code.isdecimal() and int(code) in _ERRORS:
+        code, status = f"HTTP_{code}", int(code)  # a gateway that reports its HTTP status as the code
+    return _problem(code, answer, request.path, of_answer(code, status))
+
+
+def _error_code(body: Body) -> Any:
+    """Return the `error_code` of an error object, None if there is none; a document is not decoded for it."""
+    if not isinstance(body, bytes) or len(body) > LARGEST_ERROR or b'"error_code"' not in body:
         return None
-    if gone and code is None and answer.status in (_NOT_FOUND, _GONE):
-        return _problem(None, answer, path, GONE)
-    return _problem(code, answer, path, of_answer(code, answer.status))
+    value = _decoded(body)
+    code = value.get("error_code") if isinstance(value, dict) else None
+    return None if code == "" else code
+
+
+def _canonical(code: Any) -> str | None:
+    """Return a code as it is passed on: in the spelling of `ERROR_CODES` if it is one of them; None if it is not one.
+
+    Codes have been seen in other spellings elsewhere: `product-not-ready`, `Product not ready`.
+    """
+    if isinstance(code, int) and not isinstance(code, bool):
+        code = str(code) if code in _ERRORS else None
+    if not isinstance(code, str):
+        return None
+    known = _BETWEEN_WORDS.sub("_", code.strip()).upper()
+    return intern(known) if known in ERROR_CODES else _code(code)
 
 
 def _problem(code: str | None, answer: Answer, path: str, meaning: Meaning) -> Problem:
@@ -212,23 +245,71 @@ def _problem(code: str | None, answer: Answer, path: str, meaning: Meaning) -> P
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read `Retry-After`, seconds or an HTTP date, as seconds; None when it is absent or makes no sense."""
+    """Return `Retry-After`, a number of seconds or an HTTP date, in seconds; None when it is absent or unreadable."""
     value = headers.get("retry-after", "").strip()
     return float(value) if value.isdecimal() else seconds_until(value, headers.get("date"))
 
 
 def _context(answer: Mapping[str, Any]) -> Context:
-    provider = of_type(answer.get("provider"), dict) or {}
-    entities = of_type(answer.get("entities"), list) or []
+    provider = _of_type(answer.get("provider"), dict) or {}
+    entities = _of_type(answer.get("entities"), list) or []
     numbers = [entity.get("account_number") for entity in entities if isinstance(entity, dict)]
-    count = of_type(answer.get("num_of_entities", answer.get("numOfEntities")), int)
+    count = _of_type(answer.get("num_of_entities", answer.get("numOfEntities")), int)
     return Context(
-        connection_id=of_type(answer.get("connection_id"), str),
-        source_id=of_type(provider.get("id"), str),
-        source_name=of_type(provider.get("name"), str),
-        status=word_in(answer.get("connection_status")),
-        reason=word_in(answer.get("connection_status_reason")),
-        since=of_type(answer.get("connection_status_timestamp"), str),
+        connection_id=_of_type(answer.get("connection_id"), str),
+        source_id=_of_type(provider.get("id"), str),
+        source_name=_of_type(provider.get("name"), str),
+        status=_code(answer.get("connection_status")),
+        reason=_code(answer.get("connection_status_reason")),
+        since=_of_type(answer.get("connection_status_timestamp"), str),
         accounts=tuple(number for number in numbers if isinstance(number, str)),
         account_count=count if count is not None else (len(numbers) or None),
     )
+
+
+def _decoded(body: Body) -> Any:
+    """Return the value of a small answer; None for what is not JSON, or so large that it was not kept in memory."""
+    if not isinstance(body, bytes):
+        return None
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _decoded_leniently(body)
+
+
+def _decoded_leniently(body: bytes) -> Any:
+    """Read NaN, 1e400 and a byte order mark too: a token must not be lost because of another field."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text(answer: Mapping[str, Any], name: str, path: str) -> str:
+    """Return a text that must be there, or raise Problem."""
+    value = answer.get(name)
+    if not isinstance(value, str) or not value or not _can_be_sent(value):
+        raise Problem("UNEXPECTED_ANSWER", UNKNOWN, detail=f"{path} without {name}")
+    return value
+
+
+def _can_be_sent(text: str) -> bool:
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _code(value: Any) -> str | None:
+    """Return a code or status that may be passed on, or None.
+
+    The same code is the same object, however many thousand logins wait with it.
+    """
+    return intern(value) if isinstance(value, str) and _CODE.fullmatch(value) else None
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """Return the objects in an array; an empty list for anything else."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _of_type(value: Any, kind: type) -> Any:
+    """Return a value if it is of a type, else None; a boolean is not a number."""
+    return value if isinstance(value, kind) and not isinstance(value, bool) else None

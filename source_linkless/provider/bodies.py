@@ -1,9 +1,9 @@
-"""The body of an answer while it arrives: unpacked, bounded, and on disk instead of in memory once it is large.
+"""Receiving the body of an answer: unpacked, limited in size, and on disk instead of in memory once it is large.
 
-    chunks of the wire ──► unpacked (gzip) ──► kept ──► up to 32 MB: bytes
-                                                  └──► larger: a temporary file without a name, mapped for reading
+    pieces from the network ──► unpacked (gzip) ──► collected ──► up to 32 MB: bytes
+                                                        └───────► larger: an unnamed temporary file, mapped for reading
 
-A file without a name is gone with the last who has it open, even when the process is killed.
+The file has no name, so the system frees its space when the last user closes it, even after SIGKILL.
 """
 
 from __future__ import annotations
@@ -17,76 +17,98 @@ from tempfile import TemporaryFile
 from typing import IO
 
 Body = bytes | mmap.mmap
-"""A buffer: bytes, or a file mapped for reading whose pages are no memory of ours."""
+"""A buffer: bytes, or a mapped file, whose pages do not count as memory of the process."""
 NewFile = Callable[[], IO[bytes]]
 
-IN_MEMORY = 32 * 2**20
-"""Bytes of a body that may be in memory; what is larger lies on disk, from its first byte if its length is known."""
+MB = 2**20
+IN_MEMORY = 32 * MB
+"""Most bytes of a body that stay in memory. A body with a larger announced length goes to disk from its first byte."""
 CHUNK = 2**18
-"""Most bytes taken at once, from the wire and from gzip."""
+"""Most bytes that are read, or unpacked, at once."""
+_PACKED_PIECE = 2**14
+"""Most packed bytes that zlib gets at once: it copies what it could not use yet."""
+FREELY_UNPACKED = 16 * MB
+"""Bytes that a body may always have when unpacked, however few were received."""
+MOST_PER_PACKED_BYTE = 200
+"""Most bytes per received byte above that. JSON of bills packs 10 to 40 times smaller; gzip allows 1,000 times."""
 
 
 class TooLargeError(Exception):
-    """The body has more bytes than anything that is expected here."""
+    """The body has more bytes than allowed, or was packed far smaller than real documents are."""
 
 
 class NoRoomError(Exception):
-    """There is no room for temporary files: a full disk, a quota, or no folder that can be written."""
+    """A large body could not be written: a full disk, a quota, or no writable folder for temporary files."""
 
 
 class PackingError(Exception):
-    """The body is not packed as it says."""
+    """The body does not match its `Content-Encoding`."""
 
 
-def unpacked(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """Yield a body without its `Content-Encoding`, at most CHUNK bytes at once whatever they were packed from.
+def unpacked(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Yield a body without its `Content-Encoding`, at most CHUNK bytes at once.
 
-    Raises PackingError for gzip that is broken or ends too early, and for an encoding that was not asked for.
+    Raises PackingError for damaged or incomplete gzip and for an encoding that was not asked for, TooLargeError when
+    the body grows beyond MOST_PER_PACKED_BYTE.
     """
     match encoding.strip().lower():
         case "" | "identity":
-            yield from chunks
+            yield from pieces
         case "gzip" | "x-gzip":
-            yield from _gunzipped(chunks)
+            yield from _gunzipped(pieces)
         case _:
             raise PackingError
 
 
-def _gunzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    gzip, is_empty = zlib.decompressobj(zlib.MAX_WBITS | 16), True
+def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Unpack gzip, which may consist of several members and end with zero bytes (RFC 1952, section 2.2)."""
+    received = sent = 0
+    member = None
     try:
-        for chunk in chunks:
-            is_empty = False
-            yield gzip.decompress(chunk, CHUNK)
-            while gzip.unconsumed_tail:
-                yield gzip.decompress(gzip.unconsumed_tail, CHUNK)
-            if gzip.unused_data:
-                raise PackingError
+        for packed in _small(pieces):
+            received += len(packed)
+            rest = packed
+            while rest:
+                member = member or zlib.decompressobj(zlib.MAX_WBITS | 16)
+                data = member.decompress(rest, CHUNK)
+                rest = member.unconsumed_tail
+                if member.eof:
+                    rest, member = member.unused_data.lstrip(b"\0"), None
+                sent += len(data)
+                if sent > max(FREELY_UNPACKED, MOST_PER_PACKED_BYTE * received):
+                    raise TooLargeError
+                yield data
     except zlib.error:
         raise PackingError from None
-    if not (gzip.eof or is_empty):
+    if member is not None:
         raise PackingError
 
 
-def kept(chunks: Iterable[bytes], *, expected: int, most: int, new_file: NewFile = TemporaryFile) -> Body:
-    """Take in a whole body of at most `most` bytes; `expected` is its announced length, 0 if unknown.
+def _small(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), _PACKED_PIECE):
+            yield piece[start : start + _PACKED_PIECE]
 
-    Raises TooLargeError as soon as it is certain, NoRoomError when a large body cannot be written.
+
+def collected(pieces: Iterable[bytes], *, expected: int, most: int, new_file: NewFile = TemporaryFile) -> Body:
+    """Return a whole body of at most `most` bytes; `expected` is its announced length, 0 if unknown.
+
+    Raises TooLargeError as soon as that is certain, NoRoomError when a large body cannot be written.
     """
     if expected > most:
         raise TooLargeError
     size = 0
-    with closing(_Shelf(new_file, on_disk=expected > IN_MEMORY)) as shelf:
-        for chunk in chunks:
-            size += len(chunk)
+    with closing(_Store(new_file, on_disk=expected > IN_MEMORY)) as store:
+        for piece in pieces:
+            size += len(piece)
             if size > most:
                 raise TooLargeError
-            shelf.add(chunk)
-        return shelf.body()
+            store.add(piece)
+        return store.body()
 
 
-class _Shelf:
-    """Where a body lies: in memory, and in a file as soon as it outgrows IN_MEMORY."""
+class _Store:
+    """The bytes of one body: in memory, and in a file as soon as there are more than IN_MEMORY."""
 
     def __init__(self, new_file: NewFile, *, on_disk: bool) -> None:
         self._new_file, self._memory, self._size = new_file, BytesIO(), 0
@@ -94,18 +116,18 @@ class _Shelf:
         if on_disk:
             self._move_to_disk()
 
-    def add(self, chunk: bytes) -> None:
-        self._size += len(chunk)
+    def add(self, piece: bytes) -> None:
+        self._size += len(piece)
         if self._file is None and self._size > IN_MEMORY:
             self._move_to_disk()
-        if self._file is None and self._size == len(chunk):
-            self._memory = BytesIO(chunk)  # a body that comes in one piece is kept as it is, without a copy
+        if self._file is None and self._size == len(piece):
+            self._memory = BytesIO(piece)  # a body that arrives in one piece is not copied
             self._memory.seek(0, SEEK_END)
         elif self._file is None:
-            self._memory.write(chunk)
+            self._memory.write(piece)
         else:
             with _room():
-                self._file.write(chunk)
+                self._file.write(piece)
 
     def _move_to_disk(self) -> None:
         with _room():
@@ -115,15 +137,15 @@ class _Shelf:
 
     def body(self) -> Body:
         if self._file is None or not self._size:
-            return self._memory.getvalue()  # hands its buffer over, without a copy
+            return self._memory.getvalue()  # returns the buffer itself, not a copy
         with _room():
             self._file.flush()
             return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def close(self) -> None:
-        """Close the file; a map of it stays whole."""
+        """Close the file; a map of it stays readable."""
         if self._file is not None:
-            with suppress(OSError):  # what was not written in time cannot be written now
+            with suppress(OSError):  # buffered bytes of a body that was given up may not fit on the disk
                 self._file.close()
 
 

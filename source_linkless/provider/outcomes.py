@@ -102,6 +102,10 @@ NO_ROOM = _wrong(
     "There is no room for the provider's document in the folder for temporary files. Free space there, or set TMPDIR.",
     Then.RETRY,
 )
+NO_THREADS = _wrong(
+    "The system lets the connector start no thread. Raise its limit of processes (for containers: the pids limit).",
+    Then.RETRY,
+)
 UNKNOWN = Meaning(
     Status.FAILED,
     Actor.CONNECTOR,
@@ -193,6 +197,7 @@ NO_ANSWER: dict[str, Meaning] = {
     **dict.fromkeys(("UNREACHABLE", "TLS_FAILED", "TIMEOUT", "CONNECTION_BROKEN"), PROVIDER_DOWN),
     "ANSWER_TOO_LARGE": UNKNOWN,
     "NO_TEMPORARY_SPACE": NO_ROOM,
+    "NO_THREADS": NO_THREADS,
 }
 """Failures of the transport (`transport.Unreachable`)."""
 

@@ -16,8 +16,17 @@ import pytest
 from source_linkless.concurrency.waiting import RateLimit, pause, time
 from source_linkless.errors import Meaning, Problem
 from source_linkless.provider.api import Account, Api, Connection, Context
-from source_linkless.provider.outcomes import GONE, NO_ROOM, PROVIDER_DOWN, RATE_LIMITED, TOKEN, UNKNOWN, WORKING
-from source_linkless.provider.transport import Answer, Request, Unreachable
+from source_linkless.provider.outcomes import (
+    GONE,
+    NO_ROOM,
+    NO_THREADS,
+    PROVIDER_DOWN,
+    RATE_LIMITED,
+    TOKEN,
+    UNKNOWN,
+    WORKING,
+)
+from source_linkless.provider.transport import LARGEST_ERROR, Answer, Request, Unreachable
 from testing.jumping_loop import in_jumping_time
 
 T = TypeVar("T")
@@ -295,10 +304,80 @@ def test_an_encrypted_answer_is_named() -> None:
     assert (found.reason, found.meaning) == ("ENCRYPTED_ANSWER", UNKNOWN)
 
 
-def test_a_large_document_is_not_searched_for_errors() -> None:
-    """Its bytes are handed on as they came; an error object is small."""
-    body = orjson.dumps({"accounts": ["x" * 20_000], "error_code": "NO_ACCOUNTS"})
+@pytest.mark.parametrize("size", [20_000, 900_000])
+@pytest.mark.parametrize("status", [200, 400])
+def test_the_code_of_a_large_error_object_counts(size: int, status: int) -> None:
+    """Some error objects carry a trace: up to a megabyte they are read."""
+    found = problem(answer(error("PRODUCT_NOT_READY", trace="x" * size), status), lambda api: api.document("a"))
+    assert (found.reason, found.meaning) == ("PRODUCT_NOT_READY", WORKING)
+
+
+def test_a_document_above_a_megabyte_is_not_searched_for_errors() -> None:
+    """Its bytes are handed on as they came."""
+    body = orjson.dumps({"accounts": ["x" * LARGEST_ERROR], "error_code": "NO_ACCOUNTS"})
     assert Provider(answer(body)).ask(lambda api: api.document("a")) == body
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["product-not-ready", "Product not ready", " PRODUCT_NOT_READY ", "product.not.ready", "Product - Not Ready"],
+)
+def test_a_known_code_is_known_in_every_spelling(code: str) -> None:
+    """Its reason is spelt as the contract spells it."""
+    found = problem(answer(error(code)), lambda api: api.document("a"))
+    assert (found.reason, found.meaning) == ("PRODUCT_NOT_READY", WORKING)
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "meaning"),
+    [
+        (503, "HTTP_503", PROVIDER_DOWN),
+        ("502", "HTTP_502", PROVIDER_DOWN),
+        (429, "HTTP_429", RATE_LIMITED),
+        (200, "HTTP_200", UNKNOWN),
+        (7, "HTTP_200", UNKNOWN),
+        (True, "HTTP_200", UNKNOWN),
+        (["A"], "HTTP_200", UNKNOWN),
+        ("no plain word", "HTTP_200", UNKNOWN),
+    ],
+)
+def test_an_error_code_under_a_success_is_no_data(code: object, reason: str, meaning: Meaning) -> None:
+    """Whatever the code is; the number of an HTTP status means that status."""
+    found = problem(answer({"error_code": code, "message": "Service unavailable"}), lambda api: api.document("a"))
+    assert (found.reason, found.meaning) == (reason, meaning)
+
+
+@pytest.mark.parametrize("code", [None, ""])
+def test_an_empty_error_code_is_none(code: str | None) -> None:
+    """A provider may name every field of its answers."""
+    body = orjson.dumps({"error_code": code, "accounts": []})
+    assert Provider(answer(body)).ask(lambda api: api.document("a")) == body
+
+
+@pytest.mark.parametrize("status", [201, 202, 206, 299])
+def test_every_success_with_what_was_asked_for_is_one(status: int) -> None:
+    """Of connect and exchange, a token is worth more than the number of the status."""
+    reply = answer({"public_token": "p", "access_token": "a", "status": "Connected", "accounts": []}, status)
+    assert Provider(reply).ask(lambda api: api.connect("l", "s", FLAT)) == "p"
+    assert Provider(reply).ask(lambda api: api.exchange("p")) == Connection("a", None)
+    assert Provider(reply).ask(lambda api: api.link_status("l")) == "Connected"
+    assert Provider(reply).ask(lambda api: api.document("a")) == reply.body
+
+
+@pytest.mark.parametrize("status", [202, 204])
+def test_a_success_without_a_body_is_none_where_one_is_needed(status: int) -> None:
+    """There is no token and no document in it."""
+    asks: tuple[Ask, ...] = (lambda api: api.exchange("p"), lambda api: api.document("a"))
+    for ask in asks:
+        found = problem(answer(b"", status), ask)
+        assert (found.reason, found.meaning) == (f"HTTP_{status}", UNKNOWN)
+
+
+def test_a_success_without_a_body_is_one_where_none_is_needed() -> None:
+    """A refresh and a deletion answer nothing that is read."""
+    asks: tuple[Ask, ...] = (lambda api: api.refresh("a"), lambda api: api.destroy("a"), lambda api: api.test_keys())
+    for ask in asks:
+        Provider(answer(b"", 204)).ask(ask)
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -363,6 +442,7 @@ def test_without_retry_after_there_is_none() -> None:
         ("TIMEOUT", True, PROVIDER_DOWN),
         ("ANSWER_TOO_LARGE", True, UNKNOWN),
         ("NO_TEMPORARY_SPACE", True, NO_ROOM),
+        ("NO_THREADS", False, NO_THREADS),
     ],
 )
 def test_no_answer_says_whether_the_request_may_have_arrived(reason: str, meaning: Meaning, *, reached: bool) -> None:

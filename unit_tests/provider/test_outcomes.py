@@ -179,7 +179,9 @@ def test_a_meaning_is_consistent(name: str) -> None:
     assert (meaning.failure is None) == (meaning.actor is Actor.NOBODY)
     assert (meaning.status is Status.NEEDS_USER) <= (meaning.actor is Actor.USER)
     assert (meaning.status is Status.PENDING) <= (meaning.failure is TRANSIENT)
-    assert (meaning.then is Then.RETRY) == (meaning in (PROVIDER_DOWN, outcomes.UTILITY_DOWN, outcomes.NO_ROOM))
+    assert (meaning.then is Then.RETRY) == (
+        meaning in (PROVIDER_DOWN, outcomes.UTILITY_DOWN, outcomes.NO_ROOM, outcomes.NO_THREADS)
+    )
     assert (meaning.failure is SYSTEM) == (meaning is UNKNOWN)
     assert meaning.advice[0].isupper()
     assert meaning.advice.endswith(".")

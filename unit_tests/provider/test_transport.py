@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import ipaddress
+import logging
 import mmap
 import socket
 import ssl
@@ -14,23 +15,35 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha512
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from time import monotonic
 from typing import IO, Any
 
 import pytest
+import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from requests.adapters import HTTPAdapter
 
 from source_linkless.config import parse_config
 from source_linkless.linking.handshake import SUBMISSION_SECONDS
-from source_linkless.provider.bodies import CHUNK, IN_MEMORY, NewFile
-from source_linkless.provider.bounds import DOCUMENT, MB, ORDINARY
-from source_linkless.provider.transport import IO_THREADS, Answer, HttpTransport, Request, Unreachable
+from source_linkless.provider.bodies import CHUNK, FREELY_UNPACKED, IN_MEMORY, MB, NewFile
+from source_linkless.provider.transport import (
+    CONNECT_SECONDS,
+    DOCUMENT,
+    IO_THREADS,
+    ORDINARY,
+    Answer,
+    HttpTransport,
+    Request,
+    Unreachable,
+)
 from testing.raw_forms import form
 
 PASSWORD = b'{"password": "a very secret password"}'
@@ -195,7 +208,9 @@ def test_an_answer_may_be_packed(server: Server) -> None:
     assert sent(server.port, Request("/test/api_keys"))[0].status == 401
 
 
-LARGE = b'{"filler": "%s"}' % (b"x" * IN_MEMORY)
+_HEX = b"".join(sha512(b"%d" % n).hexdigest().encode() for n in range(512))
+"""64 KB in which gzip finds little that repeats."""
+LARGE = b'{"filler": "%s"}' % (_HEX * (IN_MEMORY // len(_HEX)))
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -411,7 +426,7 @@ def test_a_slow_line_may_take_longer_for_more_bytes(server: Server) -> None:
 
 def test_the_bounds_fit_together() -> None:
     """Connect and exchange fit into their time; 200 MB may come at a modem's pace, and a drip ends in minutes."""
-    assert 2 * ORDINARY.seconds(received=2**14) <= SUBMISSION_SECONDS
+    assert 2 * (CONNECT_SECONDS + ORDINARY.seconds(received=2**14)) <= SUBMISSION_SECONDS
     assert 200 * MB / DOCUMENT.seconds(200 * MB) < 64 * 1024
     assert DOCUMENT.seconds(300) < 6 * 60
 
@@ -433,13 +448,36 @@ def stop_between_chunks(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
+def writes(data: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Return a handler that writes these bytes and closes the connection."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(data)
+        handler.close_connection = True
+
+    return answer
+
+
+GZIP_START = gzip.compress(b"{}")[:-4]
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 BROKEN: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {
+    "closed behind the status line": writes(b"HTTP/1.1 200 OK\r\n"),
+    "closed behind a header": writes(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"),
+    "closed inside a header": writes(b"HTTP/1.1 200 OK\r\nContent-Le"),
+    "negative chunk": writes(CHUNKED + b"-10\r\n{}\r\n0\r\n\r\n"),
+    "chunk of 5,000 digits": writes(CHUNKED + b"9" * 5_000 + b"\r\n{}\r\n0\r\n\r\n"),
+    "chunk without a number": writes(CHUNKED + b"\r\n{}\r\n0\r\n\r\n"),
+    "two lengths": writes(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} "),
+    "no HTTP": writes(b"220 mail.example ESMTP\r\n"),
+    "no lines": writes(b"\x00" * 70_000),
+    "headers without end": writes(b"HTTP/1.1 200 OK\r\n" + b"no colon\r\n" * 200 + b"\r\n"),
     "hung up": hang_up,
     "half a body": stop_halfway,
     "no last chunk": stop_between_chunks,
     "not packed": says(200, b"no gzip", Content_Encoding="gzip"),
     "gzip without its end": says(200, gzip.compress(b"{}")[:-4], Content_Encoding="gzip"),
     "more behind gzip": says(200, gzip.compress(b"{}") + b"more", Content_Encoding="gzip"),
+    "a second member without its end": says(200, gzip.compress(b"{}") * 2 + GZIP_START, Content_Encoding="gzip"),
     "not asked for": says(200, b"{}", Content_Encoding="br"),
 }
 
@@ -450,6 +488,109 @@ def test_a_broken_answer_may_have_arrived(server: Server, name: str) -> None:
     server.answer = BROKEN[name]
     assert failure(server.port, Request("/link/connect", PASSWORD, once=True)) == ("CONNECTION_BROKEN", True)
     assert len(server.seen) == 1
+
+
+ODD_LINES = {
+    "without a colon": b"access_token access-sandbox-of-a-login",
+    "only a name": b"X-Name",
+    "only a colon": b":",
+    "binary": b"\xff\xfe\x00",
+    "a space before the colon": b"X-Name : value",
+    "empty value": b"X-Empty:",
+    "a cookie": b"Set-Cookie: \xff=\x00; expires=never; domain=::",
+}
+
+
+@pytest.mark.parametrize("line", ODD_LINES.values(), ids=ODD_LINES)
+def test_an_odd_header_line_costs_nothing_and_is_not_logged(
+    server: Server, line: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The headers behind it count, the connection is used again, and no log tells what stood there."""
+    log = StringIO()
+    above = logging.getLogger("above")
+    monkeypatch.setattr(above, "handlers", [logging.StreamHandler(log)])
+    monkeypatch.setattr(logging.getLogger("urllib3"), "parent", above)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n%b\r\nContent-Length: 2\r\n\r\n{}" % line)
+
+    server.answer = answer
+    answers = sent(server.port, *[Request("/connection/context", b"{}")] * 2)
+    assert [(one.status, one.body) for one in answers] == [(200, b"{}")] * 2
+    assert len({seen.port for seen in server.seen}) == 1
+    assert log.getvalue() == ""
+
+
+@pytest.mark.parametrize("digits", [19, 400, 5_000])
+def test_an_absurd_length_is_too_large(server: Server, digits: int) -> None:
+    """It is refused before anything is read; of an error the status counts all the same."""
+    server.answer = writes(b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\n{}" % (b"9" * digits))
+    assert failure(server.port, Request("/connection/context", b"{}")) == ("ANSWER_TOO_LARGE", True)
+    server.answer = writes(b"HTTP/1.1 503 no\r\nContent-Length: %b\r\n\r\n{}" % (b"9" * digits))
+    (answer,) = sent(server.port, Request("/connection/context", b"{}"))
+    assert (answer.status, answer.body) == (503, b"")
+
+
+@pytest.mark.parametrize("length", [b"-5", b"", b"two", b"\xb2", b"1.0"])
+def test_a_length_that_makes_no_sense_is_unknown(server: Server, length: bytes) -> None:
+    """The body then ends with the connection."""
+    server.answer = writes(b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\n{}" % length)
+    (answer,) = sent(server.port, Request("/connection/context", b"{}"))
+    assert answer.body == b"{}"
+
+
+@pytest.mark.parametrize("end", [b"", b"\0" * 7])
+def test_gzip_may_have_several_members(server: Server, end: bytes) -> None:
+    """RFC 1952 allows it, and zero bytes behind the last."""
+    packed = b"".join(gzip.compress(part) for part in (b'{"a":', b"", b"1" * 3 * CHUNK, b"}")) + end
+    server.answer = says(200, packed, Content_Encoding="gzip")
+    (answer,) = sent(server.port, Request("/sustainability/get", b"{}", large=True))
+    assert answer.body == b'{"a":%b}' % (b"1" * 3 * CHUNK)
+
+
+def test_a_body_that_was_packed_beyond_reason_is_refused(server: Server) -> None:
+    """Up to 16 MB anything may be unpacked; above, 200 bytes for each byte that was received."""
+    request = Request("/sustainability/get", b"{}", large=True)
+    server.answer = says(200, gzip.compress(b" " * FREELY_UNPACKED), Content_Encoding="gzip")
+    assert len(sent(server.port, request)[0].body) == FREELY_UNPACKED
+    server.answer = says(200, gzip.compress(b" " * (FREELY_UNPACKED + CHUNK)), Content_Encoding="gzip")
+    assert failure(server.port, request) == ("ANSWER_TOO_LARGE", True)
+    assert DOCUMENT.most == 512 * MB
+
+
+@pytest.mark.parametrize("place", [requests.Session, HTTPAdapter])
+@pytest.mark.parametrize("once", [True, False])
+def test_every_request_is_sent_by_requests(
+    server: Server, place: type, *, once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where `requests` does not send, nothing is sent."""
+
+    def stop(*_arguments: object, **_named: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(place, "send", stop)
+    assert failure(server.port, Request("/link/connect", PASSWORD, once=once)) == ("CONNECTION_BROKEN", True)
+    assert server.seen == []
+
+
+def test_where_no_thread_can_be_started_the_request_was_not_sent(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit of processes that is used up ends this request and nothing else."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main(send: HttpTransport) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(Unreachable) as caught:
+                await send(Request("/link/connect", PASSWORD, once=True))
+            assert (caught.value.reason, caught.value.reached) == ("NO_THREADS", False)
+
+    with closing(transport(f"http://127.0.0.1:{server.port}")) as send:
+        asyncio.run(main(send))
+    assert server.seen == []
 
 
 @dataclass(frozen=True)
