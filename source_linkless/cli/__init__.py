@@ -2,6 +2,7 @@
 
     command_line        options, exit codes, errors as one sentence
       ├─ commands       sources, status, forget
+      ├─ run_command    catalog, run: one whole sync into files
       └─ link_command   link: which logins, the handshake with a person, the dry run
            ├─ workspace   the configuration file, replaced in one step
            ├─ prompting   questions at the terminal

@@ -6,6 +6,7 @@ Everything but click is imported when a command runs, so that a help text does n
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -41,11 +42,12 @@ def _examples(*lines: str) -> str:
         "linkless sources springfield --config config.json",
         "linkless link --config config.json",
         "linkless status --config config.json",
+        "linkless run config.json",
     ),
 )
 @click.version_option(package_name="airbyte-source-linkless", message="linkless %(version)s")
 def main() -> None:
-    """Link utility logins by hand: once, in a terminal, then synced for ever.
+    """Link utility logins in a terminal, see how they are, sync by hand.
 
     Exit codes: 0 all is well, 1 it failed, 2 the command or the configuration is
     wrong, 3 a person is needed, 130 interrupted with Ctrl-C.
@@ -139,6 +141,53 @@ def forget(config: Path, key: str, *, dry_run: bool) -> None:
     _run(lambda setting: commands.forget(setting, config, key, is_dry_run=dry_run))
 
 
+@main.command(epilog=_examples("linkless catalog > catalog.json", "linkless catalog --streams statements,charges"))
+@click.option("--streams", metavar="NAMES", multiple=True, help="These streams only, divided by commas; repeatable.")
+@click.option(
+    "--mode",
+    type=click.Choice(["incremental", "full_refresh"]),
+    default="incremental",
+    show_default=True,
+    help="Send what changed (for append_dedup), or everything (for overwrite).",
+)
+def catalog(streams: tuple[str, ...], mode: str) -> None:
+    """Print a configured catalog for `source-linkless read`.
+
+    Every stream, unless you name some.
+    """
+    from source_linkless.cli import run_command
+
+    names = [name.strip() for named in streams for name in named.split(",") if name.strip()]
+
+    def show(setting: Setting) -> int:
+        setting.screen.say(json.dumps(run_command.configured_catalog(names, mode), indent=2))
+        return 0
+
+    _run(show)
+
+
+@main.command(epilog=_examples("linkless run config.json", "linkless run config.json --to bills"))
+@click.argument("config", metavar="CONFIG", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--to",
+    "folder",
+    metavar="FOLDER",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Keep the files here; by default beside CONFIG, in config.sync for config.json.",
+)
+def run(config: Path, folder: Path | None) -> None:
+    """Sync once, into files of JSON lines.
+
+    Links are written back into CONFIG. FOLDER keeps the records of each run
+    (records/*.jsonl), the state that the next run goes on from (state.json) and
+    what to sync (catalog.json, which you may replace by one of `linkless
+    catalog`). Ends with the exit code of the connector.
+    """
+    from source_linkless.cli import run_command
+
+    _run(lambda setting: run_command.run(setting, config, folder))
+
+
 def _take_password(draft: Draft, keys: tuple[str, ...]) -> None:
     """Put the password from standard input into the draft, for the one login that is meant."""
     number = draft.entry_of(keys[0] if len(keys) == 1 else None)
@@ -152,7 +201,7 @@ def _take_password(draft: Draft, keys: tuple[str, ...]) -> None:
     draft.text = draft.text.with_password(number, password)
 
 
-def _run(command: Callable[[Setting], Coroutine[Any, Any, int]]) -> None:
+def _run(command: Callable[[Setting], int | Coroutine[Any, Any, int]]) -> None:
     """Run a command to its exit code; every error is one sentence for a person."""
     from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -163,7 +212,8 @@ def _run(command: Callable[[Setting], Coroutine[Any, Any, int]]) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: signal.raise_signal(signal.SIGINT))  # ends like Ctrl-C
     try:
-        code = asyncio.run(command(_setting()))
+        result = command(_setting())
+        code = result if isinstance(result, int) else asyncio.run(result)
     except AirbyteTracedException as error:
         code = _told(str(error.message), _WRONG_USAGE)
     except Problem as problem:

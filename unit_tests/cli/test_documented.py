@@ -42,7 +42,7 @@ def test_every_command_is_documented_with_an_example(command: str) -> None:
 @pytest.mark.parametrize(("command", "option"), OPTIONS, ids=lambda value: str(getattr(value, "name", value)))
 def test_every_option_is_documented(command: str, option: click.Parameter) -> None:
     """The page names it in the section of its command, and its help says what it does."""
-    names = [option.human_readable_name] if isinstance(option, click.Argument) else option.opts
+    names = [option.make_metavar(click.Context(main))] if isinstance(option, click.Argument) else option.opts
     assert all(f"`{name}" in section(command) for name in names)
     assert isinstance(option, click.Argument) or (isinstance(option, click.Option) and option.help)
 
@@ -50,7 +50,7 @@ def test_every_option_is_documented(command: str, option: click.Parameter) -> No
 def test_no_option_takes_a_password_or_a_code() -> None:
     """What stands on a command line stands in the shell's history and in the list of processes."""
     with_values = {option.name for _, option in OPTIONS if not getattr(option, "is_flag", False)}
-    assert with_values == {"search", "config", "keys", "key", "output"}
+    assert with_values == {"search", "config", "keys", "key", "output", "streams", "mode", "folder"}
 
 
 def test_the_exit_codes_are_documented() -> None:
