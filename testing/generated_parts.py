@@ -4,7 +4,7 @@
     what a test wrote, never edited by hand
     <!-- end -->
 
-`UPDATE_DOCS=1 scripts/test TEST-FILE` writes them again; it fails when a part has no place in the document.
+`scripts/generate` writes them (UPDATE_DOCS=1); it fails when a part has no place in the document.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def prove(document: str, expected: Mapping[str, str]) -> None:
         write(document, expected)
     found = parts(document)
     stale = [name for name, text in expected.items() if found.get(name) != text]
-    assert not stale, f"{document} is not up to date ({', '.join(stale)}): run this test with UPDATE_DOCS=1"
+    assert not stale, f"{document} is not up to date ({', '.join(stale)}): run scripts/generate"
 
 
 def write(document: str, expected: Mapping[str, str]) -> None:
