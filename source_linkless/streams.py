@@ -97,10 +97,14 @@ class Stream:
 
 
 def _account_row(delivery: Delivery) -> Row:
+    """Return the columns that `sustainability` and `accounts` share, but for `connection_id`.
+
+    The connection is no part of what is compared between two syncs: an unchanged account is not sent again because
+    its connection became known or was linked afresh.
+    """
     document, account = delivery.document, delivery.account
     return known(
         account_number=account.number,
-        connection_id=delivery.connection_id,
         source_name=document.source_name,
         source_country=document.source_country,
         other_fields=merged_fields([document.other_fields, account.other_fields]) or None,
@@ -116,7 +120,7 @@ def _sustainability(delivery: Delivery) -> Sequence[Part] | None:
     def written() -> Members:
         # One bill at a time: an account may be too large to be held decoded.
         texts = None if sent is None else [orjson.Fragment(one.content().text()) for one in sent]
-        return members(row | known(statements=texts))
+        return members(row | _connection(delivery) | known(statements=texts))
 
     return [Whole(digest({**row, "bills": bills}), written)]
 
@@ -131,7 +135,11 @@ def _accounts(delivery: Delivery) -> Sequence[Part] | None:
         first_billing_date=min(dates, default=None),
         last_billing_date=max(dates, default=None),
     )
-    return [Whole(digest(row), lambda: members(row))]
+    return [Whole(digest(row), lambda: members(row | _connection(delivery)))]
+
+
+def _connection(delivery: Delivery) -> Row:
+    return known(connection_id=delivery.connection_id)
 
 
 def _whole_rows(account: Whole) -> Sequence[Members]:
@@ -152,8 +160,8 @@ _BILL = ("connection_key", "account_number", "statement_key")
 STREAMS: Mapping[str, Stream] = {
     stream.name: stream
     for stream in (
-        Stream("sustainability", ("connection_key", "account_number"), 1, Projection(_sustainability, _whole_rows)),
-        Stream("accounts", ("connection_key", "account_number"), 1, Projection(_accounts, _whole_rows)),
+        Stream("sustainability", ("connection_key", "account_number"), 2, Projection(_sustainability, _whole_rows)),
+        Stream("accounts", ("connection_key", "account_number"), 2, Projection(_accounts, _whole_rows)),
         Stream("statements", _BILL, 1, Projection(_bills, _statement_rows)),
         Stream("charges", (*_BILL, "charge_key"), 2, Projection(_bills, CHARGES.of)),
         Stream("payments", (*_BILL, "payment_key"), 2, Projection(_bills, PAYMENTS.of)),

@@ -33,7 +33,9 @@ from linkless_simulator.backend import CLIENT_ID, SECRET, Backend
 from linkless_simulator.bills import Sizes
 from linkless_simulator.sources import ORDINARY
 from source_linkless import SourceLinkless
-from source_linkless.config import Config
+from source_linkless.config import Config, Links, parse_config
+from source_linkless.linking.checking import check_all
+from source_linkless.linking.events import Event, LinksChanged
 from source_linkless.linking.orchestration import Surroundings
 from source_linkless.provider.transport import Answer, Request, Transport, Unreachable
 from source_linkless.streams import STREAMS, catalog_streams
@@ -110,6 +112,7 @@ class World:
         self._latency, self._is_cloud = latency, is_cloud
         self.masked: list[str] = []
         self._cuts: dict[str, Unreachable] = {}
+        self._left_out: dict[str, str] = {}
 
     def seconds(self) -> float:
         """Return the virtual seconds since the world began, over all runs."""
@@ -185,6 +188,24 @@ class World:
             sync.error = error
         return sync
 
+    def checked(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Run a whole check; return the configuration as it was last written back."""
+        surroundings, parsed = self.surroundings(), parse_config(config)
+        written = dict(config)
+
+        async def emit(event: Event, *, urgent: bool = False) -> None:
+            if isinstance(event, LinksChanged):
+                written["links"] = event.links
+
+        links = Links(parsed, surroundings.now, surroundings.new_salt)
+        with asyncio.Runner(loop_factory=surroundings.new_loop) as runner:
+            runner.run(check_all(parsed, links, surroundings, emit))
+        return written
+
+    def leave_out(self, path: str, name: str) -> None:
+        """Let the provider leave a property out of every answer to a path."""
+        self._left_out[path] = name
+
     def cut(self, path: str, reason: str, *, reached: bool) -> None:
         """Let the next request to a path end without an answer; one that reached the provider is carried out."""
         self._cuts[path] = Unreachable(reason, reached=reached)
@@ -211,9 +232,14 @@ class World:
             answer = self.backend.answer(method, request.path, headers, request.body or b"")
             if cut:
                 raise cut
-            return Answer(answer.status, {name.lower(): text for name, text in answer.headers.items()}, answer.body)
+            headers_of = {name.lower(): text for name, text in answer.headers.items()}
+            return Answer(answer.status, headers_of, self._shortened(request.path, answer.body))
 
         return send
+
+    def _shortened(self, path: str, body: bytes) -> bytes:
+        name = self._left_out.get(path)
+        return json.dumps({**json.loads(body), name: None}).encode() if name else body
 
 
 def catalog_of(

@@ -24,22 +24,31 @@ def time() -> float:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How long to leave a waiting connection alone between two looks.
+    """How long to pause between two polls of one waiting connection, in seconds.
 
-    The pause grows with the age of the wait but stays small against it, and goes down when few are left, so that
-    the looks which the others no longer need go to the slowest. Doubling pauses would cost 38 % (measured).
+    Polls of the status come every `poll_interval`, as the provider's guide asks. Polls of the product back off: their
+    pause is a small share of the time already waited. Doubling pauses would make a wait 38 % longer (measured).
+    When many connections wait, the shared rate sets both pauses, and they shrink again when few are left.
     """
 
     poll_interval: float
     """Shortest pause in seconds."""
     rate: float
-    """Looks per second that all waiting connections may use together."""
+    """Polls per second that all waiting connections may use together."""
+    backoff: float = 0.05
+    """Pause between two polls of the product as a share of the time already waited."""
+    longest_backoff: float = 60.0
     share: float = 0.2
-    """Longest pause as a share of the time already waited."""
+    """Longest pause for the sake of the rate, as a share of the time already waited."""
 
-    def pause(self, age: float, waiting: int) -> float:
-        """Return the pause in seconds for a connection that has waited `age` seconds among `waiting` ones."""
+    def between_status_polls(self, age: float, waiting: int) -> float:
+        """Return the pause for a connection that has waited `age` seconds for its status, among `waiting` ones."""
         return max(self.poll_interval, min(self.share * age, waiting / self.rate))
+
+    def between_product_polls(self, age: float, waiting: int) -> float:
+        """Return the pause for a connection that has waited `age` seconds for its data, among `waiting` ones."""
+        backoff = min(self.backoff * age, self.longest_backoff)
+        return max(backoff, self.between_status_polls(age, waiting))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,45 +70,113 @@ class Retries:
         return min(self.longest, self.first * 2.0 ** (failures - 1)) * (0.5 + chance / 2)
 
 
+class Place:
+    """A place for one document in memory.
+
+        request sent ──► asked ──► answer begins ──► held ──► given back
+                           └─ no answer within PATIENCE seconds: no longer counted until it begins
+
+    While all places are held, no further document is asked for. Requests that were just sent are counted as well, up
+    to a limit of their own, as each may bring a document. A request that hangs is not counted, so that it does not
+    delay other connections; its document is held beyond the limit if need be.
+    """
+
+    PATIENCE = 0.25
+
+    def __init__(self, limit: RateLimit) -> None:
+        """Prepare; nothing is counted yet."""
+        self._limit = limit
+        self._is_held = False
+        self._hanging: asyncio.TimerHandle | None = None
+
+    def ask(self) -> None:
+        """Count a request that is sent now."""
+        self._limit.asked += 1
+        self._hanging = asyncio.get_running_loop().call_later(self.PATIENCE, self._answered_or_hanging)
+
+    def hold(self) -> None:
+        """Hold the place until it is given back: there is an answer."""
+        if not self._is_held:
+            self._is_held = True
+            self._limit.places -= 1
+            self._answered_or_hanging()
+
+    def give_back(self) -> None:
+        """Stop counting the request and its document."""
+        self._limit.places += self._is_held
+        self._is_held = False
+        self._answered_or_hanging()
+        self._limit.serve()
+
+    def _answered_or_hanging(self) -> None:
+        if self._hanging is not None:
+            self._hanging.cancel()
+            self._hanging = None
+            self._limit.asked -= 1
+            self._limit.serve()
+
+
+_Turn = tuple[int, int, asyncio.Future[None], Place | None]
+
+
 class RateLimit:
     """A token bucket in front of every request: those that go `first`, then the others in the order of asking.
 
     A login that was begun is finished before the next begins, or a thousand of them would wait for one another
     between submission and token; `later` requests only use what is left. The bucket is at most a quarter of a
-    second deep: enough to make up for a late wake-up, too little for a burst.
+    second deep: enough to make up for a late wake-up, too little for a burst. A request with a `place` also waits
+    until a place for its document is free, without delaying the others.
     """
 
     _DEPTH = 0.25
     _SLOWEST = 16
+    _ASKED = 64
+    """Requests for documents that may be under way without an answer."""
 
-    def __init__(self, per_second: float) -> None:
-        """Allow `per_second` requests per second over all connections."""
+    def __init__(self, per_second: float, places: int = 16) -> None:
+        """Allow `per_second` requests per second over all connections, and so many documents in memory."""
         self._usual_gap = self._gap = 1 / per_second
+        self.places, self.asked = places, 0
+        """Free places for documents (below 0 when requests that had hung were answered), and requests under way."""
         self._next = 0.0
         self._held_until = 0.0
-        self._queue: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._plain: list[_Turn] = []
+        self._with_place: list[_Turn] = []
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def take(self, *, first: bool = False, later: bool = False) -> None:
-        """Wait until one more request may be sent."""
+    async def take(self, *, first: bool = False, later: bool = False, place: Place | None = None) -> None:
+        """Wait until one more request may be sent; take `place` with the turn."""
         turn = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._queue, (later - first, next(self._numbers), turn))
-        if self._timer is None:
-            self._serve()
+        queue = self._plain if place is None else self._with_place
+        heapq.heappush(queue, (later - first, next(self._numbers), turn, place))
+        self.serve()
         await turn
 
-    def _serve(self) -> None:
-        """Let go whose turn has come, and come back for the next."""
-        self._timer = None
-        while self._queue:
+    def serve(self) -> None:
+        """Let every request go whose turn has come, and come back for the next."""
+        while self._timer is None and (queue := self._queue_of_next()):
             if (wait := self._next - time()) > 0:
-                self._timer = asyncio.get_running_loop().call_later(wait, self._serve)
+                self._timer = asyncio.get_running_loop().call_later(wait, self._serve_later)
                 return
-            _, _, turn = heapq.heappop(self._queue)
-            if not turn.done():  # else given up, at the deadline
-                self._next = max(self._next, time() - self._DEPTH) + self._gap
-                turn.set_result(None)
+            _, _, turn, place = heapq.heappop(queue)
+            self._next = max(self._next, time() - self._DEPTH) + self._gap
+            if place is not None:
+                place.ask()
+            turn.set_result(None)
+
+    def _serve_later(self) -> None:
+        self._timer = None
+        self.serve()
+
+    def _queue_of_next(self) -> list[_Turn] | None:
+        """Return the queue whose head goes next; heads that were given up, at the deadline, are dropped."""
+        for queue in (self._plain, self._with_place):
+            while queue and queue[0][2].done():
+                heapq.heappop(queue)
+        is_open = self.places > 0 and self.asked < self._ASKED
+        queues = [queue for queue in (self._plain, self._with_place if is_open else None) if queue]
+        return min(queues, key=lambda queue: queue[0][:2], default=None)
 
     def slow_down(self, seconds: float) -> None:
         """Hold every request for `seconds` and go at half the pace afterwards; called when the provider says so."""

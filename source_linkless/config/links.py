@@ -2,7 +2,7 @@
 
 The configuration's hidden property `links` holds it as a JSON object (the platform stores it as a secret):
 
-    {"salt": "…", "connections": {key: {"access_token", "identity", "login", "submitted", "refused"}}}
+    {"salt": "…", "connections": {key: {"access_token", "connection_id", "identity", "login", "submitted", "refused"}}}
 
     nothing known ──announce──► submitted ──remember──► token known ──────────────► used by every later run
          ▲                       │     │                    │  other password ──announce──► update, token kept
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from enum import Enum
@@ -28,7 +29,9 @@ from source_linkless.config.config import Config
 from source_linkless.config.logins import Login, is_whole
 from source_linkless.errors import invalid_configuration
 
-_TOKEN_BYTES, _LINK_BYTES = 100, 300  # what a token adds to its entry, and what one more entry takes with its token
+_TOKEN_BYTES, _LINK_BYTES = 160, 360
+"""What the exchange adds to an entry, and what one more entry takes with its token and its connection."""
+_CONNECTION_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _HOURS, _TIMES = 24, 2
 _DIGITS = 16
 
@@ -50,6 +53,7 @@ class Link:
     identity: str
     login: str
     access_token: str | None = None
+    connection_id: str | None = None
     submitted: tuple[str, ...] = ()
     refused: str | None = None
     updating: bool | None = None
@@ -98,6 +102,11 @@ class Links:
         link = self._current(login)
         return login.access_token or (link.access_token if link else None)
 
+    def connection_id(self, login: Login) -> str | None:
+        """Return the provider's id of the connection of this login, as far as it is remembered."""
+        link = self._current(login)
+        return link.connection_id if link else None
+
     def refused(self, login: Login) -> str | None:
         """Return the provider's word if this login, as it is configured now, was refused."""
         link = self._current(login)
@@ -127,11 +136,19 @@ class Links:
         before = self._asked_again.pop(login.key, None)  # what only a person wanted is not left to the next sync
         self._links[login.key] = before or replace(link, submitted=link.submitted[:-1])
 
-    def remember(self, login: Login, access_token: str | None = None) -> None:
+    def remember(self, login: Login, access_token: str | None = None, connection_id: str | None = None) -> None:
         """Note that the provider took the login; `access_token` is None when an update kept the old one."""
         link = self._links[login.key]
         self._asked_again.pop(login.key, None)
-        self._links[login.key] = replace(link, access_token=access_token or link.access_token, updating=None)
+        if access_token is not None:
+            link = replace(link, access_token=access_token, connection_id=_usable(connection_id))
+        self._links[login.key] = replace(link, updating=None)
+
+    def note_connection(self, login: Login, connection_id: str) -> None:
+        """Note the id of the connection of a linked login, as its status tells it."""
+        link = self._current(login)
+        if link is not None and link.access_token and _usable(connection_id):
+            self._links[login.key] = replace(link, connection_id=connection_id)
 
     def refuse(self, login: Login, reason: str) -> None:
         """Note that the login needs a person; it is not submitted again until it changes."""
@@ -159,7 +176,7 @@ class Links:
 
     def forget_token(self, login: Login) -> None:
         """Set a token aside that the provider does not know any more."""
-        self._links[login.key] = replace(self._links[login.key], access_token=None, updating=None)
+        self._links[login.key] = replace(self._links[login.key], access_token=None, connection_id=None, updating=None)
 
     def has_room(self) -> bool:
         """Tell whether one more link fits into what secret stores take, beside the tokens of those announced."""
@@ -211,6 +228,11 @@ class Links:
         return hmac.digest(self._salt.encode(), message, "sha256").hex()[:_DIGITS]
 
 
+def _usable(connection_id: str | None) -> str | None:
+    """Return an id that is short and plain enough to be kept in the configuration, else None."""
+    return connection_id if connection_id and _CONNECTION_ID.fullmatch(connection_id) else None
+
+
 _ADVICE = "Restore it from the last configuration that worked, or empty it to link every login once more."
 
 
@@ -231,7 +253,7 @@ def _read(text: str) -> dict[str, Any]:
 
 
 def _link(entry: dict[str, Any]) -> Link:
-    texts = {name: entry.get(name) for name in ("access_token", "refused")}
+    texts = {name: entry.get(name) for name in ("access_token", "connection_id", "refused")}
     submitted = tuple(entry.get("submitted", ()))
     known = [entry["identity"], entry["login"], *submitted, *(text for text in texts.values() if text is not None)]
     if not all(_is_text(text) and text.strip("*") for text in known):

@@ -20,6 +20,14 @@ class LinksChanged:
     links: str = field(repr=False)
 
 
+@dataclass(slots=True)
+class Receipt:
+    """What the consumer found in a document; filled in before the document is acknowledged."""
+
+    accounts: int | None = None
+    """Number of accounts; None when the document could not be read whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """The document of a connection, undecoded; acknowledging it frees its memory, or its file, for the next."""
@@ -27,6 +35,7 @@ class Delivered:
     login: Login
     connection_id: str | None
     body: Body = field(repr=False)
+    receipt: Receipt = field(default_factory=Receipt)
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ async def open_connection(run: Run, opening: Opening) -> Connection:
         opening.concern = outcome(TWICE, SUBMITTED_TWICE)
     if token is None:
         raise Ended(opening.concern or outcome(TWICE, SUBMITTED_TWICE))
-    return Connection(token)
+    return Connection(token, run.links.connection_id(login))
 
 
 def refusal(reason: str) -> Outcome:
@@ -99,6 +99,7 @@ def _announce(run: Run, opening: Opening) -> bool:
 async def _submit(run: Run, opening: Opening) -> Connection:
     old_token = run.links.token(opening.login)
     opening.updating = old_token is not None
+    opening.connection_id = run.links.connection_id(opening.login)
     if not _announce(run, opening):
         raise Ended(outcome("CONFIGURATION_FULL", TOO_MANY_LINKS))
     try:
@@ -129,7 +130,7 @@ def _unchanged(opening: Opening, old_token: str | None, failure: Ended | Problem
     if old_token is None or is_about_keys:
         raise failure
     opening.concern = of_error(failure)
-    return Connection(old_token)
+    return Connection(old_token, opening.connection_id)
 
 
 async def _submitted(run: Run, opening: Opening, link_token: str, old_token: str | None) -> Connection:
@@ -179,7 +180,7 @@ async def _connect_and_exchange(run: Run, opening: Opening, link_token: str, old
         raise
     if old_token is not None and (opening.updating or public_token is None):
         run.links.remember(opening.login)
-        return Connection(old_token, opening.connection_id)
+        return Connection(old_token, run.links.connection_id(opening.login))
     if public_token is None:
         raise Ended(outcome("UNEXPECTED_ANSWER", UNKNOWN, "/link/connect without public_token"))
     return await _exchange(run, opening, learnt(run, opening, public_token))
@@ -192,7 +193,7 @@ async def _exchange(run: Run, opening: Opening, public_token: str) -> Connection
         await _submission_failed(run, opening, problem)
         raise
     learnt(run, opening, connected.access_token)
-    run.links.remember(opening.login, connected.access_token)
+    run.links.remember(opening.login, connected.access_token, connected.connection_id)
     opening.connection_id = connected.connection_id
     return connected
 
@@ -221,7 +222,7 @@ async def _until_connected(run: Run, opening: Opening, link_token: str, connecte
                 return connected
             if meaning.then is Then.STOP and not await answered(run, opening, link_token):
                 return None if await corrected(run, opening) else await _refused(run, opening, connected, meaning)
-            await pause(run.pace.pause(time() - started, run.waiting))
+            await pause(run.pace.between_status_polls(time() - started, run.waiting))
     finally:
         run.waiting -= 1
 

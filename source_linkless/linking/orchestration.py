@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 import random
 import secrets
 from collections import Counter
@@ -29,7 +30,7 @@ from source_linkless.config import Config, Links, masking, parse_config
 from source_linkless.errors import Problem
 from source_linkless.linking.events import FEW_LOGINS, Event, LinksChanged, Moved, Progress, Waiting
 from source_linkless.linking.handshake import announce
-from source_linkless.linking.opening import Sync, new_sync, sync_login, test_keys
+from source_linkless.linking.opening import Sync, sync_login, test_keys
 from source_linkless.linking.running import NOT_ASKED_YET, Opening, Run
 from source_linkless.provider.api import Api
 from source_linkless.provider.outcomes import of_problem
@@ -42,6 +43,8 @@ HEARTBEAT_EVERY = 5
 """Lines of progress per heartbeat: the platform may stop a sync that sends neither record nor state for long."""
 _LOOK_SECONDS = 1.0
 _SLOWEST = 3
+_FEWEST_DOCUMENTS, _MOST_DOCUMENTS = 4, 16
+"""In memory at once: as many as the rate limit can keep coming."""
 _POLLING_SHARE = 0.8  # of the rate: what is left answers the requests that let others go first
 
 
@@ -93,14 +96,15 @@ class WriteBack:
 
 def new_run(config: Config, links: Links, surroundings: Surroundings, emit: Emit[Event], seconds: float) -> Run:
     """Put together what the logins of a run share; `seconds` is the longest it may wait."""
-    limit = RateLimit(config.max_requests_per_second)
+    rate = config.max_requests_per_second
+    limit = RateLimit(rate, places=min(_MOST_DOCUMENTS, max(_FEWEST_DOCUMENTS, math.ceil(rate))))
     return Run(
         config=config,
         api=Api(surroundings.new_transport(config), limit),
         links=links,
         deadline=Deadline(seconds),
         limit=limit,
-        pace=Pace(config.poll_interval_seconds, config.max_requests_per_second * _POLLING_SHARE),
+        pace=Pace(config.poll_interval_seconds, rate * _POLLING_SHARE),
         written=WriteBack(links, emit),
         mask=surroundings.mask,
         now=surroundings.now,
@@ -113,7 +117,7 @@ async def sync_all(config: Config, links: Links, surroundings: Surroundings, emi
     """Open every login at once and emit documents as they become ready; the first ready goes first."""
     run = new_run(config, links, surroundings, emit, config.data_timeout_seconds)
     openings = [Opening(login, time()) for login in config.logins]
-    sync = new_sync(run, emit)
+    sync = Sync(run, emit)
     with telling(openings, emit):
         await _open_all(sync, openings)
         await run.written()

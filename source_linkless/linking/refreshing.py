@@ -18,25 +18,31 @@ _SHARE_FOR_NEWS = 0.5
 
 
 async def look_at(run: Run, opening: Opening, connection: Connection, *, later: bool = False) -> Context | None:
-    """Ask for the health of a connection; None when the provider does not tell, which costs only the facts."""
+    """Ask for the status of a connection; None when the provider does not tell, which costs only the facts."""
+    opening.is_told = True
     try:
         context = await patiently(run, opening, lambda: run.api.context(connection.access_token, later=later))
     except Problem as problem:
         if problem.meaning.then in (Then.ASK_KEYS, Then.RELINK):
             raise
         return None
-    opening.context, opening.connection_id = context, context.connection_id or opening.connection_id
+    opening.context = context
+    if context.connection_id:
+        opening.connection_id = context.connection_id
+        run.links.note_connection(opening.login, context.connection_id)
     return context
 
 
-async def refresh_if_old(run: Run, opening: Opening, connection: Connection) -> None:
-    """Have a connection refreshed whose last session is older than the user wants (option `refresh_after_days`)."""
+async def refresh_if_old(run: Run, opening: Opening, connection: Connection, context: Context) -> bool:
+    """Refresh a connection whose last session is older than the user wants (option `refresh_after_days`).
+
+    Returns whether a refresh was sent.
+    """
     days = run.config.refresh_after_days
-    if days is None or opening.sent or opening.refreshed:
-        return
-    context = await look_at(run, opening, connection)
-    if context and may_refresh(run, opening, context, days * 24.0):
-        await refresh(run, opening, connection)
+    if days is None or not may_refresh(run, opening, context, days * 24.0):
+        return False
+    await refresh(run, opening, connection)
+    return True
 
 
 def may_refresh(run: Run, opening: Opening, context: Context, hours: float) -> bool:
@@ -49,7 +55,7 @@ def may_refresh(run: Run, opening: Opening, context: Context, hours: float) -> b
 
 async def refresh(run: Run, opening: Opening, connection: Connection) -> None:
     """Start a new session; the wait that follows is the ordinary one."""
-    opening.refreshed = True
+    opening.refreshed, opening.is_told = True, False
     run.links.announce(opening.login)
     await run.written()
     try:

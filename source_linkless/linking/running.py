@@ -13,7 +13,7 @@ from pathlib import PurePath
 from typing import TypeVar
 
 from source_linkless.clock import Now
-from source_linkless.concurrency.waiting import Deadline, Pace, RateLimit, Retries, pause
+from source_linkless.concurrency.waiting import Deadline, Pace, Place, RateLimit, Retries, pause
 from source_linkless.config import Config, Links, Login
 from source_linkless.errors import Problem, Then
 from source_linkless.linking.asking import Person
@@ -54,6 +54,9 @@ class Opening:
     updating: bool = False
     connection_id: str | None = None
     context: Context | None = None
+    """The status of the connection, as last told."""
+    is_told: bool = False
+    """Whether the status was asked for since the product was last not ready and since the last refresh."""
     refreshed: bool = False
     news_until: float = 0.0
     """Until when a refreshed session is waited for although there is data of the one before it."""
@@ -68,6 +71,8 @@ class Opening:
     """A person has typed another password in this run: once, as a third wrong one could lock the account."""
     concern: Outcome | None = None
     """What is wrong with the latest submission although the token works."""
+    place: Place | None = None
+    """What its document holds until it is handed over."""
     outcome: Outcome | None = None
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from source_linkless.clock import seconds_until
-from source_linkless.concurrency.waiting import RateLimit
+from source_linkless.concurrency.waiting import Place, RateLimit
 from source_linkless.errors import Meaning, Problem, Then
 from source_linkless.provider.bodies import Body
 from source_linkless.provider.outcomes import ERROR_CODES, GONE, NO_ANSWER, UNKNOWN, of_answer
@@ -160,10 +160,15 @@ class Api:
         """Make the provider log in again with the stored credentials (API notes, section 3). Never repeat."""
         await self._call(Request("/connection/refresh", orjson.dumps({"access_token": access_token}), once=True))
 
-    async def document(self, access_token: str) -> Body:
-        """Return everything the connection has, as an undecoded body (API notes, section 4)."""
+    async def document(self, access_token: str, *, place: Place | None = None, first: bool = False) -> Body:
+        """Return everything the connection has, as an undecoded body (API notes, section 4).
+
+        The request waits for a free `place` for its document, and with `first` goes before the waiting requests of
+        connections that have not been begun.
+        """
         body = orjson.dumps({"access_token": access_token})
-        answer = await self._call(Request("/sustainability/get", body, large=True), gone=True)
+        await self._limit.take(first=first, place=place)
+        answer = await self._sent(Request("/sustainability/get", body, large=True), gone=True)
         return answer.body
 
     async def _ask(
@@ -179,9 +184,9 @@ class Api:
             raise _problem(None, answer, request.path, UNKNOWN)
         return value
 
-    async def _call(self, request: Request, *, gone: bool = False) -> Answer:
+    async def _call(self, request: Request) -> Answer:
         await self._limit.take(first=request.once)
-        return await self._sent(request, gone=gone)
+        return await self._sent(request)
 
     async def _sent(self, request: Request, *, gone: bool = False) -> Answer:
         try:

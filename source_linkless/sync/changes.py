@@ -118,6 +118,11 @@ class StreamChanges:
         known = self._connections.get(connection_key)
         return known is not None and known.had_rows
 
+    def connection_id(self, connection_key: str) -> str | None:
+        """Return the provider's id of the connection as it was last known here."""
+        known = self._connections.get(connection_key)
+        return known.connection_id if known else None
+
     def observe(self, connection: Connection, observed_at: str) -> None:
         """Remember when a connection was looked at; before the rows of its document are asked for."""
         known = self._connections.setdefault(connection.key, _Known())

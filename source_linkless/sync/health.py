@@ -111,11 +111,13 @@ def is_worth_a_warning(outcome: Outcome) -> bool:
     return outcome.status is not Status.READY or bool(outcome.message)
 
 
-def connection_row(finished: Finished, result: Outcome, delivery: Delivery | None, observed_at: str) -> Rows:
+def connection_row(
+    finished: Finished, connection_id: str | None, result: Outcome, delivery: Delivery | None, observed_at: str
+) -> Rows:
     """Make the record of `connections` for one login; what is unknown is left out."""
     context, login = finished.context, finished.login
     row = known(
-        connection_id=finished.connection_id,
+        connection_id=connection_id,
         source_id=(context and context.source_id) or login.source_id,
         source_name=(delivery and delivery.source_name) or (context and context.source_name),
         source_country=delivery and delivery.source_country,

@@ -44,6 +44,7 @@ from source_linkless.linking.events import (
     LinksChanged,
     Moved,
     Progress,
+    Receipt,
     Waiting,
 )
 from source_linkless.linking.running import of_surprise
@@ -184,13 +185,13 @@ class SyncMessages:
         key = event.login.key
         try:
             document = read_document(event.body, self._personal)
-            yield from self._accounts(document, Connection(key, event.connection_id))
+            yield from self._accounts(document, self._connection(event), event.receipt)
         except UnreadableDocument as error:
             self._unreadable[key] = outcome("UNREADABLE_DOCUMENT", UNKNOWN, str(error))
         except Exception as error:  # noqa: BLE001 - a document nobody foresaw must not cost the other logins
             self._unreadable[key] = of_surprise(error)
 
-    def _accounts(self, document: Document, connection: Connection) -> Iterator[AirbyteMessage]:
+    def _accounts(self, document: Document, connection: Connection, receipt: Receipt) -> Iterator[AirbyteMessage]:
         """Let every stream look at one account before the next is decoded."""
         observed_at, read = self._observed_at(connection.key), []
         streams = [stream for stream in self._streams if STREAMS[stream.name].projection is not None]
@@ -201,11 +202,12 @@ class SyncMessages:
             for stream in streams:
                 yield from stream.records(stream.changes.rows(connection.key, document, account), self._output)
         delivery = delivery_of(document, read, observed_at, self._config.start_date)
+        receipt.accounts = delivery.accounts if document.is_readable else None
         self._delivered[connection.key] = (delivery, document.without_bills())
 
     def _finished(self, event: Finished) -> Iterator[AirbyteMessage]:
         """Send the last of a login: accounts that vanished, and its row in `connections`."""
-        key = event.login.key
+        key, connection = event.login.key, self._connection(event)
         delivery, document = self._delivered.pop(key, (None, None))
         result = self._unreadable.pop(key, None) or judged(event, delivery)
         had_rows = any(stream.earlier.had_rows(key) for stream in self._streams)
@@ -214,12 +216,19 @@ class SyncMessages:
         expected = {self._personal.account_number(number) for number in promised}
         for stream in self._streams:
             if stream.name == "connections":
-                stream.changes.observe(Connection(key, None), observed_at)
-                yield from stream.records([connection_row(event, result, delivery, observed_at)], self._output)
+                stream.changes.observe(connection, observed_at)
+                row = connection_row(event, connection.connection_id, result, delivery, observed_at)
+                yield from stream.records([row], self._output)
             elif document is not None:
                 yield from stream.records(stream.changes.vanished(key, document, expected), self._output)
         self._ends.append(End(key, result, lost_rows=had_rows, is_unread=bool(delivery and delivery.warning)))
         self._tell(key, result, event.waited)
+
+    def _connection(self, event: Delivered | Finished) -> Connection:
+        """Return the connection of a login: its id as this sync learnt it, else as an earlier one did."""
+        key = event.login.key
+        earlier = (stream.earlier.connection_id(key) for stream in self._streams)
+        return Connection(key, event.connection_id or next(filter(None, earlier), None))
 
     def _observed_at(self, key: str) -> str:
         earlier = [seen for stream in self._streams if (seen := stream.earlier.last_observed(key))]

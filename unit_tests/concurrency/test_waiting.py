@@ -45,21 +45,24 @@ def grants(per_second: float, *asks: tuple[float, str]) -> list[tuple[str, float
 
 @examples(100)
 @given(seconds, st.integers(1, 100_000), intervals, rates)
-def test_a_pause_follows_the_law(age: float, waiting: int, interval: float, rate: float) -> None:
-    """Never shorter than the poll interval; else at most a fifth of the age, and what the rate has for all."""
-    wait = Pace(interval, rate).pause(age, waiting)
-    assert wait >= interval
-    assert wait <= max(interval, 0.2 * age)
-    assert wait <= max(interval, waiting / rate)
+def test_a_pause_keeps_to_its_bounds(age: float, waiting: int, interval: float, rate: float) -> None:
+    """Never shorter than the poll interval; else at most a fifth of the age, and what the rate leaves for each.
+
+    The pause between two polls of the product is 5 % of the age, up to a minute, where that is longer.
+    """
+    pace = Pace(interval, rate)
+    wait = pace.between_status_polls(age, waiting)
+    assert interval <= wait <= max(interval, min(0.2 * age, waiting / rate))
+    assert pace.between_product_polls(age, waiting) == max(wait, min(0.05 * age, 60.0))
 
 
 @examples(100)
 @given(st.floats(0.1, 3600.0), st.integers(1, 100_000), intervals, rates)
-def test_readiness_is_noticed_soon(ready: float, waiting: int, interval: float, rate: float) -> None:
-    """Whenever a connection becomes ready, the next look comes within a fifth of its wait or one poll interval."""
+def test_a_document_is_found_soon_after_it_is_ready(ready: float, waiting: int, interval: float, rate: float) -> None:
+    """Whenever a connection becomes ready, the next poll comes within a fifth of its wait or one poll interval."""
     pace, now = Pace(interval, rate), 0.0
     while now < ready:
-        now += pace.pause(now, waiting)
+        now += pace.between_product_polls(now, waiting)
     assert now <= ready + max(interval, 0.2 * ready) + A_LITTLE
 
 
@@ -67,9 +70,18 @@ def test_readiness_is_noticed_soon(ready: float, waiting: int, interval: float, 
     ("age", "waiting", "expected"),
     [(0, 1, 5), (20, 1000, 5), (60, 1000, 12), (600, 1000, 120), (3600, 1000, 200), (3600, 10, 5)],
 )
-def test_the_pause_grows_with_the_age_and_shrinks_with_the_company(age: float, waiting: int, expected: float) -> None:
-    """Looks that the others no longer need go to the slowest."""
-    assert Pace(poll_interval=5, rate=5).pause(age, waiting) == pytest.approx(expected)
+def test_status_polls_follow_the_guide_as_far_as_the_rate_allows(age: float, waiting: int, expected: float) -> None:
+    """A few connections are polled every 5 s however long it takes; many share the rate."""
+    assert Pace(poll_interval=5, rate=5).between_status_polls(age, waiting) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("age", "waiting", "expected"),
+    [(0, 1, 5), (100, 1, 5), (200, 1, 10), (1200, 1, 60), (3600, 20, 60), (600, 1000, 120), (3600, 1000, 200)],
+)
+def test_product_polls_back_off_with_the_age(age: float, waiting: int, expected: float) -> None:
+    """By 5 % of the time waited, up to a minute, for one connection as for a thousand."""
+    assert Pace(poll_interval=5, rate=5).between_product_polls(age, waiting) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("failures", "expected"), [(1, 1), (2, 2), (3, 4), (4, None), (9, None)])

@@ -108,7 +108,7 @@ def test_a_session_that_does_not_end_does_not_cost_the_data_that_is_there(world:
     story = Story("For ever, readable", (Stage(READY),), (Stage(Situation("Connected", "Connected", "ExecutingJob")),))
     sync = world.read(owned(world, story, data_timeout_minutes=10))
     assert (ended(sync), sync.error) == (("ready", "ExecutingJob"), None)
-    assert sync.row("site")["waited_seconds"] == pytest.approx(300, abs=5)
+    assert 300 <= sync.row("site")["waited_seconds"] <= 1.05 * 300 + 5
     assert sync.row("site")["message"].startswith("The data of the last good session was delivered. The provider is")
 
 
@@ -236,9 +236,9 @@ def test_a_connection_that_is_not_ready_because_of_an_error_is_repeated_too(worl
 
 
 def test_an_error_that_stays_is_repeated_once_in_a_run(world: World) -> None:
-    """The login then ends with the provider's word."""
+    """The login then ends with the provider's reason code."""
     sync = world.read(owned(world, "error_again", refresh_after_days=None))
-    assert (ended(sync), sync.failure_type) == (("failed", "Error"), CONFIG)
+    assert (ended(sync), sync.failure_type) == (("failed", "CONNECTION_FAILED"), CONFIG)
     assert world.count(REFRESH) == 1
 
 

@@ -216,8 +216,23 @@ def test_a_known_connection_id_survives_a_sync_that_does_not_learn_it(stream: st
     state = after(document(JANUARY), stream)
     went_on = changes(state, stream)
     assert sent(went_on, document(JANUARY), T2, Connection("hq", None)) == []
-    linked_anew = sent(changes(went_on.state(), stream), document(JANUARY), T3, Connection("hq", "c-2"))
-    assert [row["connection_id"] for row in linked_anew] == ["c-2"]
+    rows = sent(changes(went_on.state(), stream), document(JANUARY, FEBRUARY), T3, Connection("hq", None))
+    assert [row["connection_id"] for row in rows] == ["c-1"]
+
+
+@pytest.mark.parametrize("stream", ["sustainability", "accounts"])
+@pytest.mark.parametrize(("before", "later"), [(None, "c-1"), ("c-1", "c-2"), ("c-1", None)])
+def test_a_connection_id_that_is_learnt_or_changes_sends_no_row(
+    stream: str, before: str | None, later: str | None
+) -> None:
+    """Only a changed document sends rows; they carry the connection id as it is known then."""
+    first, second = Connection("hq", before), Connection("hq", later)
+    earlier = changes(None, stream)
+    assert [row.get("connection_id") for row in sent(earlier, document(JANUARY), T1, first)] == [before]
+    went_on = changes(earlier.state(), stream)
+    assert sent(went_on, document(JANUARY), T2, second) == []
+    rows = sent(changes(went_on.state(), stream), document(JANUARY, FEBRUARY), T3, second)
+    assert [row["connection_id"] for row in rows] == [later or before]
 
 
 def test_an_account_counts_as_sent_when_all_its_rows_are() -> None:

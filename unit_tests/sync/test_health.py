@@ -28,9 +28,9 @@ def delivered(body: bytes, start_date: str | None = None) -> Delivery:
     return delivery_of(document, [bills_of(account) for account in document.accounts()], OBSERVED, start_date)
 
 
-def row_of(*facts: Any) -> dict[str, Any]:
+def row_of(end: Finished, *facts: Any) -> dict[str, Any]:
     """Return the row of a login."""
-    (row,) = connection_row(*facts).dicts()
+    (row,) = connection_row(end, end.connection_id, *facts).dicts()
     return row
 
 
