@@ -1,4 +1,4 @@
-"""One sync into files, and the smallest runner that loses nothing: standard library only.
+"""One sync into files: the smallest runner that loses nothing. It needs the standard library only.
 
     python one_sync.py FOLDER [--connector PROGRAM]
 
@@ -9,7 +9,8 @@ FOLDER holds `config.json`, which you write, and what this program keeps there b
     state.json      where the next sync goes on: written after the records that it covers
     records/        one file per sync: each line a record of the Airbyte protocol, with its stream
 
-A sync that fails keeps what arrived, too, and ends with the connector's exit code.
+A sync that fails keeps what arrived, too, and ends with the connector's exit code. `linkless run`, which is installed
+with the connector, does the same; this is for runners of your own.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -37,15 +39,21 @@ def main() -> int:
     parser.add_argument("--connector", default="source-linkless", help="the connector's program (default: %(default)s)")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # process 1 of a container has no default
-    os.umask(0o077)  # bills are nobody else's business
-    with alone(options.folder):
-        return sync(options.folder, options.connector)
+    os.umask(0o077)  # bills are for the owner of the folder only
+    try:
+        with alone(options.folder):
+            return sync(options.folder, options.connector)
+    except OSError as error:
+        sys.exit(f"{error.filename or options.folder}: {error.strerror}.")
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
-    """Let nobody else sync with this folder: two syncs at once would submit the same login twice."""
-    with (folder / "lock").open("w") as lock:
+    """Hold the folder for one sync: two syncs at once would submit the same login twice."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -56,22 +64,29 @@ def alone(folder: Path) -> Iterator[None]:
 def sync(folder: Path, connector: str) -> int:
     """Run `discover` once, then `read`, and keep what it says."""
     config, catalog, state = folder / "config.json", folder / "catalog.json", folder / "state.json"
+    states = read_states(state)
     if not catalog.exists():
         save(catalog, everything(discovered([connector, "discover", "--config", str(config)])))
     command = [connector, "read", "--config", str(config), "--catalog", str(catalog)]
-    if state.exists():
+    if states:
         command += ["--state", str(state)]
     (folder / "records").mkdir(exist_ok=True)
-    return kept(command, folder, folder / "records" / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.jsonl")
+    for rest in (folder / "records").glob("*.part"):
+        rest.unlink()  # of a sync that was killed: no state covers it
+    return kept(command, folder, states)
 
 
 def discovered(command: list[str]) -> Message:
-    """Return the catalog that the connector offers; end with its exit code when it fails."""
+    """Return the catalog that the connector offers; print what it says and end with its exit code when it fails."""
     result = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    catalogs = [message["catalog"] for message in messages(result.stdout.splitlines()) if message["type"] == "CATALOG"]
-    if not catalogs:
+    found: Message | None = None
+    for message in messages(result.stdout.splitlines(keepends=True)):
+        found = message["catalog"] if message["type"] == "CATALOG" else found
+        show(message)
+    if found is None:
+        print(f"{command[0]} offered no streams (exit code {result.returncode}).", file=sys.stderr)
         sys.exit(result.returncode or 1)
-    return dict(catalogs[0])
+    return found
 
 
 def everything(catalog: Message) -> Message:
@@ -86,19 +101,24 @@ def everything(catalog: Message) -> Message:
     }
 
 
-def kept(command: list[str], folder: Path, target: Path) -> int:
+def kept(command: list[str], folder: Path, states: dict[str, Message]) -> int:
     """Run a read and keep its records, states and configurations; return its exit code."""
+    target = folder / "records" / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.jsonl"
     part = target.with_suffix(".part")
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     signal.signal(signal.SIGTERM, lambda *_: process.terminate())  # the connector ends within a second
+    signal.signal(signal.SIGINT, lambda *_: process.terminate())
     assert process.stdout is not None  # noqa: S101 - asked for above
-    with part.open("w", encoding="utf-8") as records:
-        states = handled(messages(process.stdout), folder, records)
+    with part.open("x", encoding="utf-8") as records:
+        new = handled(messages(process.stdout), folder, records)
         records.flush()
         os.fsync(records.fileno())
     part.rename(target)  # first the records, then the states that cover them
-    save(folder / "state.json", list({**read_states(folder), **states}.values()))
-    return process.wait()
+    save(folder / "state.json", list({**states, **new}.values()))
+    code = process.wait()
+    if code < 0:
+        print(f"The connector was ended by signal {-code}. What had arrived is kept.", file=sys.stderr)
+    return code if code >= 0 else 128 - code
 
 
 def handled(said: Iterator[Message], folder: Path, records: TextIO) -> dict[str, Message]:
@@ -109,28 +129,35 @@ def handled(said: Iterator[Message], folder: Path, records: TextIO) -> dict[str,
             print(json.dumps(message["record"]), file=records)
         elif message["type"] == "STATE":
             states[name(message["state"])] = message["state"]
-        elif message["type"] == "CONTROL":
-            save(
-                folder / "config.json", message["control"]["connectorConfig"]["config"]
-            )  # at once: a login is precious
-        elif message["type"] == "LOG":
-            print(message["log"]["level"], message["log"]["message"], file=sys.stderr)
-        elif message["type"] == "TRACE" and message["trace"]["type"] == "ERROR":
-            print("ERROR", message["trace"]["error"]["message"], file=sys.stderr)
+        elif message["type"] == "CONTROL":  # at once: a token that is lost means that the login is submitted again
+            save(folder / "config.json", message["control"]["connectorConfig"]["config"])
+        show(message)
     return states
 
 
-def messages(lines: Any) -> Iterator[Message]:
-    """Yield the messages of lines of bytes."""
+def show(message: Message) -> None:
+    """Print the log and the errors of the connector."""
+    if message["type"] == "LOG":
+        print(message["log"]["level"], message["log"]["message"], file=sys.stderr)
+    elif message["type"] == "TRACE" and message["trace"]["type"] == "ERROR":
+        print("ERROR", message["trace"]["error"]["message"], file=sys.stderr)
+
+
+def messages(lines: Iterable[bytes]) -> Iterator[Message]:
+    """Yield the messages of whole lines; the last line of a connector that was killed may be cut."""
     for line in lines:
-        if line.strip():
+        if line.endswith(b"\n") and line.strip():
             yield json.loads(line)
 
 
-def read_states(folder: Path) -> dict[str, Message]:
+def read_states(path: Path) -> dict[str, Message]:
     """Return the states of earlier syncs by stream: a stream that is not synced this time keeps its own."""
-    path = folder / "state.json"
-    return {name(state): state for state in json.loads(path.read_text("utf-8"))} if path.exists() else {}
+    try:
+        return {name(state): state for state in json.loads(path.read_text("utf-8"))}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError, KeyError):
+        sys.exit(f"{path} is not a list of states: delete it to load everything afresh.")
 
 
 def name(state: Message) -> str:
@@ -140,12 +167,12 @@ def name(state: Message) -> str:
 
 def save(path: Path, value: object) -> None:
     """Replace a file whole, readable for its owner only: a torn configuration would cost every link."""
-    new = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    descriptor, new = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # a new file, whatever was planted
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(value, file)
         file.flush()
         os.fsync(file.fileno())
-    new.replace(path)
+    os.replace(new, path)  # noqa: PTH105 - `new` is a name
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
     python pyairbyte_duckdb.py CONFIG.json BILLS.duckdb SOURCE-LINKLESS
 
-SOURCE-LINKLESS is the connector's program, in an environment of its own (PyAirbyte holds back packages it uses).
+Install PyAirbyte (`pip install airbyte==0.71.3`) for Python 3.10 to 3.12, in an environment of its own: it holds back
+packages that the connector uses. SOURCE-LINKLESS is the connector's program, in an environment of Python 3.11 to 3.13.
+Without internet access set AIRBYTE_OFFLINE_MODE=1, or PyAirbyte waits for its registry.
 """
 
 from __future__ import annotations
@@ -10,19 +12,31 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
-import airbyte
-from airbyte.caches import DuckDBCache
+# PyAirbyte hands the configuration to the connector in a file that everybody may read: so in a private folder.
+PRIVATE = tempfile.TemporaryDirectory()
+os.environ["AIRBYTE_TEMP_DIR"] = PRIVATE.name  # read by the import below
+os.umask(0o077)  # the database is for its owner only
+
+import airbyte  # noqa: E402 - see above
+from airbyte.caches import DuckDBCache  # noqa: E402 - see above
 
 
 def sync(config_file: Path, cache: Any, connector: Path) -> None:
     """Read every stream incrementally into the cache."""
+
+    def keep(config: dict[str, Any]) -> None:
+        """Keep the links: in the file for the next run, in the source for the next read of this run."""
+        replace(config_file, config)
+        source.set_config(config, validate=False)
+
     source = airbyte.get_source(
         "source-linkless",
         config=json.loads(config_file.read_text("utf-8")),
-        config_change_callback=lambda config: keep(config_file, config),  # without it every run links every login
+        config_change_callback=keep,  # without it every run links every login
         local_executable=connector,
         install_if_missing=False,
     )
@@ -31,12 +45,14 @@ def sync(config_file: Path, cache: Any, connector: Path) -> None:
     source.read(cache=cache, skip_validation=True)
 
 
-def keep(config_file: Path, config: dict[str, Any]) -> None:
+def replace(path: Path, config: dict[str, Any]) -> None:
     """Replace the configuration file whole, readable for its owner only."""
-    new = config_file.with_suffix(".new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(config, file)
-    new.replace(config_file)
+    descriptor, new = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(config, file, indent=2)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)  # noqa: PTH105 - `new` is a name
 
 
 if __name__ == "__main__":

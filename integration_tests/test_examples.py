@@ -38,9 +38,9 @@ def prepared(folder: Path, simulator: Simulator, username: str, **options: Any) 
     return file
 
 
-def one_sync(folder: Path) -> subprocess.CompletedProcess[str]:
+def one_sync(folder: Path, connector: Path = PROGRAM) -> subprocess.CompletedProcess[str]:
     """Run the smallest runner once."""
-    command = [sys.executable, str(EXAMPLES / "one_sync.py"), str(folder), "--connector", str(PROGRAM)]
+    command = [sys.executable, str(EXAMPLES / "one_sync.py"), str(folder), "--connector", str(connector)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS)
 
 
@@ -90,6 +90,100 @@ def test_two_runners_do_not_share_a_folder(simulator: Simulator, tmp_path: Path)
     assert submissions(simulator, "never_connects+runner") == 1
 
 
+CUT = """#!{python}
+import os, signal, sys
+if "discover" in sys.argv:
+    print('{{"type":"CATALOG","catalog":{{"streams":[]}}}}')
+else:
+    sys.stdout.write('{{"type":"RECORD","record":{{"stream":"accounts","data":{{}}}}}}\\n'
+        '{{"type":"STATE","state":{{"stream":{{"stream_descriptor":{{"name":"accounts"}}}}}}}}\\n'
+        '{{"type":"RECORD","record":{{"stream":"acc')
+    sys.stdout.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+"""A connector that is killed in the middle of a line."""
+
+
+def test_the_smallest_runner_survives_a_connector_that_is_killed_in_a_line(tmp_path: Path) -> None:
+    """What arrived whole is kept with its state, the cut line is dropped, and no temporary file is left."""
+    connector = tmp_path / "connector"
+    connector.write_text(CUT.format(python=sys.executable), encoding="utf-8")
+    connector.chmod(0o755)
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    end = one_sync(tmp_path, connector)
+    assert (end.returncode, end.stderr) == (137, "The connector was ended by signal 9. What had arrived is kept.\n")
+    assert [[record["stream"] for record in sent] for sent in records(tmp_path)] == [["accounts"]]
+    assert len(json.loads((tmp_path / "state.json").read_text("utf-8"))) == 1
+    assert [path.suffix for path in (tmp_path / "records").iterdir()] == [".jsonl"]
+
+
+def test_the_smallest_runner_follows_no_planted_link(simulator: Simulator, tmp_path: Path) -> None:
+    """A link with the name of a temporary file, or of the lock, leads nobody to another file."""
+    folder, other = tmp_path / "folder", tmp_path / "other"
+    folder.mkdir()
+    other.write_text("other", encoding="utf-8")
+    prepared(folder, simulator, "instant+planted")
+    for name in (".config.json.new", ".state.json.new", ".catalog.json.new"):
+        (folder / name).symlink_to(other)
+    assert one_sync(folder).returncode == 0
+    (folder / "lock").unlink()
+    (folder / "lock").symlink_to(other)
+    assert one_sync(folder).returncode == 1
+    assert other.read_text(encoding="utf-8") == "other"
+
+
+@pytest.mark.parametrize(
+    ("files", "arguments", "said"),
+    [
+        ({}, ["nowhere"], "nowhere/lock: No such file or directory."),
+        ({}, ["."], "config.json"),
+        ({"config.json": "{}"}, [".", "--connector", "no-such-program"], "no-such-program: No such file or directory."),
+        ({"config.json": "{}", "state.json": "{"}, ["."], "state.json is not a list of states: delete it to load"),
+        ({"config.json": "[1"}, ["."], "config.json"),
+    ],
+)
+def test_the_smallest_runner_never_ends_without_a_word(
+    tmp_path: Path, files: dict[str, str], arguments: list[str], said: str
+) -> None:
+    """Each mistake is a sentence, never a traceback of the runner."""
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    connector = [] if "--connector" in arguments else ["--connector", str(PROGRAM)]
+    command = [sys.executable, str(EXAMPLES / "one_sync.py"), *arguments, *connector]
+    end = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS)
+    assert (end.returncode, said in end.stderr, "one_sync.py" in end.stderr) == (1, True, False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name the folder that holds config.json"),
+        (["nowhere"], "nowhere is not a folder."),
+        (["."], ". has no config.json."),
+    ],
+)
+def test_the_docker_example_never_ends_without_a_word(tmp_path: Path, arguments: list[str], said: str) -> None:
+    """Each mistake is a sentence, before docker is started."""
+    script = str(EXAMPLES / "docker_sync.sh")
+    end = subprocess.run([script, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (end.returncode, said in end.stderr) == (1, True)
+
+
+WATCHED = """#!/bin/sh
+for given do [ -f "$given" ] && ls -ld "$(dirname "$given")" >> {seen}; done
+exec {program} "$@"
+"""
+"""The connector, behind a program that notes who may look into the folders of the files that it gets."""
+
+
+def watched(folder: Path) -> Path:
+    """Return the program; what it sees goes into `seen` in the folder."""
+    program = folder / "watched"
+    program.write_text(WATCHED.format(seen=folder / "seen", program=PROGRAM), encoding="utf-8")
+    program.chmod(0o755)
+    return program
+
+
 def pyairbyte(example: str, folder: Path, config: Path, target: str) -> None:
     """Run an example in the environment of PyAirbyte."""
     environment = {
@@ -101,7 +195,7 @@ def pyairbyte(example: str, folder: Path, config: Path, target: str) -> None:
         "PYTHONPATH": str(ROOT),
     }
     result = subprocess.run(
-        [str(PYAIRBYTE), "-W", "ignore", str(EXAMPLES / example), str(config), target, str(PROGRAM)],
+        [str(PYAIRBYTE), "-W", "ignore", str(EXAMPLES / example), str(config), target, str(watched(folder))],
         cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-5000:]
@@ -128,7 +222,9 @@ def test_pyairbyte_loads_duckdb_and_keeps_the_links(simulator: Simulator, tmp_pa
     assert submissions(simulator, "user_good+duckdb") == 1
     bills = sum(len(account["statements"]) for account in simulator.backend.document("user_good+duckdb")["accounts"])
     assert asked(tmp_path, f"duckdb:///{database}", "select count(*) from statements") == f"[({bills},)]"
-    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (config, database)] == [0o600, 0o600]
+    seen = {line[:10] for line in (tmp_path / "seen").read_text("utf-8").splitlines()}
+    assert seen == {"drwx------"}  # nobody else can read the configuration that PyAirbyte hands over
 
 
 def test_pyairbyte_loads_postgresql_and_keeps_the_links(simulator: Simulator, tmp_path: Path) -> None:

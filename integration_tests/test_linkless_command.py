@@ -448,3 +448,36 @@ def test_refused_keys_are_one_sentence(tmp_path: Path, simulator: Simulator) -> 
     run = desk.pipes("link")
     assert (run.code, "The provider refused the keys." in " ".join(run.stderr.split())) == (1, True)
     assert (simulator.backend.submissions("instant+keys"), desk.config) == (0, json.loads(before))
+
+
+@at("mfa")
+def test_what_the_provider_says_back_of_a_secret_is_masked(desk: Desk, simulator: Simulator) -> None:
+    """In a status, a question, the health of a connection and the name of a utility; and nothing steers a terminal."""
+    backend, password = simulator.backend, "pass_good"
+    secret = desk.config["secret"]
+
+    def says(path: str, body: Mapping[str, Any]) -> None:
+        backend.fail_next(path, 200, body=json.dumps(body).encode())
+
+    says("/link/connection/status", {"status": f"Wait\x1b[2J{password}"})
+    says("/link/authentication/mfa/get", {"question": f"Is {password} or {secret} right?\x1b]0;x\x07"})
+    session = desk.types((CODE, "123456"))
+    assert (session.code, "Is **** or **** right?" in session.said) == (0, True)
+    context = {
+        "connection_id": password,
+        "connection_status": "Connected",
+        "connection_status_timestamp": f"{password}\x1b[1m",
+        "provider": {"id": "x", "name": secret},
+    }
+    says("/connection/context", context)
+    told = desk.pipes("status", "--json")
+    says("/connection/context", context)
+    shown = desk.pipes("status")
+    says("/link/sources", {"sources": [{"source_id": "x", "name": f"Power {secret}", "website": password}]})
+    found = desk.pipes("sources", "power")
+    assert (told.code, shown.code, found.code) == (0, 0, 0)
+    assert "Power ****" in found.stdout
+    facts = json.loads(told.stdout)[0]
+    assert (facts["connection_id"], facts["source_name"], facts["since"]) == ("****", "****", "**** [1m")
+    everything = "".join([session.shown, told.stdout, shown.stdout, found.stdout])
+    assert [text for text in (password, secret, "\x1b", "\x07") if text in everything] == []

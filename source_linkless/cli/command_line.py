@@ -237,7 +237,6 @@ def _setting() -> Setting:
 
 def _told(text: str, code: int) -> int:
     from source_linkless.cli.screen import wrapped
-    from source_linkless.config import masking
 
-    click.echo(wrapped(f"Error: {masking.hidden(text)}"), err=True)
+    click.echo(wrapped(f"Error: {text}"), err=True)
     return code

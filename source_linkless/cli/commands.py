@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from source_linkless.cli.prompting import PersonAtTerminal
-from source_linkless.cli.screen import Screen, advice, sources_table, table, wrapped
+from source_linkless.cli.screen import Screen, advice, printable, sources_table, table, wrapped
 from source_linkless.cli.workspace import Draft, Workspace
 from source_linkless.concurrency.waiting import time
 from source_linkless.config import Links, Login
 from source_linkless.errors import Actor, Problem, Status, Then
-from source_linkless.linking.echoes import without_echoes, without_echoes_in
 from source_linkless.linking.handshake import refusal
 from source_linkless.linking.opening import test_keys, with_good_keys
 from source_linkless.linking.orchestration import Surroundings, new_run
@@ -50,7 +49,7 @@ class Setting:
 
 async def search(setting: Setting, source: Path, text: str) -> int:
     """Print the utilities whose name contains a text; returns the exit code."""
-    config = replace(Draft(source).keys_only(), links="{}")
+    config = Draft(source).keys_only(setting.surroundings)
     links = Links(config, setting.surroundings.now, setting.surroundings.new_salt)
     run = new_run(config, links, setting.surroundings, _ignored, config.check_timeout_seconds)
     await test_keys(run)
@@ -101,8 +100,7 @@ class Standing:
     def as_json(self) -> dict[str, Any]:
         """Return the facts for a program; what is unknown is null."""
         context, result = self.context, self.outcome
-        return {
-            "key": self.login.key,
+        facts = {
             "status": result.status.value,
             "reason": result.reason,
             "actor": result.actor.value,
@@ -113,6 +111,8 @@ class Standing:
             "accounts": context and context.account_count,
             "since": context and context.since,
         }
+        shown = {name: printable(value) if isinstance(value, str) else value for name, value in facts.items()}
+        return {"key": self.login.key, **shown}
 
 
 async def standings(workspace: Workspace) -> list[Standing]:
@@ -157,13 +157,12 @@ async def _standing(run: Run, login: Login) -> Standing:
         async with run.deadline.applied():
             context = await look_at(run, opening, Connection(token))
     except Problem as problem:
-        return Standing(login, without_echoes(run, opening, with_good_keys(problem)))
+        return Standing(login, with_good_keys(problem))
     except TimeoutError:
         return Standing(login, outcome("TIMEOUT", PROVIDER_DOWN))
     if context is None:
         return Standing(login, refusal(reason) if reason else _NOT_TOLD)
-    told = without_echoes_in(run, opening, context)
-    return Standing(login, without_echoes(run, opening, _judged(context, reason)), told)
+    return Standing(login, _judged(context, reason), context)
 
 
 def _judged(context: Context, refused: str | None) -> Outcome:

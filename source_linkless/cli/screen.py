@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from source_linkless.concurrency.waiting import time
+from source_linkless.config import masking
 from source_linkless.errors import Status
 from source_linkless.linking.running import Opening
 from source_linkless.provider.outcomes import CAPTCHA, CREDENTIALS, METHOD, Outcome
@@ -57,8 +58,11 @@ _WORDS = {
 
 
 def printable(text: str) -> str:
-    """Return a text without characters that would control a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    """Return a text as it may be shown: registered secrets masked, no characters that would control a terminal.
+
+    Everything that the provider says to a person passes here, or it could say back a password.
+    """
+    return "".join(character if character.isprintable() else " " for character in masking.hidden(text))
 
 
 def wrapped(text: str, indent: str = "") -> str:
@@ -106,7 +110,8 @@ def table(*headings: str, rows: Sequence[Sequence[Any]]) -> str:
 
 def _cell(value: Any) -> Text:
     lines = value if isinstance(value, list) else [value]
-    return Text("\n".join(printable(str(line)) for line in lines if line is not None))
+    texts = (printable(line) if isinstance(line, str) else str(line) for line in lines if line is not None)
+    return Text("\n".join(texts))
 
 
 def sources_table(sources: Sequence[Mapping[str, Any]]) -> str:

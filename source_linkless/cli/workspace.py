@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from source_linkless.config import Config, Login, logins, parse_config
+from source_linkless.config import Config, Login, logins, masking, parse_config
 from source_linkless.errors import invalid_configuration
 from source_linkless.linking.orchestration import Surroundings, opened
 
@@ -242,10 +242,15 @@ class Draft:
         """Return the workspace. Raises the config error of the first mistake in the configuration."""
         return Workspace(self, surroundings)
 
-    def keys_only(self) -> Config:
-        """Return the configuration with the provider's keys; logins are not needed to search for a utility."""
-        raw: Mapping[str, Any] = self.text.raw
-        return parse_config({**raw, "connection": {"method": "access_token", "access_token": "not used"}})
+    def keys_only(self, surroundings: Surroundings) -> Config:
+        """Return the configuration with the provider's keys; logins are not needed to search for a utility.
+
+        Every secret in the file is registered for masking, those of logins too.
+        """
+        for secret in masking.secrets_in(self.text.raw):
+            surroundings.mask(secret)
+        login = {"method": "access_token", "access_token": "not used"}
+        return parse_config({**self.text.raw, "connection": login, "links": "{}"})
 
 
 class Workspace:
