@@ -479,5 +479,5 @@ def test_what_the_provider_says_back_of_a_secret_is_masked(desk: Desk, simulator
     assert "Power ****" in found.stdout
     facts = json.loads(told.stdout)[0]
     assert (facts["connection_id"], facts["source_name"], facts["since"]) == ("****", "****", "**** [1m")
-    everything = "".join([session.shown, told.stdout, shown.stdout, found.stdout])
+    everything = f"{session.shown}{told.stdout}{shown.stdout}{found.stdout}"
     assert [text for text in (password, secret, "\x1b", "\x07") if text in everything] == []
