@@ -163,7 +163,7 @@ STREAMS: Mapping[str, Stream] = {
         Stream("sustainability", ("connection_key", "account_number"), 2, Projection(_sustainability, _whole_rows)),
         Stream("accounts", ("connection_key", "account_number"), 2, Projection(_accounts, _whole_rows)),
         Stream("statements", _BILL, 1, Projection(_bills, _statement_rows)),
-        Stream("charges", (*_BILL, "charge_key"), 2, Projection(_bills, CHARGES.of)),
+        Stream("charges", (*_BILL, "charge_key"), 3, Projection(_bills, CHARGES.of)),
         Stream("payments", (*_BILL, "payment_key"), 2, Projection(_bills, PAYMENTS.of)),
         Stream("connections", ("connection_key",), 1, None),
     )

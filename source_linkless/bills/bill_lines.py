@@ -17,7 +17,7 @@ from typing import Any
 
 from source_linkless.bills import columns
 from source_linkless.bills.bill_content import Lines
-from source_linkless.bills.charge_texts import read_charge_texts
+from source_linkless.bills.charge_texts import Charge, Reading, read_charges
 from source_linkless.bills.columns import Columns
 from source_linkless.bills.content import line_keys
 from source_linkless.bills.rows import Members, known, members, with_other
@@ -80,10 +80,24 @@ def _nothing(lines: Lines) -> Iterable[Members]:
 
 def _quantities(charges: Lines) -> Iterable[Members]:
     if charges.documented:
-        names: list[Any] = [charge.charge_name for charge in charges.documented]
+        lines: list[tuple[Any, Any]] = [(charge.charge_name, charge.amount) for charge in charges.documented]
     else:
-        names = [charge.get("charge_name") for charge in charges.objects()]
-    return read_charge_texts(names)
+        lines = [(charge.get("charge_name"), charge.get("amount")) for charge in charges.objects()]
+    return map(reading_members, read_charges([_charge(name, amount) for name, amount in lines]))
+
+
+def _charge(name: Any, amount: Any) -> Charge:
+    return Charge(name if isinstance(name, str) else "", amount if isinstance(amount, int | float) else None)
+
+
+def reading_members(reading: Reading) -> Members:
+    """Write what a text says as members that follow others: nothing, or some of `quantity`, `unit`, `unit_price`."""
+    quantity, unit, price = reading
+    if unit is None:
+        return b""
+    many = "" if quantity is None else f',"quantity":{quantity!r}'
+    each = "" if price is None else f',"unit_price":{price!r}'
+    return f'{many},"unit":"{unit}"{each}'.encode()
 
 
 CHARGES = LineRows("charges", b"charge_key", columns.CHARGE, _billing_date, _quantities)

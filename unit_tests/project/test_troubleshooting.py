@@ -33,7 +33,7 @@ OURS: Mapping[str, Meaning] = {
 }
 """Reason codes of the connector itself, and what it makes of answers that are in no table."""
 
-SILENT = {"errors", "charge_forms", "charge_texts"}
+SILENT = {"errors", "charge_texts", "charge_words"}
 """Modules without messages: their texts are descriptions and patterns."""
 
 FRAGMENT = re.compile(r"[A-Za-z'].{11,}")
