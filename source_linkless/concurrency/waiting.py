@@ -116,54 +116,68 @@ class Place:
             self._limit.serve()
 
 
-_Turn = tuple[int, int, asyncio.Future[None], Place | None]
+_Turn = tuple[int, int, asyncio.Future[bool], str, Place | None]
 
 
 class RateLimit:
     """A token bucket in front of every request: those that go `first`, then the others in the order of asking.
 
-    A login that was begun is finished before the next begins, or a thousand of them would wait for one another
-    between submission and token; `later` requests only use what is left. The bucket is at most a quarter of a
-    second deep: enough to make up for a late wake-up, too little for a burst. A request with a `place` also waits
+    A login that was begun is finished before the next one begins, or a thousand of them would wait for each other
+    between submission and token. `later` requests use only what is left. In any second after a rest at most 1.1 times
+    the limit is sent: enough to make up for late wake-ups, too little for a burst. A request with a `place` also waits
     until a place for its document is free, without delaying the others.
+
+    An endpoint that answers 429 is held, and all requests go at half the pace afterwards.
     """
 
-    _DEPTH = 0.25
     _SLOWEST = 16
+    _LONGEST_HOLD = 60.0
     _ASKED = 64
     """Requests for documents that may be under way without an answer."""
 
     def __init__(self, per_second: float, places: int = 16) -> None:
         """Allow `per_second` requests per second over all connections, and so many documents in memory."""
         self._usual_gap = self._gap = 1 / per_second
+        self._depth = min(0.05, max(0.0, 0.08 - self._gap))
+        """Seconds of unused turns that can be made up for."""
         self.places, self.asked = places, 0
         """Free places for documents (below 0 when requests that had hung were answered), and requests under way."""
         self._next = 0.0
-        self._held_until = 0.0
         self._plain: list[_Turn] = []
         self._with_place: list[_Turn] = []
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
+        self._held_until: dict[str, float] = {}
+        self._refusals: dict[str, int] = {}
 
-    async def take(self, *, first: bool = False, later: bool = False, place: Place | None = None) -> None:
-        """Wait until one more request may be sent; take `place` with the turn."""
-        turn = asyncio.get_running_loop().create_future()
+    async def take(
+        self, endpoint: str = "", *, first: bool = False, later: bool = False, place: Place | None = None
+    ) -> None:
+        """Wait until one more request may be sent to an endpoint; take `place` with the turn."""
         queue = self._plain if place is None else self._with_place
-        heapq.heappush(queue, (later - first, next(self._numbers), turn, place))
-        self.serve()
-        await turn
+        while True:
+            while (wait := self._held_until.get(endpoint, 0.0) - time()) > 0:
+                await pause(wait)
+            turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            heapq.heappush(queue, (later - first, next(self._numbers), turn, endpoint, place))
+            self.serve()
+            if await turn:
+                return
 
     def serve(self) -> None:
-        """Let every request go whose turn has come, and come back for the next."""
+        """Give turns to the requests that are due, and set the timer for the next."""
         while self._timer is None and (queue := self._queue_of_next()):
             if (wait := self._next - time()) > 0:
                 self._timer = asyncio.get_running_loop().call_later(wait, self._serve_later)
                 return
-            _, _, turn, place = heapq.heappop(queue)
-            self._next = max(self._next, time() - self._DEPTH) + self._gap
+            _, _, turn, endpoint, place = heapq.heappop(queue)
+            if self._held_until.get(endpoint, 0.0) > time():
+                turn.set_result(False)
+                continue
+            self._next = max(self._next, time() - self._depth) + self._gap
             if place is not None:
                 place.ask()
-            turn.set_result(None)
+            turn.set_result(True)
 
     def _serve_later(self) -> None:
         self._timer = None
@@ -178,16 +192,23 @@ class RateLimit:
         queues = [queue for queue in (self._plain, self._with_place if is_open else None) if queue]
         return min(queues, key=lambda queue: queue[0][:2], default=None)
 
-    def slow_down(self, seconds: float) -> None:
-        """Hold every request for `seconds` and go at half the pace afterwards; called when the provider says so."""
-        now = time()
-        if now >= self._held_until:
-            self._gap = min(self._gap * 2, self._usual_gap * self._SLOWEST)
-        self._held_until = max(self._held_until, now + seconds)
-        self._next = max(self._next, self._held_until)
+    def slow_down(self, endpoint: str = "", seconds: float | None = None) -> None:
+        """Hold an endpoint that answered 429 for the `seconds` it asked for, and halve the pace of all requests.
 
-    def went_well(self) -> None:
-        """Find back to the usual pace, a little with every request that was answered."""
+        Without `seconds` the hold lasts 2, 4, 8, … at most 60 seconds. Answers to requests that were under way together
+        count once.
+        """
+        now, held_until = time(), self._held_until.get(endpoint, 0.0)
+        if now >= held_until:
+            self._refusals[endpoint] = self._refusals.get(endpoint, 0) + 1
+            self._gap = min(self._gap * 2, self._usual_gap * self._SLOWEST)
+        if seconds is None:
+            seconds = min(self._LONGEST_HOLD, 2.0 ** self._refusals[endpoint])
+        self._held_until[endpoint] = max(held_until, now + seconds)
+
+    def went_well(self, endpoint: str = "") -> None:
+        """Note an answer of an endpoint; each brings the usual pace a little nearer."""
+        self._refusals.pop(endpoint, None)
         self._gap = max(self._usual_gap, self._gap * 0.95)
 
 

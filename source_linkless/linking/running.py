@@ -125,17 +125,15 @@ _NO_RETRIES = Retries(attempts=1)
 
 async def _repeated(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]], retries: Retries) -> T:
     """Make a request until it is answered; one frame for both ways, as thousands stand here at once."""
-    refusals = failures = 0
+    failures = 0
     while True:
         try:
             return await call()
         except Problem as problem:
             if problem.meaning.then is Then.SLOW_DOWN:
-                refusals += 1
                 _note(opening, problem.reason)
-                run.limit.slow_down(problem.retry_after or min(60.0, 2.0**refusals))
-                continue
-            refusals, failures = 0, failures + 1
+                continue  # the rate limit holds this endpoint until it may be asked again
+            failures += 1
             wait = retries.pause(failures, run.chance()) if problem.meaning.then is Then.RETRY else None
             if wait is None:
                 raise

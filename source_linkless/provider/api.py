@@ -31,6 +31,8 @@ _ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 _CODE = re.compile(r"\w{1,64}", re.ASCII)
 """A code or status that is passed on. A sentence is not: it could quote what was sent."""
 _BETWEEN_WORDS = re.compile(r"[\s.-]+")
+LONGEST_RETRY_AFTER = 600.0
+"""Most seconds that a `Retry-After` is obeyed; then the provider is asked again."""
 _UNREADABLE_STATUS = "UNREADABLE_STATUS"
 _OK, _MULTIPLE_CHOICES, _NOT_FOUND, _GONE = 200, 300, 404, 410
 _ERRORS = range(400, 600)
@@ -108,9 +110,10 @@ class Api:
         `sending` is called just before the request is sent: until then nothing has left this process.
         """
         payload = {"link_token": link_token, "source_id": source_id, **credentials}
-        await self._limit.take(first=True)
+        request = Request("/link/connect", orjson.dumps(payload), once=True)
+        await self._limit.take(request.path, first=True)
         sending()
-        token = (await self._answered(Request("/link/connect", orjson.dumps(payload), once=True))).get("public_token")
+        token = (await self._answered(request)).get("public_token")
         return token if isinstance(token, str) and token else None
 
     async def exchange(self, public_token: str) -> Connection:
@@ -166,15 +169,14 @@ class Api:
         The request waits for a free `place` for its document, and with `first` goes before the waiting requests of
         connections that have not been begun.
         """
-        body = orjson.dumps({"access_token": access_token})
-        await self._limit.take(first=first, place=place)
-        answer = await self._sent(Request("/sustainability/get", body, large=True), gone=True)
-        return answer.body
+        request = Request("/sustainability/get", orjson.dumps({"access_token": access_token}), large=True)
+        await self._limit.take(request.path, first=first, place=place)
+        return (await self._sent(request, gone=True)).body
 
     async def _ask(
         self, path: str, payload: Mapping[str, Any], *, once: bool = False, first: bool = False, later: bool = False
     ) -> dict[str, Any]:
-        await self._limit.take(first=first or once, later=later)
+        await self._limit.take(path, first=first or once, later=later)
         return await self._answered(Request(path, orjson.dumps(payload), once=once))
 
     async def _answered(self, request: Request) -> dict[str, Any]:
@@ -185,7 +187,7 @@ class Api:
         return value
 
     async def _call(self, request: Request) -> Answer:
-        await self._limit.take(first=request.once)
+        await self._limit.take(request.path, first=request.once)
         return await self._sent(request)
 
     async def _sent(self, request: Request, *, gone: bool = False) -> Answer:
@@ -195,7 +197,9 @@ class Api:
             raise Problem(error.reason, NO_ANSWER[error.reason], detail=request.path, reached=error.reached) from None
         problem = _problem_in(answer, request, gone=gone)
         if problem is None or problem.meaning.then is Then.WAIT:  # "not ready" is an answer like any other
-            self._limit.went_well()
+            self._limit.went_well(request.path)
+        elif problem.meaning.then is Then.SLOW_DOWN:
+            self._limit.slow_down(request.path, problem.retry_after)
         if problem is not None:
             raise problem
         return answer
@@ -252,7 +256,8 @@ def _problem(code: str | None, answer: Answer, path: str, meaning: Meaning) -> P
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Return `Retry-After`, a number of seconds or an HTTP date, in seconds; None when it is absent or unreadable."""
     value = headers.get("retry-after", "").strip()
-    return float(value) if value.isdecimal() else seconds_until(value, headers.get("date"))
+    seconds = float(value) if value.isdecimal() else seconds_until(value, headers.get("date"))
+    return None if seconds is None else min(seconds, LONGEST_RETRY_AFTER)
 
 
 def _context(answer: Mapping[str, Any]) -> Context:

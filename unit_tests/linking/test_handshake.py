@@ -211,7 +211,7 @@ NOT_SUBMITTED: dict[str, tuple[str, Plan, str, FailureType]] = {
     "unknown utility": ("source_unknown", lambda _: None, "INVALID_SOURCE", CONFIG),
     "endless rate limit": (
         "instant",
-        lambda world: world.backend.fail_next(CONNECT, 429, headers={"retry-after": "5000"}),
+        lambda world: world.backend.fail_next(CONNECT, 429, times=99, headers={"retry-after": "5000"}),
         "HTTP_429",
         TRANSIENT,
     ),
@@ -224,7 +224,7 @@ NOT_SUBMITTED: dict[str, tuple[str, Plan, str, FailureType]] = {
     "no link token": ("instant", lambda world: world.backend.fail_next(TOKEN, times=4), "HTTP_500", TRANSIENT),
     "no link token in time": (
         "instant",
-        lambda world: world.backend.fail_next(TOKEN, 429, headers={"retry-after": "7200"}),
+        lambda world: world.backend.fail_next(TOKEN, 429, times=99, headers={"retry-after": "7200"}),
         "HTTP_429",
         TRANSIENT,
     ),
