@@ -206,7 +206,7 @@ def test_slowing_down_together_counts_once() -> None:
 def test_without_a_pause_of_the_provider_the_holds_grow() -> None:
     """2, 4, 8 seconds and so on up to a minute; an answer of the endpoint ends the series."""
 
-    async def main() -> list[float]:
+    async def main() -> list[int]:
         limit, waits = RateLimit(10), []
         for n in range(9):
             if n == 7:

@@ -433,7 +433,7 @@ def test_a_retry_after_that_makes_no_sense_is_none(value: str) -> None:
 def test_an_endpoint_that_refuses_is_held_alone() -> None:
     """A `Retry-After` of centuries at one endpoint costs the others nothing but pace."""
 
-    async def main() -> list[float]:
+    async def main() -> list[int]:
         limit, moments = RateLimit(1000), []
         with suppress(Problem):
             await Api(Provider(answer(b"", 429, retry_after="9" * 20)), limit).context("a")
