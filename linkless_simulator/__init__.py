@@ -1,4 +1,4 @@
-"""An imitation of the provider's legacy API, for tests, demos and benchmarks; its limits: README.md."""
+"""A simulator of the provider's legacy API for tests, demos and benchmarks. README.md lists its limits."""
 
 from linkless_simulator.server import Simulator
 

@@ -64,19 +64,28 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="address (default: this machine only)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: any free one)")
     parser.add_argument("--login", default="user_good", help="login of the printed configuration")
-    parser.add_argument("--linked", action="append", default=[], metavar="LOGIN", help="linked already")
+    parser.add_argument(
+        "--linked", action="append", default=[], metavar="LOGIN", help="login that is linked already; repeatable"
+    )
     parser.add_argument("--write-config", metavar="FILE", help="write the configuration to FILE")
-    parser.add_argument("--stories", action="store_true", help="list the stories and end")
-    parser.add_argument("--faults", action="store_true", help="list the faults on the wire and end")
-    parser.add_argument("--fault", action="append", default=[], type=_fault, metavar="NAME=PATH", help="damage a path")
-    parser.add_argument("--processed", action="store_true", help="damaged requests are carried out all the same")
-    parser.add_argument("--size", type=int, default=Setting.size, help="bytes of the large faults")
-    parser.add_argument("--pause", type=float, default=Setting.pause, help="seconds between the bytes of the slow ones")
+    parser.add_argument("--stories", action="store_true", help="list the stories and exit")
+    parser.add_argument("--faults", action="store_true", help="list the faults on the wire and exit")
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        type=_fault,
+        metavar="NAME=PATH",
+        help="send this fault for every request to this path; repeatable",
+    )
+    parser.add_argument("--processed", action="store_true", help="carry out requests whose answer is faulty")
+    parser.add_argument("--size", type=int, default=Setting.size, help="size of large faults in bytes")
+    parser.add_argument("--pause", type=float, default=Setting.pause, help="seconds between the bytes of slow faults")
     return parser.parse_args(arguments)
 
 
 def _fault(text: str) -> tuple[str, str]:
-    """Read `reset=/link/connect`; ValueError, which argparse tells, for a name that is not in the table."""
+    """Parse `reset=/link/connect`; ValueError, which argparse reports, for a name that is not in the table."""
     name, _, path = text.partition("=")
     if name not in WIRE_FAULTS or not path.startswith("/"):
         raise ValueError
@@ -84,7 +93,7 @@ def _fault(text: str) -> tuple[str, str]:
 
 
 def _write(path: Path, config: dict[str, Any]) -> None:
-    """Write for the owner's eyes only: a real configuration would hold a password."""
+    """Write a file that only its owner can read: a real configuration holds a password."""
     path.touch(mode=0o600)
     path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 

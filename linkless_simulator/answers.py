@@ -1,4 +1,4 @@
-"""What the simulator answers: plain values, and the provider's error object (API notes, section 6.1)."""
+"""The answers of the simulator as values, and the provider's error object (API notes, section 6.1)."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 JSON = "application/json; charset=utf-8"
 
-# Categories are documented for some codes only; the others are our reading (API notes, section 6.2).
+# Categories are documented for some codes only; the others are assumptions (API notes, section 6.2).
 CATEGORIES: Mapping[str, str] = {
     "VALIDATION_FAILED": "INVALID_REQUEST",
     "INVALID_ARGUMENT": "INVALID_REQUEST",
@@ -24,7 +24,7 @@ CATEGORIES: Mapping[str, str] = {
     "UNEXPECTED_ERROR": "API_ERROR",
 }
 
-# The only message whose wording is published; the others are ours. None is meant for programs.
+# The only message whose text is published. The other messages are invented.
 MESSAGES: Mapping[str, str] = {"PRODUCT_NOT_READY": "This connection is still ongoing, try again later"}
 
 
@@ -33,8 +33,8 @@ class Answer:
     """One HTTP answer.
 
     `code` repeats the `error_code` of the body for the journal, `problem` the message of a VALIDATION_FAILED.
-    `delay` (seconds) and `dropped` (close the socket instead of answering) are for the HTTP server; whoever
-    calls `Backend.answer` directly sees them and decides.
+    `delay` (seconds) and `dropped` (close the socket instead of answering) are for the HTTP server. A direct caller of
+    `Backend.answer` handles them itself.
     """
 
     status: int
@@ -48,7 +48,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A refusal, declared: an error object by its `code`, or any `body` (then `code` is not sent)."""
+    """An error answer: an error object by its `code`, or any `body` (then `code` is not sent)."""
 
     code: str | None = None
     status: int = 400
@@ -57,7 +57,7 @@ class Fault:
     message: str | None = None
 
     def answer(self) -> Answer:
-        """Return the answer that states this fault; its body is JSON unless its headers say otherwise."""
+        """Return the answer for this fault; its body is JSON unless its headers say otherwise."""
         if self.body is not None:
             return Answer(self.status, {"content-type": JSON} | dict(self.headers), self.body, self.code)
         if self.code is None:
@@ -68,7 +68,7 @@ class Fault:
 
 
 class Refused(Exception):  # noqa: N818 - it names an answer, not a mistake
-    """A rule of the backend was broken; carries the fault that the caller gets to see."""
+    """A request broke a rule of the backend; `fault` is the answer."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.code or str(fault.status))

@@ -1,4 +1,4 @@
-"""The imitated API without HTTP: who may ask, is the request right, what is the answer, what is remembered.
+"""The simulated API without HTTP: checks keys and contract, applies the rule of the path, and keeps a journal.
 
     answer() -> keys -> contract -> planned fault? -> rule of the path -> journal
 
@@ -51,7 +51,7 @@ RULES: Mapping[str, Rule] = {
 
 
 class Backend:
-    """All state and rules of one imitated provider."""
+    """All state and rules of one simulated provider."""
 
     def __init__(
         self,
@@ -65,9 +65,8 @@ class Backend:
     ) -> None:
         """Start with no sessions, connections or journal.
 
-        `now` is the clock, in seconds; `today` (default: the real one) is the day that bills lead up to;
-        `sizes` are those of documents whose story brings none; `max_document_bytes` bounds the memory for
-        documents.
+        `now` returns the time in seconds. `today` (default: the real date) is the day up to which bills are made.
+        `sizes` apply to documents whose story has no sizes. `max_document_bytes` limits the memory for documents.
         """
         began = datetime.combine(today, time_of_day(12), UTC) if today else datetime.now(UTC)
         self._world = World(now, began, environment, sizes)
@@ -85,7 +84,7 @@ class Backend:
     def answer_as(
         self, planned: Planned | None, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> Answer:
-        """Answer one request as planned for it alone, else for its path."""
+        """Answer one request with `planned`, or as planned for its path."""
         request, refusal = self._admitted(method, path, headers, body)
         with self._lock:
             username = self._world.who(request)
@@ -100,7 +99,7 @@ class Backend:
 
     @property
     def journal(self) -> list[Entry]:
-        """What was asked so far, in the order of the answers (a copy)."""
+        """A copy of the requests so far, in the order of their answers."""
         with self._lock:
             return list(self._journal)
 
@@ -109,17 +108,17 @@ class Backend:
         return sum(entry.path == path and username in (None, entry.username) for entry in self.journal)
 
     def submissions(self, username: str) -> int:
-        """Return how often this login was tried at the utility: accepted connects, and refreshes."""
+        """Return how often this login was submitted to the utility: accepted connects, and refreshes."""
         with self._lock:
             return self._world.login(username).submissions
 
     def link_options(self, username: str) -> Body:
-        """Return what the link token of this login's newest connect asked for (`auto_refresh`, ...)."""
+        """Return the options of the link token of this login's newest connect (`auto_refresh`, ...)."""
         with self._lock:
             return dict(self._world.login(username).options)
 
     def tell(self, username: str, story: str | Story) -> None:
-        """Give a login another story than its name says, from its next session on."""
+        """Give a login another story than that of its name, from its next session on."""
         with self._lock:
             self._world.login(username).story = STORIES[story] if isinstance(story, str) else story
 
@@ -133,9 +132,9 @@ class Backend:
     ) -> str:
         """Return the access token of a connection that was linked `days_ago`, without a request.
 
-        Login and counted waits of its story are over; waits by the clock start with the first product call.
-        The token depends on the login, the source and how often it was linked only: a second simulator gives
-        the same one.
+        The login and the counted waits of its story are over. Waits by the clock start with the first product call.
+        The token depends only on the login, the source and how often it was linked, so a second simulator gives the
+        same one.
         """
         if story is not None:
             self.tell(username, story)
@@ -146,14 +145,14 @@ class Backend:
             return connection.access_token
 
     def document(self, username: str) -> Document:
-        """Return a copy of what the next delivery to this login holds."""
+        """Return a copy of the document of the next delivery to this login."""
         with self._lock:
             login = self._world.login(username)
             override, title = login.override, self._world.title(login, login.newest)
         return copy.deepcopy(override) if override is not None else self._library.build(title)
 
     def deliver(self, username: str, document: Document) -> None:
-        """Hand out `document` to this login from now on, whatever its story says about documents."""
+        """Deliver `document` to this login from now on, instead of the documents of its story."""
         with self._lock:
             self._world.login(username).override = copy.deepcopy(document)
 
@@ -169,14 +168,14 @@ class Backend:
     ) -> None:
         """Answer the next `times` requests to `path` with an error object of `code`, or with `body`.
 
-        The requests are not carried out. `plan` does the same for one login only, and can drop, delay or
-        lose.
+        The requests are not carried out. `plan` can do the same for one login, and can drop or delay an answer, or
+        carry the request out and lose its answer.
         """
         fault = Fault(code, status, tuple((headers or {}).items()), None if code else body)
         self.plan(Planned(path, fault.answer(), times))
 
     def plan(self, planned: Planned) -> None:
-        """Answer the next requests that fit as planned; plans are used in the order they were made."""
+        """Answer the next requests that fit `planned` accordingly; plans are used in the order they were made."""
         with self._lock:
             self._planned.append(planned)
 
@@ -185,7 +184,7 @@ class Backend:
         self._keys = None
 
     def unlock(self, username: str) -> None:
-        """Let the utility take passwords of this login again."""
+        """Unlock the account: the utility accepts passwords of this login again."""
         with self._lock:
             self._world.login(username).wrong = 0
 

@@ -10,14 +10,14 @@ from linkless_simulator.state import Body, World
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A document to hand out: the title of one, or one that a test put there."""
+    """A document to deliver: its title, or a document given by a test."""
 
     title: Title
     override: Document | None = field(default=None, repr=False)
 
 
 def exchange(world: World, body: Body) -> Body:
-    """Trade a public token, once, for the access token."""
+    """Exchange a public token, once, for the access token."""
     connection = world.public(body["public_token"])
     if connection.login.story.exchange is not None:
         raise Refused(connection.login.story.exchange)
@@ -31,7 +31,7 @@ def exchange(world: World, body: Body) -> Body:
 
 
 def context(world: World, body: Body) -> Body:
-    """Tell how a connection is; before the login has worked, asking is a look."""
+    """Return the status of a connection; until the login has worked, this counts as a poll."""
     connection = world.connection(body["access_token"])
     situation = connection.walk.see(world.now())
     if situation.context is not None:
@@ -65,7 +65,7 @@ def destroy(world: World, body: Body) -> None:
 
 
 def product(world: World, body: Body) -> Delivery:
-    """Hand out everything the connection has, or say why not."""
+    """Deliver the document of the connection, or refuse with the reason."""
     connection = world.connection(body["access_token"])
     situation = connection.walk.see(world.now(), product=True)
     if situation.product is not None:

@@ -1,4 +1,4 @@
-"""Answers that a test plans ahead for the next requests to a path."""
+"""Answers that a test plans for the next requests to a path."""
 
 from dataclasses import dataclass, replace
 
@@ -9,8 +9,8 @@ from linkless_simulator.answers import Answer
 class Planned:
     """The answer to `times` requests to `path` (of one login, if `username` is given).
 
-    `processed`: the request is carried out all the same, and only its answer is lost. Without `answer` the
-    real one is sent; `delay` and `dropped` apply to either.
+    `processed`: the request is still carried out, and only its answer is lost. Without `answer` the real answer is
+    sent; `delay` (seconds) and `dropped` apply to both.
     """
 
     path: str

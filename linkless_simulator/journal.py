@@ -1,4 +1,4 @@
-"""What was asked and how it was answered. Bodies are not kept: they hold passwords and tokens."""
+"""The requests so far and their answers. Bodies are not kept, because they hold passwords and tokens."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The documents: built when first asked for, serialised once per version, the least used forgotten."""
+"""A bounded cache of documents: built when first needed, serialised once per version, least recently used dropped."""
 
 import json
 from collections import OrderedDict
@@ -13,7 +13,7 @@ from linkless_simulator.sources import Source
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """Which document: of whom, of what shape, the how-manieth delivery, and of which accounts (None: all)."""
+    """Identifies a document: login, source, shape, number of the delivery, sizes, and accounts (None: all)."""
 
     login: str
     source: Source

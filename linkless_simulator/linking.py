@@ -1,4 +1,4 @@
-"""The rules of `/link/*`: from a link token to a login that is under way (API notes, sections 2.1 to 2.6)."""
+"""The rules of `/link/*`: from a link token to a submitted login (API notes, sections 2.1 to 2.6)."""
 
 from linkless_simulator.answers import Fault, Refused, refused
 from linkless_simulator.bills import identifier
@@ -18,13 +18,13 @@ def create_token(world: World, body: Body) -> Body:
 
 
 def list_sources(world: World, body: Body) -> Body:
-    """Find utilities and the fields their logins want."""
+    """Find utilities and the fields of their login forms."""
     world.session(body["link_token"])
     return {"sources": [source.as_answer() for source in find(body.get("source_id"), body.get("search"))]}
 
 
 def connect(world: World, body: Body) -> Body:
-    """Submit a login. A session takes one, and another only after InvalidCredentials."""
+    """Submit a login. A session accepts one login, and a second only after InvalidCredentials."""
     session = world.session(body["link_token"])
     source = SOURCES.get(body["source_id"].lower())
     if source is None:
@@ -38,7 +38,7 @@ def connect(world: World, body: Body) -> Body:
 
 
 def status(world: World, body: Body) -> Body:
-    """Say how the login is getting on; asking is a look."""
+    """Return the status of the login; this counts as a poll."""
     session = world.session(body["link_token"])
     if not session.connected or session.connection is None:
         return {"status": "New", "additional_information": None}
@@ -49,12 +49,12 @@ def status(world: World, body: Body) -> Body:
 
 
 def question(world: World, body: Body) -> Body:
-    """Tell the question that waits for an answer."""
+    """Return the pending question."""
     return {"question": _walk(world, body).question(world.now())}
 
 
 def answer(world: World, body: Body) -> None:
-    """Answer the question that waits."""
+    """Answer the pending question."""
     _walk(world, body).answer(body["answer"], world.now())
 
 
@@ -77,7 +77,7 @@ def select_accounts(world: World, body: Body) -> None:
 
 
 def _submit(world: World, session: Session, source: Source, body: Body) -> Connection:
-    """Check the form of the login, then let the utility try it."""
+    """Check the fields of the login, then submit it to the utility."""
     if session.mode == "Refresh" and session.connection is not None:
         world.restart(session.connection, session.connection.login.story.refreshed)
         return session.connection

@@ -1,4 +1,4 @@
-"""HTTP around a backend: one thread per kept-alive connection, nothing decided here."""
+"""HTTP around a backend, with one thread per kept-alive connection. All decisions are in the backend."""
 
 import socket
 import socketserver
@@ -15,17 +15,17 @@ from linkless_simulator.sources import ORDINARY
 from linkless_simulator.wire import End, Wire, plain
 
 BASE_PATH = "/api/v1"
-_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing throws away what was not sent, and resets
+_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing discards unsent bytes and resets the connection
 
 Respond = Callable[[str, str, dict[str, str], bytes], Wire]
 """Answers one request: method, path below the base address, headers, body."""
 
 
 class Simulator:
-    """The imitated API on a port of this machine; a context manager.
+    """The simulated API on a port of this machine; a context manager.
 
-    `url` (once started) is the value of the connector's option `api_url`; `client_id`, `secret` and
-    `source_id` are accepted by it; `backend` holds all state and rules.
+    `url` (after `start`) is the value for the connector's option `api_url`. `client_id`, `secret` and `source_id` are
+    valid. `backend` holds all state and rules.
     """
 
     client_id = CLIENT_ID
@@ -63,12 +63,12 @@ class Simulator:
             self._server = None
 
     def deafen(self) -> None:
-        """Refuse connections from now on and end those that wait; the port stays ours. Undone by `hear`."""
+        """Refuse connections from now on and end idle ones; the port stays reserved. `hear` undoes this."""
         if self._server is not None:
             self._server.deafen()
 
     def hear(self) -> None:
-        """Take connections again after `deafen`."""
+        """Accept connections again after `deafen`."""
         if self._server is not None and self._server.reserved is not None:
             address = self._server.server_address
             self.stop()
@@ -87,7 +87,7 @@ class Simulator:
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """Knows its open connections, so that stopping ends them instead of waiting for the clients."""
+    """Keeps track of open connections, so that stopping ends them instead of waiting for the clients."""
 
     allow_reuse_address = True
     request_queue_size = 512
@@ -117,10 +117,12 @@ class _Server(socketserver.ThreadingTCPServer):
             self.reserved.close()
 
     def deafen(self) -> None:
-        """Stop listening; whoever is being answered is answered, nobody else."""
+        """Stop listening; requests that are being answered are finished."""
         self.shutdown()
         self.socket.close()
-        self.reserved = socket.socket()  # bound and silent: who tries it is refused, and nobody else can take it
+        self.reserved = (
+            socket.socket()
+        )  # bound but not listening: connections are refused, and no other process can take the port
         self.reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.reserved.bind(self.server_address)
         with self._lock:
@@ -144,7 +146,7 @@ def _hang_up(connection: socket.socket, how: int = socket.SHUT_RDWR) -> None:
 
 
 def _reset(connection: socket.socket) -> None:
-    """Close at once, past the files that still hold the socket open."""
+    """Close immediately, although file objects still hold the socket open."""
     with socket.socket(fileno=connection.detach()) as bare:
         bare.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
 
@@ -155,11 +157,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def handle(self) -> None:
-        with suppress(ConnectionError):  # the client went away; nobody is left to tell
+        with suppress(ConnectionError):  # the client went away
             super().handle()
 
     def _answer(self) -> None:
-        """Read one request, have it answered, play the answer."""
+        """Read one request and send its answer."""
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         path = self.path.removeprefix(BASE_PATH) if self.path.startswith(BASE_PATH) else ""
         wire = self.server.respond(self.command, path, dict(self.headers.items()), body)
@@ -175,4 +177,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - names that http.server looks for
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in http.server
-        """Log nothing: the journal of the backend tells what was asked."""
+        """Log nothing: the journal of the backend has the requests."""

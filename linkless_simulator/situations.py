@@ -1,7 +1,7 @@
-"""The situations that stories are made of: status, reason and product answer that belong together.
+"""The situations of the stories: a link status, connection status, reason and product answer that fit together.
 
-Which reason belongs to which connection status: API notes, section 3.1. Pairs of status and reason, and what
-the product answers after a login that ended badly, are our reading: no page puts them side by side.
+API notes, section 3.1, say which reason belongs to which connection status. The pairs of link status and reason, and
+the answer of the product after a failed login, are assumptions: no published page shows them together.
 """
 
 from linkless_simulator.answers import Fault

@@ -1,4 +1,4 @@
-"""The utilities that the simulator knows, and the fields their logins want (API notes, section 2.6)."""
+"""The utilities of the simulator, and the fields of their login forms (API notes, section 2.6)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input of a utility's login form. Names differ by utility, so that nobody guesses them.
+    """One input of a utility's login form. Names differ by utility, so that a guessed name fails.
 
-    `right` is the value that logs in; a field without one takes any.
+    `right` is the value that logs in; a field without it accepts any value.
     """
 
     name: str
@@ -20,7 +20,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A utility. Its first field is the user name, its second the password.
+    """A utility. Its first field is the username, its second the password.
 
     `flat` says whether connect takes `username` and `password`, or only `fields[]`.
     """

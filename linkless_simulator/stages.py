@@ -1,8 +1,8 @@
-"""How a connection moves: a declared list of stages, each with a rule that says how long it lasts.
+"""How a connection progresses: a list of stages, each with a rule for how long it lasts.
 
     Stage(CONNECTING, Looks(2)) -> Stage(EXTRACTING, Seconds(30)) -> Stage(READY)
 
-After the idea of moto's managed state: tests walk by number of looks, demos and benchmarks by the clock.
+As in moto's managed state, tests progress by the number of polls, demos and benchmarks by the clock.
 """
 
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from linkless_simulator.answers import Fault, refused
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the endpoints say at one moment.
+    """What the endpoints answer during one stage.
 
-    `status` is the word of `/link/connection/status`, `connection` and `reason` those of
-    `/connection/context`; `product` is what `/sustainability/get` answers instead of data. A fault in place
-    of a word is answered as it is.
+    `status` is the answer of `/link/connection/status`; `connection` and `reason` are those of
+    `/connection/context`; `product` is what `/sustainability/get` answers instead of data. A fault in place of a
+    status is answered unchanged.
     """
 
     status: str | Fault
@@ -34,7 +34,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """The stage is seen this often. Before the login has worked every look counts, after it product calls."""
+    """The stage lasts this many polls. Until the login has worked every poll counts, afterwards only product calls."""
 
     times: int
 
@@ -48,7 +48,7 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The stage lasts until `question` is answered rightly, in at most `tries` answers and `seconds`."""
+    """The stage lasts until `question` is answered correctly, within `tries` answers and `seconds`."""
 
     question: str
     expects: str
@@ -65,14 +65,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A situation and how long it lasts (None: for ever)."""
+    """A situation and how long it lasts (None: without end)."""
 
     shows: Situation
     lasts: Looks | Seconds | Reply | Choice | None = None
 
 
 class Walk:
-    """One connection's way through its stages; the only thing here that changes."""
+    """The position of one connection in its list of stages."""
 
     __slots__ = ("_index", "_looks", "_override", "_since", "_stages")
 
@@ -85,7 +85,7 @@ class Walk:
         self._override: Situation | None = None
 
     def see(self, now: float, *, product: bool = False) -> Situation:
-        """Look once and return what there is to see; `product` says that the look is a product call."""
+        """Count one poll and return the situation; `product` tells that the poll is a product call."""
         self._pass_time(now, product=product)
         stage = self._stages[self._index]
         if isinstance(stage.lasts, Looks) and (product or not stage.shows.linked):
@@ -96,7 +96,7 @@ class Walk:
         return self._override or stage.shows
 
     def peek(self, now: float) -> Situation:
-        """Return what there is to see without that being a look."""
+        """Return the situation without counting a poll."""
         self._pass_time(now, product=False)
         return self._override or self._stages[self._index].shows
 
@@ -119,7 +119,7 @@ class Walk:
         return isinstance(self._stages[self._index].lasts, Choice)
 
     def chosen(self, now: float) -> None:
-        """Go on after a selection of accounts."""
+        """Continue after a selection of accounts."""
         self._advance(now)
 
     def _pending(self, now: float) -> Reply:

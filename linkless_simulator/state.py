@@ -1,4 +1,4 @@
-"""What the imitated provider remembers: sessions, public tokens, connections, logins. The backend locks it."""
+"""The state of the simulated provider: sessions, public tokens, connections, logins. `Backend` holds the lock."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ WRONG_PASSWORDS_UNTIL_LOCKED = 3
 
 @dataclass(slots=True, eq=False)
 class Login:
-    """A customer of a utility. `override` is a document that a test put in the place of the story's."""
+    """A customer of a utility. `override` is a document that a test gave in place of the story's."""
 
     username: str
     story: Story
@@ -38,13 +38,13 @@ class Login:
 
     @property
     def locked(self) -> bool:
-        """Whether the utility takes no more passwords."""
+        """Whether the account is locked after too many wrong passwords."""
         return self.wrong >= WRONG_PASSWORDS_UNTIL_LOCKED
 
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """A login at a source, and the session that is under way or ended last."""
+    """A login at a source, with its current or last session."""
 
     login: Login
     source: Source
@@ -58,7 +58,7 @@ class Connection:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """What one link token stands for. `mode` and `connection` are set beforehand in update mode."""
+    """The session of one link token. In update mode, `mode` and `connection` are set from the start."""
 
     expires_at: float
     options: Body
@@ -69,17 +69,17 @@ class Session:
 
 @dataclass(slots=True, eq=False)
 class PublicToken:
-    """A public token that nobody has exchanged yet."""
+    """A public token that has not been exchanged yet."""
 
     connection: Connection
     expires_at: float
 
 
 class World:
-    """All of it. Tokens follow from what they stand for, so that a new simulator can know a connection again."""
+    """The whole state. Tokens are derived from what they stand for, so a new simulator recognises a connection."""
 
     def __init__(self, now: Callable[[], float], began: datetime, environment: str, sizes: Sizes) -> None:
-        """Start with nothing; `began` is the time of day that belongs to the clock's present reading."""
+        """Start empty. `began` is the date and time at the present reading of the clock."""
         self.now = now
         self.sizes = sizes
         self._environment = environment
@@ -91,7 +91,7 @@ class World:
         self._minted = 0
 
     def login(self, username: str) -> Login:
-        """Return the login of that name, known from now on."""
+        """Return the login of that name; a new name makes a new login."""
         if (login := self._logins.get(username)) is None:
             login = self._logins[username] = Login(username, story_of(username))
         return login
@@ -103,7 +103,7 @@ class World:
         return token
 
     def session(self, link_token: str) -> Session:
-        """Return the session of a link token that lives."""
+        """Return the session of a link token; refuse an unknown or expired token."""
         session = self._sessions.get(link_token)
         if session is None or self.now() >= session.expires_at:
             raise refused("INVALID_LINK_TOKEN", "The link token is unknown or has expired")
@@ -120,7 +120,7 @@ class World:
         return connection
 
     def restart(self, connection: Connection, stages: Stages) -> None:
-        """Let a new session of the connection begin: one more submission at the utility."""
+        """Start a new session of the connection, which is one more submission at the utility."""
         login = connection.login
         login.submissions += 1
         login.wrong = 0 if connection.password_right else login.wrong + 1
@@ -158,7 +158,7 @@ class World:
         del self._publics[public_token]
 
     def who(self, body: Body) -> str | None:
-        """Return the login that a request is about, as far as its body tells."""
+        """Return the username that a request is about, or None if its body does not tell."""
         if (connection := self._connection_of(body)) is not None:
             return connection.login.username
         source = SOURCES.get(str(body.get("source_id")).lower())
@@ -167,7 +167,7 @@ class World:
         return username if isinstance(username, str) else None
 
     def title(self, login: Login, connection: Connection | None) -> Title:
-        """Return which document is delivered next to a login, through its connection if there is one."""
+        """Return the title of the document that is delivered next to a login, through its connection if it has one."""
         story = login.story
         version = min(login.deliveries + 1, SHAPES[story.document].versions)
         source, selected = (connection.source, connection.selected) if connection else (ORDINARY, None)
@@ -182,7 +182,7 @@ class World:
         return [a.number for a in accounts_of(login.username, connection.source, sizes)]
 
     def utc(self, at: float) -> str:
-        """Return a reading of the clock as an ISO 8601 time of day."""
+        """Return a reading of the clock as an ISO 8601 date and time in UTC."""
         return (self._began + timedelta(seconds=at)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _connection_of(self, body: Body) -> Connection | None:

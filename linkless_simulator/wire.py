@@ -1,6 +1,6 @@
-"""One answer as it is on the wire: pieces of bytes, the pauses before them, and how the connection ends.
+"""One answer as bytes on the wire: the pieces, the pauses before them, and the end of the connection.
 
-Values only, no sockets: `server` plays them.
+These are values without sockets; `server` sends them.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from linkless_simulator.answers import Answer
 
 
 class End(Enum):
-    """What becomes of the connection after the last piece."""
+    """What happens to the connection after the last piece."""
 
     KEPT = auto()
     CLOSED = auto()
@@ -29,7 +29,7 @@ class Wire:
 
 
 def plain(answer: Answer) -> Wire:
-    """Return an answer as it should be."""
+    """Return an answer without any fault."""
     if answer.dropped:
         return Wire(end=End.CLOSED, delay=answer.delay)
     return Wire((head(answer) + answer.body,), delay=answer.delay)
