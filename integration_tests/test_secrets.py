@@ -13,9 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from integration_tests.test_linkless_command import CODE, CONFIRM, PROGRAM
 from linkless_simulator import Simulator
@@ -27,6 +30,8 @@ from linkless_simulator.stages import Reply, Stage
 from linkless_simulator.story import Story, after_login
 from testing.connector import Connector, Run, edited, fleet_at, login_at, together
 from testing.forked_command import run_without_terminal, type_at
+from testing.forked_connector import ForkedRun
+from testing.fuzzing import examples
 from testing.leaks import EchoingBackend, contents_of, found_in
 
 PSEUDONYM_KEY = 'pseudonym-kéy of "16" letters or more'
@@ -88,7 +93,11 @@ def big_fleet(simulator: Simulator, **options: Any) -> dict[str, Any]:
     """Return logins of every story with passwords of every kind, fields, and tokens that nobody knows."""
     right = ({"username": f"{story}+secret"} for story in STORIES)
     wrong = ({"username": f"user_good+{n}", "password": password} for n, password in enumerate(PASSWORDS))
-    fields = {"key": "pin", "source_id": WITH_PIN.source_id, "login_fields": {"customer": "instant", "pin": PIN_CODE}}
+    fields = {
+        "key": "pin",
+        "source_id": WITH_PIN.source_id,
+        "login_fields": {"customer": "instant", "pin": PIN_CODE},
+    }
     listed = fleet_at(simulator, *right, *wrong, {"key": "token", "access_token": TOKEN}, **options)
     entries = [*json.loads(listed["connection"]["connections"]), fields]
     return edited(listed, connections=json.dumps(entries, ensure_ascii=False))
@@ -189,7 +198,7 @@ def test_the_runs_went_through_what_they_are_about(said: Said) -> None:
     assert statuses == {"ready", "no_data", "pending", "needs_user", "failed"}
     assert len(quiet.rows("connections")) == len(loud.rows("connections")) == len(STORIES) + len(PASSWORDS) + 2
     assert loud.logs("DEBUG")
-    assert refused.of("DEBUG")
+    assert refused.logs("DEBUG")
     assert unreachable.errors[0]["failure_type"] == "transient_error"
     assert [run.verdict[0] for run in (refused, wrong_key, broken)] == ["FAILED"] * 3
     assert discovered.of("CATALOG")
@@ -229,6 +238,25 @@ def test_what_is_written_back_holds_the_secrets_whole(said: Said) -> None:
     for config in written:
         assert "****" not in json.dumps(config)
         assert HOLDS_SECRETS & set(config["connection"]) <= {"connections", "password"}
+
+
+BREAKING = ["1", '"', "{", ":", "\\", "e", "true", "null", "type", "TRACE", "emitted_at", "config_error", "message"]
+"""Secrets that are part of the protocol's own text."""
+
+
+@examples(12)
+@given(secret=st.sampled_from(BREAKING) | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12))
+def test_no_secret_breaks_a_line_of_the_output(secret: str) -> None:
+    """Every line is JSON, and the kind of the failure is legible, whatever the secret is."""
+    assume(secret.strip().strip("*"))
+    login = {"method": "login", "source_id": WITH_PIN.source_id, "key": "hq", "login_fields": {"account_type": secret}}
+    keys = {"environment": "sandbox", "client_id": "c", "secret": "client-secret", "api_url": "http://127.0.0.1:9"}
+    config = {**keys, "connection": login, "data_timeout_minutes": 0.01, "check_timeout_seconds": 1}
+    with TemporaryDirectory() as folder:
+        run = ForkedRun(Path(folder, "run"), "check", config).ended()
+    (error,) = [one["trace"]["error"] for one in run.messages if one["type"] == "TRACE"]
+    assert (error["failure_type"], run.code) == ("transient_error", 1)
+    assert run.output.endswith(b"\n")
 
 
 def test_the_search_finds_every_form() -> None:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import errno
+import fcntl
+import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
 from linkless_simulator import Simulator
-from testing.connector import PROGRAM, Connector, Run, ended, login_at
+from testing.connector import PROGRAM, Connector, Run, catalog_json, ended, login_at
 
-TERMINATED, NOBODY_READS, NOT_WRITTEN = 128 + signal.SIGTERM, 128 + signal.SIGPIPE, os.EX_IOERR
+NOBODY_READS, NOT_WRITTEN = 128 + signal.SIGPIPE, os.EX_IOERR
+SIGNALS = [signal.SIGTERM, signal.SIGINT]
+IN_THE_PIPE = {"charges": 20_000, "sustainability": 1}
+"""By stream, the bytes in a pipe that nobody reads from which on its writer waits or is about to."""
 FAULTY_CONSUMER = """
 import asyncio
 from source_linkless.concurrency.handover import events
@@ -32,31 +39,49 @@ consume(events(main))  # the traceback keeps the run until the interpreter has s
 """
 
 
-def blocks_sigterm(status: str) -> bool:
-    """Tell from the kernel's words about a process whether it takes SIGTERM in its own way by now."""
+def blocks(number: signal.Signals, status: str) -> bool:
+    """Tell from the kernel's words about a process whether it takes a signal in its own way by now."""
     (mask,) = [line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:")]
-    return bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
-def terminated(process: subprocess.Popen[bytes], already_read: bytes) -> tuple[Run, float]:
-    """Send SIGTERM; return the run and the seconds until the process had ended."""
-    process.send_signal(signal.SIGTERM)
+def stopped(process: subprocess.Popen[bytes], number: signal.Signals, already_read: bytes) -> tuple[Run, float]:
+    """Send a signal; return the run and the seconds until the process had ended."""
+    process.send_signal(number)
     sent = monotonic()
     run = ended(process, already_read=already_read)
     return run, monotonic() - sent
 
 
-def test_a_sync_that_waits_ends_within_two_seconds_of_sigterm(simulator: Simulator, tmp_path: Path) -> None:
-    """Exit code 143, every line whole, and what was written back before is there."""
-    process = Connector(tmp_path).start_read(login_at(simulator, "never_ready"))
+def catalog_file(folder: Path, streams: list[str]) -> str:
+    """Write a configured catalog of some streams; return its path."""
+    path = folder / "catalog.json"
+    path.write_text(json.dumps(catalog_json(streams)), encoding="utf-8")
+    return str(path)
+
+
+def wait_until_it_holds(process: subprocess.Popen[bytes], size: int) -> None:
+    """Return when so many bytes are in the pipe that a process writes into."""
+    assert process.stdout is not None
+    while struct.unpack("i", fcntl.ioctl(process.stdout, termios.FIONREAD, bytes(4)))[0] < size:
+        assert process.poll() is None, "the process ended by itself"
+        os.sched_yield()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_sync_that_waits_ends_within_two_seconds_of_a_signal(
+    simulator: Simulator, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Exit code 143 or 130, every line whole, no traceback, and what was written back before is there."""
+    process = Connector(tmp_path).start_read(login_at(simulator, f"never_ready+{number}"))
     assert process.stdout is not None
     taken = b""
     while b"PRODUCT_NOT_READY" not in taken:
         line = process.stdout.readline()
         assert line, "the process ended by itself"
         taken += line
-    run, seconds = terminated(process, taken)
-    assert run.code == TERMINATED
+    run, seconds = stopped(process, number, taken)
+    assert (run.code, run.stderr) == (128 + number, "")
     assert seconds < 2
     assert {message["type"] for message in run.messages} >= {"LOG", "TRACE", "CONTROL"}
     assert "access_token" in run.written[-1]["links"]
@@ -66,21 +91,57 @@ def test_a_sync_that_has_just_said_its_first_line_ends_with_a_whole_one(simulato
     """A signal amid the first messages tears none of them."""
     process = Connector(tmp_path).start_read(login_at(simulator, "never_connects"))
     assert process.stdout is not None
-    run, seconds = terminated(process, process.stdout.readline())
-    assert run.code == TERMINATED
+    run, seconds = stopped(process, signal.SIGTERM, process.stdout.readline())
+    assert run.code == 128 + signal.SIGTERM
     assert seconds < 2
     assert {message["type"] for message in run.messages} <= {"LOG", "TRACE", "CONTROL"}
 
 
-def test_sigterm_finds_its_handler_before_the_connector_is_loaded(simulator: Simulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_finds_its_handler_before_the_connector_is_loaded(
+    simulator: Simulator, tmp_path: Path, number: signal.Signals
+) -> None:
     """Two seconds of imports are no time in which the process can only be killed."""
     process = Connector(tmp_path).start_read(login_at(simulator, "never_connects"))
     status = Path(f"/proc/{process.pid}/status")
-    while not blocks_sigterm(status.read_text(encoding="ascii")):
+    while not blocks(number, status.read_text(encoding="ascii")):
         assert process.poll() is None, "the process ended by itself"
-    run, seconds = terminated(process, b"")
-    assert (run.code, run.stdout) == (TERMINATED, "")
+    run, seconds = stopped(process, number, b"")
+    assert (run.code, run.stdout, run.stderr) == (128 + number, "", "")
     assert seconds < 2
+
+
+@pytest.mark.parametrize(("stream", "number"), zip(IN_THE_PIPE, SIGNALS, strict=True))
+def test_a_sync_whose_reader_has_paused_ends_with_a_whole_line(
+    simulator: Simulator, tmp_path: Path, stream: str, number: signal.Signals
+) -> None:
+    """The pipe fills and nobody reads: the process ends all the same, and short or long, the lines in it are whole."""
+    config = login_at(simulator, f"large+{number}{stream}")
+    process = Connector(tmp_path).start("read", config, "--catalog", catalog_file(tmp_path, [stream]))
+    assert process.stdout is not None
+    taken = b""
+    while b"RUNNING" not in taken:
+        line = process.stdout.readline()
+        assert line, "the process ended by itself"
+        taken += line
+    wait_until_it_holds(process, IN_THE_PIPE[stream])
+    process.send_signal(number)
+    assert process.wait(60) == 128 + number
+    taken += process.stdout.read()
+    assert len(Run(process.returncode, taken.decode(), "").rows(stream)) > 0
+    assert ended(process).stderr == ""
+
+
+def test_an_output_that_is_closed_from_the_start_submits_nothing(simulator: Simulator, tmp_path: Path) -> None:
+    """`source-linkless check … >&-` ends with one sentence; no file and no socket gets the number of the output."""
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(login_at(simulator, "user_good+closed")), encoding="utf-8")
+    for arguments in (["spec"], ["check", "--config", str(config)]):
+        command = subprocess.list2cmdline([str(PROGRAM), *arguments])
+        run = subprocess.run(["/bin/sh", "-c", f"{command} >&-"], capture_output=True, text=True, check=False)
+        sentence = f"Standard output cannot be written: {os.strerror(errno.EBADF)}. The run has ended here.\n"
+        assert (run.returncode, run.stdout, run.stderr) == (NOT_WRITTEN, "", sentence)
+    assert simulator.backend.submissions("user_good+closed") == 0
 
 
 def test_a_form_that_nobody_reads_is_no_fault() -> None:

@@ -1,9 +1,10 @@
-"""Console entry `source-linkless`: what is known beforehand is said at once, everything else is launched.
+"""Console entry `source-linkless`: answers that are known beforehand at once, everything else through the CDK.
 
-Here, in `prepared` and in the package's `__init__` nothing is imported that a prepared message can do without:
+Here, in `process.prepared` and in the package's `__init__` nothing is imported that a prepared answer can do without:
 `typing` alone nearly doubles what Python needs to start. `unit_tests/process/test_startup.py` counts the modules.
 """
 
+import os
 import sys
 
 from source_linkless.process import prepared
@@ -19,9 +20,11 @@ def run() -> None:
         _say(message)
 
 
-def _say(message: str) -> None:
+def _say(message: bytes) -> None:
     try:
-        print(message, end="", flush=True)  # noqa: T201 - the output is the product
+        # The bytes as they are, whatever the encoding of the locale; there is no stdout after `>&-`.
+        while message:
+            message = message[os.write(1, message) :]
     except OSError as error:
         from source_linkless.process import ending  # noqa: PLC0415 - see the module's docstring
 
@@ -31,9 +34,9 @@ def _say(message: str) -> None:
 def _launch(arguments: list[str]) -> None:
     from source_linkless.process import ending  # noqa: PLC0415 - see the module's docstring
 
-    ending.end_on_sigterm()
+    ending.end_on_signals()
     ending.end_without_output()
-    # from here on: SIGTERM must find its handler before a second of imports
+    # from here on: a signal must find its handler before a second of imports
     from source_linkless.process import launch  # noqa: PLC0415 - see above
 
     launch.launch(arguments)

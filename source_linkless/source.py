@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from airbyte_cdk.config_observation import emit_configuration_as_airbyte_control_message
+from airbyte_cdk.config_observation import create_connector_config_control_message
 from airbyte_cdk.models import (
     AirbyteCatalog,
     AirbyteConnectionStatus,
     AirbyteMessage,
     AirbyteStateMessage,
+    AirbyteStateMessageSerializer,
     ConfiguredAirbyteCatalog,
+    ConfiguredAirbyteCatalogSerializer,
 )
 from airbyte_cdk.sources.source import Source
 
+from source_linkless import json_files
 from source_linkless.concurrency.handover import events
 from source_linkless.config import masking
-from source_linkless.errors import Problem, invalid_state
+from source_linkless.errors import Problem, invalid_configuration, invalid_state
 from source_linkless.linking.checking import check_all
 from source_linkless.linking.events import Event, Finished, LinksChanged, Moved
 from source_linkless.linking.orchestration import Surroundings, opened, sync_all
 from source_linkless.streams import catalog_streams
 from source_linkless.sync.check_report import CheckReport
-from source_linkless.sync.output import Messages, Output
+from source_linkless.sync.output import Messages, Output, say
 from source_linkless.sync.sync import SyncMessages, selected_streams
 
 
@@ -48,14 +51,44 @@ class SourceLinkless(Source):
         """Take the configuration as it is; unlike the CDK's, without writing its secrets into a temporary file."""
         return config
 
+    @staticmethod
+    def read_config(config_path: str) -> MutableMapping[str, Any]:
+        """Read the configuration file; raises a config error that names the file and the place."""
+        with _told_as_config_error():
+            return json_files.read_object(config_path, "configuration")
+
+    @classmethod
+    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+        """Read the configured catalog; raises a config error that names the file and the place."""
+        with _told_as_config_error():
+            content = json_files.read_object(catalog_path, "catalog")
+        try:
+            return ConfiguredAirbyteCatalogSerializer.load(content)
+        except Exception as error:  # noqa: BLE001 - the serialiser's own classes are no part of its interface
+            place = _place(error)
+        raise invalid_configuration(
+            f"The catalog file {catalog_path} is not a configured catalog: {place} is missing or not what the protocol "
+            "allows. What `discover` prints is no configured catalog."
+        )
+
     @classmethod
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
-        """Read the file of the incoming state; raises a config error where the CDK would end with a trace."""
-        with suppress(ValueError, TypeError):
-            return super().read_state(state_path)
+        """Read the state of earlier syncs; raises a config error that names the file and the place."""
+        if not state_path:
+            return []
+        with _told_as_config_error():
+            text = json_files.read_text(state_path, "state")
+            states = json_files.parse(text, state_path, "state") if text.strip() else []
+        if states in ({}, None, ""):
+            return []
+        loaded = [_state_message(one) for one in states] if isinstance(states, list) else [None]
+        messages = [message for message in loaded if message is not None]
+        if len(messages) == len(loaded):
+            return messages
+        place = f"its entry {loaded.index(None) + 1} is none" if isinstance(states, list) else "it is not an array"
         raise invalid_state(
-            "The file of the state cannot be read: it must hold an array of the last state of each stream; [] loads "
-            "everything again."
+            f"The state file {state_path} must hold an array of the last state of each stream, but {place}. An empty "
+            "array, [], loads everything again."
         )
 
     def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:  # noqa: ARG002 - the CDK's signature
@@ -74,7 +107,7 @@ class SourceLinkless(Source):
             for event in self._events(partial(check_all, parsed, links, self._surroundings)):
                 match event:
                     case LinksChanged():
-                        emit_configuration_as_airbyte_control_message({**config, "links": event.links})
+                        say(create_connector_config_control_message({**config, "links": event.links}))
                     case Finished():
                         report.add(event)
                     case Moved():
@@ -104,6 +137,28 @@ class SourceLinkless(Source):
 
     def _events(self, main: Any) -> Iterator[Event]:
         return events(main, new_loop=self._surroundings.new_loop, before_waiting=self._output.flush)
+
+
+def _state_message(value: Any) -> AirbyteStateMessage | None:
+    try:
+        message = AirbyteStateMessageSerializer.load(value)
+    except Exception:  # noqa: BLE001 - the serialiser's own classes are no part of its interface
+        return None
+    return message if message.stream or message.data or message.global_ else None
+
+
+@contextmanager
+def _told_as_config_error() -> Iterator[None]:
+    try:
+        yield
+    except json_files.FileProblem as problem:
+        raise invalid_configuration(str(problem)) from None
+
+
+def _place(error: Exception) -> str:
+    """Return where in the catalog the serialiser's first error is."""
+    path = next((one.instance_path for one in getattr(error, "errors", ())), "")
+    return path or "a part of it"
 
 
 def _without_secrets(status: AirbyteConnectionStatus) -> AirbyteConnectionStatus:

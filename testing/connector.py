@@ -98,7 +98,6 @@ _CONTENT = {
     "CATALOG": "catalog",
     "CONNECTION_STATUS": "connectionStatus",
     "CONTROL": "control",
-    "DEBUG": "data",
     "LOG": "log",
     "RECORD": "record",
     "STATE": "state",

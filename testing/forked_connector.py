@@ -66,13 +66,22 @@ class ForkedRun:
     ) -> None:
         """Start it."""
         folder.mkdir()
-        os.mkfifo(folder / _OUTPUT)
         values = ({"config": config} if config else {}) | (
             {"catalog": catalog, "state": list(state)} if catalog else {}
         )
         for name, value in values.items():
             (folder / name).write_text(json.dumps(value), encoding="utf-8")
-        arguments = [command, *(reason for name in values for reason in (f"--{name}", name))]
+        self._start(folder, [command, *(argument for name in values for argument in (f"--{name}", name))])
+
+    @classmethod
+    def of(cls, folder: Path, *arguments: str) -> ForkedRun:
+        """Start the connector with any arguments in a folder that has the files they name."""
+        run = cls.__new__(cls)
+        run._start(folder, list(arguments))  # noqa: SLF001 - a constructor
+        return run
+
+    def _start(self, folder: Path, arguments: list[str]) -> None:
+        os.mkfifo(folder / _OUTPUT)
         self._folder, self._taken = folder, b""
         self._process = _FORKING.Process(target=_run, args=(str(folder), arguments))
         with _ONE_AT_A_TIME:

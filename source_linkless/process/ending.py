@@ -1,78 +1,167 @@
-"""How a process ends before its work is done: told to stop, or left without an output.
+"""How a process ends before its work is done: on a signal, or because its output is gone.
 
-    told to stop (SIGTERM)               the line is finished   143
-    nobody reads the output any more     at once                141, as of a program that SIGPIPE ends
-    the output cannot be written         at once                 74, and the system's reason on standard error
+    SIGTERM                          after the current line      143
+    SIGINT (Ctrl-C)                  after the current line      130
+    the reader of the output left    at once                     141, as a program that SIGPIPE ends
+    the output cannot be written     at once                      74, with the system's reason on standard error
 
-What is not written is not kept, and a login whose announcement nobody keeps must not be submitted: so the process ends.
+Nothing that was not written is kept, and a login must not be submitted when the announcement of it may be lost. So the
+process ends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import io
 import os
 import select
 import signal
+import stat
+import struct
 import sys
+import termios
 import threading
 from collections.abc import Callable
+from time import sleep
 from typing import Any, NoReturn
 
-_LOCK_SECONDS = 0.5
+_FLUSH_SECONDS, _LINE_SECONDS = 0.5, 1.0
+_FIRST_LOOK_SECONDS, _LOOK_SECONDS = 0.0001, 0.01
 _ENDING = threading.Lock()
 _STDOUT, _STDERR = 1, 2
-_TERMINATED, _NOBODY_READS, _NOT_WRITTEN = 128 + signal.SIGTERM, 128 + signal.SIGPIPE, os.EX_IOERR
+_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+_NOBODY_READS, _NOT_WRITTEN = 128 + signal.SIGPIPE, os.EX_IOERR
 
 
-def end_on_sigterm() -> None:
-    """End with 143 within a second of SIGTERM, without tearing a line apart.
+def end_on_signals() -> None:
+    """End within two seconds of SIGTERM or SIGINT, without cutting a line of output in two.
 
-    The CDK has no handler, and as process 1 of a container Python would ignore the signal. A handler that raises can
-    cut a message in two; a thread that waits for the signal, takes the lock of the print buffer and flushes cannot.
+    The CDK has no handler, and as process 1 of a container Python would ignore the signals. A handler that raises can
+    cut a message in two; a thread that waits for the signal, flushes and waits for the end of the line cannot.
     """
     if threading.current_thread() is not threading.main_thread():
         return
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # inherited by every later thread
-    _beside("sigterm", _wait_for_sigterm)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # inherited by every later thread
+    _beside("signals", _wait_for_signal)
 
 
-def _wait_for_sigterm() -> None:
-    signal.sigwait({signal.SIGTERM})
+def _wait_for_signal() -> None:
+    number = signal.sigwait(_SIGNALS)
+    flushing = _beside("last flush", _flush)
+    flushing.join(_FLUSH_SECONDS)  # a flush into an output that nobody reads would never return
+    _WRITING.acquire(timeout=_LINE_SECONDS)
+    _end(128 + number)
+
+
+def _flush() -> None:
     logger = sys.modules.get("airbyte_cdk.logger")
     buffer = getattr(logger, "PRINT_BUFFER", None)
-    if buffer is not None and buffer.lock.acquire(timeout=_LOCK_SECONDS):
+    if buffer is not None:
         buffer.flush()
-    _end(_TERMINATED)
 
 
 def end_without_output() -> None:
-    """End as soon as the output is gone, also while nothing is said: then only a look at it tells.
+    """End as soon as the output is gone, even while nothing is written.
 
-    Not by the signal SIGPIPE, which would end the process for a connection that the provider has closed, too. And not
-    by the exception of a failed write: the CDK's logger swallows it and prints what it could not say.
+    Not by the signal SIGPIPE: it would end the process for a connection that the provider has closed, too. And not by
+    the exception of a failed write: the CDK's logger swallows it and prints what it could not write.
     """
+    _refuse_closed()
     output = io.BufferedWriter(_Output(_STDOUT, "w", closefd=False))
     stream = io.TextIOWrapper(output, encoding="utf-8")
     sys.stdout = sys.__stdout__ = stream  # type: ignore[misc]  # final in the stubs, yet the CDK writes to it
     _beside("consumer", _wait_for_hangup)
 
 
+def _refuse_closed() -> None:
+    """End when the output was closed from the start: the next file or socket to be opened would take its number."""
+    try:
+        os.fstat(_STDERR)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
+    try:
+        os.fstat(_STDOUT)
+    except OSError as error:
+        end_unwritten(error)
+
+
+_WRITING = threading.Lock()
+"""Held while a line is being written, so that the process never ends inside one."""
+
+
 class _Output(io.FileIO):
-    """Standard output; a write that fails ends the process."""
+    """Standard output. A write that fails ends the process; into a pipe go whole lines or nothing."""
 
     def write(self, data: Any, /) -> int:
+        content = bytes(data)
         try:
-            return super().write(data)
+            if stat.S_ISFIFO(os.fstat(_STDOUT).st_mode) and hasattr(fcntl, "F_GETPIPE_SZ"):
+                _write_lines(content)
+            else:
+                _write(memoryview(content))
         except OSError as error:
             end_unwritten(error)
+        return len(content)
+
+
+def _write(data: memoryview) -> None:
+    with _WRITING:
+        while data:
+            data = data[os.write(_STDOUT, data) :]
+
+
+def _write_lines(content: bytes) -> None:
+    """Write lines into a pipe so that it holds whole lines whenever its reader pauses.
+
+    The kernel takes as much of a write as there is room for and waits with the rest, which leaves half a line in the
+    pipe. So each write here is one that fits at once: an empty pipe takes its whole size, and one that is ready takes
+    4 KiB (pipe(7), PIPE_BUF). Only a line longer than the largest pipe, usually 1 MiB, is written in parts.
+    """
+    ready = select.poll()
+    ready.register(_STDOUT, select.POLLOUT)
+    view, start = memoryview(content), 0
+    while start < len(content):
+        first_line = content.find(b"\n", start) + 1 or len(content)
+        size = _pipe_size(first_line - start)
+        ready.poll()
+        if first_line - start > select.PIPE_BUF:
+            _wait_until_empty()
+        limit = start + (size if _is_empty() else select.PIPE_BUF)
+        whole = len(content) if limit >= len(content) else content.rfind(b"\n", start, limit) + 1
+        end = max(first_line, whole)
+        _write(view[start:end])
+        start = end
+
+
+def _pipe_size(needed: int) -> int:
+    size = fcntl.fcntl(_STDOUT, fcntl.F_GETPIPE_SZ)
+    if needed > size:
+        with contextlib.suppress(OSError):  # more than the system allows
+            size = fcntl.fcntl(_STDOUT, fcntl.F_SETPIPE_SZ, needed)
+    return size
+
+
+def _is_empty() -> bool:
+    waiting = fcntl.ioctl(_STDOUT, termios.FIONREAD, bytes(4))
+    return struct.unpack("i", waiting) == (0,)
+
+
+def _wait_until_empty() -> None:
+    """Wait for the reader. The system tells when a pipe has room for 4 KiB, but not when it is empty."""
+    seconds = _FIRST_LOOK_SECONDS
+    while not _is_empty():
+        sleep(seconds)
+        seconds = min(2 * seconds, _LOOK_SECONDS)
 
 
 def end_unwritten(error: OSError) -> NoReturn:
     """End after a write to standard output that failed, without a traceback and without another try at exit."""
     if error.errno == errno.EPIPE:
         _end(_NOBODY_READS)
-    os.write(_STDERR, f"Standard output cannot be written: {error.strerror}. The run has ended here.\n".encode())
+    with contextlib.suppress(OSError):
+        os.write(_STDERR, f"Standard output cannot be written: {error.strerror}. The run has ended here.\n".encode())
     _end(_NOT_WRITTEN)
 
 
@@ -90,5 +179,7 @@ def _end(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _beside(name: str, work: Callable[[], None]) -> None:
-    threading.Thread(target=work, name=name, daemon=True).start()
+def _beside(name: str, work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread

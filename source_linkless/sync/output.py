@@ -4,19 +4,21 @@
          └► Lines      blocks of finished lines beside the CDK's print buffer: the connector as a process
 
 The CDK spends nine times as long on a record as it takes to read it from the document. So the process writes RECORD
-lines by itself, and leaves every other message to the CDK. Both ways copy the same text (see `rows`).
+lines itself. Both ways copy the same text (see `bills.rows`). Every other message becomes a line in `line_of`.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
+import orjson
 from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
+from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, AirbyteRecordMessage, Type
 
 from source_linkless.bills.rows import Rows
 
@@ -33,6 +35,24 @@ class Output(Protocol):
 
     def flush(self) -> None:
         """Put out everything that was sent so far; called before waiting and before a write-back counts as done."""
+
+
+def line_of(message: AirbyteMessage) -> str:
+    """Return a message as one line of JSON, without its line feed.
+
+    A configuration that is written back may hold what orjson refuses: integers above 64 bits, half a surrogate pair,
+    or more than 254 levels under a name that nobody knows. `json` writes these.
+    """
+    content = AirbyteMessageSerializer.dump(message)
+    try:
+        return orjson.dumps(content).decode()
+    except TypeError:  # orjson's name for all of them
+        return json.dumps(content)
+
+
+def say(message: AirbyteMessage) -> None:
+    """Print a message at once: a check that is killed later has written its links back."""
+    print(f"{line_of(message)}\n", end="", flush=True)  # noqa: T201 - the output is the product
 
 
 class Messages:
@@ -60,13 +80,21 @@ def _to_standard_output(block: bytes) -> None:
 
 
 class Lines:
-    """Records as lines of standard output, in blocks. Whoever prints another message calls `flush` before."""
+    """Records as lines of standard output, in blocks. Call `flush` before printing any other message."""
 
-    def __init__(self, write: Callable[[bytes], object] = _to_standard_output) -> None:
-        """Start with an empty block; `write` takes whole lines, or none when there is nothing new."""
-        self._write = write
+    def __init__(
+        self,
+        write: Callable[[bytes], object] = _to_standard_output,
+        watch: Callable[[int], object] = lambda _: None,
+    ) -> None:
+        """Start with an empty block.
+
+        `write` takes whole lines, or none when there is nothing new. `watch` is told the number of records of each
+        block and may raise to end the sync.
+        """
+        self._write, self._watch = write, watch
         self._block: list[bytes] = []
-        self._bytes = 0
+        self._bytes = self._records = 0
         self._counts: Counter[str] = Counter()
 
     def records(self, stream: str, rows: Rows) -> Iterable[AirbyteMessage]:
@@ -77,12 +105,15 @@ class Lines:
         self._block += pieces
         self._bytes += sum(map(len, pieces))
         self._counts[stream] += len(rows.own)
+        self._records += len(rows.own)
         if self._bytes >= _BLOCK_BYTES:
             self.flush()
+            written, self._records = self._records, 0
+            self._watch(written)
         return ()
 
     def flush(self) -> None:
-        """Write what has come together."""
+        """Write the block as it is."""
         block, self._block, self._bytes = b"".join(self._block), [], 0
         self._write(block)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_linkless.config.masking import secrets_in
+from source_linkless.config.masking import Register, secrets_in
 from testing.fuzzing import examples
 from testing.raw_forms import ENTRY, LOGIN, PLANTED, TOKEN, UTILITY, fleet, form
 
@@ -150,3 +150,47 @@ def test_every_password_is_found(password: str, *, listed: bool) -> None:
     """No text is too strange to be a secret."""
     entry = {**ENTRY, "password": password}
     assert password in secrets_in(fleet([entry]) if listed else form(entry))
+
+
+def hidden(text: str, *secrets: str) -> str:
+    """Return a text as it is said when these secrets are known."""
+    register = Register()
+    for secret in secrets:
+        register.add(secret)
+    return register.hidden(text)
+
+
+def test_a_secret_is_masked_in_every_form_that_a_message_may_give_it() -> None:
+    """As it is, as JSON writes it, and as Python writes it."""
+    secret = "päss\"word'\\of two\nlines"
+    for text in (secret, json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret), repr([secret])):
+        assert "word" not in hidden(f"said {text} here", secret)
+        assert hidden(f"said {text} here", secret).startswith("said ")
+
+
+def test_a_secret_that_is_part_of_another_leaves_nothing_of_it() -> None:
+    """The longer one is masked first, whichever was known first."""
+    assert hidden("password-of-somebody", "password", "password-of-somebody") == "****"
+
+
+SHORT = [
+    ("1", "1 of 21 logins after 1.5 s at 10:1", "**** of 21 logins after 1.5 s at 10:1"),
+    ("1", "1", "****"),
+    ("0420", "pin '0420', account 100420", "pin '****', account 100420"),
+    ("power", "hq-power: power, power.", "hq-power: ****, ****."),
+    ("config", "config_error in config", "config_error in ****"),
+    ('"', 'a "quoted" word and "', 'a "quoted" word and ****'),
+    ("a b", "as a b here", "as **** here"),
+]
+
+
+@pytest.mark.parametrize(("secret", "text", "said"), SHORT)
+def test_a_short_secret_is_masked_as_a_whole_word_only(secret: str, text: str, said: str) -> None:
+    """Inside numbers, names and longer words it cannot be told from the rest of a message."""
+    assert hidden(text, secret) == said
+
+
+@pytest.mark.parametrize("secret", ["", "  ", "****", "**********"])
+def test_what_hides_nothing_is_not_registered(secret: str) -> None:
+    """An empty secret stands everywhere, and asterisks are masked already."""
+    assert hidden("a  text with **** in it", secret) == "a  text with **** in it"

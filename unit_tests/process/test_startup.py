@@ -49,7 +49,7 @@ def test_the_form_is_shown_without_any_import() -> None:
 
 def test_the_catalog_is_shown_with_no_import_but_json(config: str) -> None:
     """`discover` reads the configuration, so it needs `json` and what that needs itself."""
-    assert imports("discover", "--config", config, first="import json") == ENTRY
+    assert imports("discover", "--config", config, first="import json") == ENTRY | {"source_linkless.json_files"}
 
 
 def test_a_sync_imports_nothing_for_the_command_linkless(config: str) -> None:

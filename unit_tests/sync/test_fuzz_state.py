@@ -145,7 +145,7 @@ def test_a_file_of_states_is_read_or_refused(text: str) -> None:
     if refusal is None:
         assert isinstance(states, list)
     else:
-        assert sentence_of(refusal).startswith("The file of the state cannot be read: ")
+        assert sentence_of(refusal).startswith(f"The state file {file.name} ")
 
 
 def read_or_refused(world: World, delivered: Row, states: dict[str, Any]) -> Sync | None:

@@ -1,0 +1,99 @@
+"""JSON files of ours: the configuration, the catalog and the state. Every message about such a file is made here.
+
+A file is UTF-8; a byte order mark is skipped. `spec` and `discover` read through this module too, so it imports nothing
+that costs time at start.
+"""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    FilePath = str | os.PathLike[str]
+    JsonObject = dict[str, Any]
+
+_NAMES = {dict: "an object", list: "an array", str: "a text", bool: "true or false", type(None): "null"}
+
+
+class FileProblem(Exception):  # noqa: N818 - a fact about a file, told to a person
+    """A file cannot be read or written. Its text is one sentence that names the file and the place in it."""
+
+
+def read_object(path: "FilePath", what: str) -> "JsonObject":
+    """Return the JSON object in a file; `what` says what the file is, such as "configuration". Raises FileProblem."""
+    return parse_object(read_text(path, what), path, what)
+
+
+def parse_object(text: str, path: "FilePath", what: str) -> "JsonObject":
+    """Return the JSON object in the text of a file. Raises FileProblem."""
+    value = parse(text, path, what)
+    if not isinstance(value, dict):
+        found = _NAMES.get(type(value), "a number")
+        raise FileProblem(f"The {what} file {path} must hold a JSON object, in braces, but it holds {found}.")
+    return value
+
+
+def read_text(path: "FilePath", what: str) -> str:
+    """Return the text of a file without its byte order mark. Raises FileProblem."""
+    file = f"The {what} file {path}"
+    try:
+        with open(path, "rb") as source:  # noqa: PTH123 - pathlib costs more than the whole answer of `spec`
+            content = source.read()
+    except FileNotFoundError:
+        problem = f"{file} does not exist."
+    except IsADirectoryError:
+        problem = f"{file} is a folder: give the path of a file."
+    except OSError as error:
+        problem = f"{file} cannot be read: {error.strerror}."
+    except ValueError:  # a path with a NUL character
+        problem = f"{file} does not exist."
+    else:
+        return _decoded(content, file)
+    raise FileProblem(problem)
+
+
+def parse(text: str, path: "FilePath", what: str) -> "Any":
+    """Return the value of the JSON text of a file. Raises FileProblem with line and column of the first mistake."""
+    import json  # noqa: PLC0415 - `spec` does without
+
+    file = f"The {what} file {path}"
+    if not text.strip():
+        raise FileProblem(f"{file} is empty.")
+    try:
+        value = json.loads(text)
+        json.dumps([[[[value]]]])  # what can be read must also fit into a message
+    except json.JSONDecodeError as error:
+        problem = f"is not valid JSON {_mistake(text, error)}."
+    except RecursionError:
+        problem = "is not valid JSON: it is nested too deeply."
+    except ValueError:
+        problem = "is not valid JSON: it holds a number with too many digits."
+    else:
+        return value
+    raise FileProblem(f"{file} {problem}")  # outside the handlers: the error of `json` carries the whole text
+
+
+def _decoded(content: bytes, file: str) -> str:
+    try:
+        return content.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+    raise FileProblem(f"{file} is not written in UTF-8 (line {line}, byte {column}): save it as UTF-8.")
+
+
+def _mistake(text: str, error: "Any") -> str:
+    """Return place and kind of a mistake, without a word of the text: it may hold secrets."""
+    place, what = error.pos, f"{error.msg[:1].lower()}{error.msg[1:]}"
+    before = text[:place].rstrip()
+    rest = text[place:].lstrip(" \t\r\n,")
+    if before.endswith(",") or text[place : place + 1] == ",":  # which one depends on the version of Python
+        place = len(before) - 1 if before.endswith(",") else place
+        what = "remove the comma before the closing bracket" if rest[:1] in ("}", "]") else what
+    if text.lstrip()[:1] not in ("{", "["):
+        what = "it must begin with { or [; YAML and other formats are not read"
+    elif not rest:
+        what = "it ends too early, is a bracket or quote missing"
+    line, column = text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)
+    return f"(line {line}, column {column}): {what}"
