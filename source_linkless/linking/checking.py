@@ -58,16 +58,16 @@ async def _check_login(run: Run, opening: Opening, emit: Emit[Event]) -> None:
     try:
         opening.outcome = await _health(run, opening)
     except (Ended, Problem, TimeoutError) as error:
-        opening.outcome = _outcome_of(opening, error)
+        opening.outcome = _outcome_of(run, opening, error)
     await finish(run, opening, opening.outcome, emit)
 
 
-def _outcome_of(opening: Opening, error: Exception) -> Outcome:
+def _outcome_of(run: Run, opening: Opening, error: Exception) -> Outcome:
     match error:
         case TimeoutError():
             return of_wait(opening.reason)
         case Problem():
-            return with_good_keys(error)
+            return with_good_keys(error, has_token=run.links.token(opening.login) is not None)
         case _:
             return of_error(error)
 

@@ -28,7 +28,7 @@ from source_linkless.provider.api import Connection, Context
 from source_linkless.provider.bodies import Body
 from source_linkless.provider.outcomes import (
     BROKEN,
-    KEYS,
+    NOT_ALLOWED,
     READY,
     TOKEN,
     Outcome,
@@ -100,9 +100,9 @@ async def _judge_keys(sync: Sync, opening: Opening, problem: Problem) -> Outcome
             sync.run.deadline.strike_now()
         return of_problem(refusal)
     except TimeoutError:
-        return sync.verdict or of_problem(problem)
-    has_token = sync.run.links.token(opening.login) is not None
-    return outcome(problem.reason, TOKEN if has_token else KEYS, problem.detail)
+        if sync.verdict:
+            return sync.verdict
+    return with_good_keys(problem, has_token=sync.run.links.token(opening.login) is not None)
 
 
 async def test_keys(run: Run) -> None:
@@ -116,10 +116,11 @@ async def test_keys(run: Run) -> None:
         # An endpoint that came late to the provider's description (API notes, section 1.2): without it we go on.
 
 
-def with_good_keys(problem: Problem) -> Outcome:
-    """Make the outcome of a problem that came after the keys were proven: a 401 is the token's fault alone."""
-    is_about_keys = problem.meaning.then is Then.ASK_KEYS
-    return outcome(problem.reason, TOKEN, problem.detail) if is_about_keys else of_problem(problem)
+def with_good_keys(problem: Problem, *, has_token: bool = True) -> Outcome:
+    """Return the outcome of a problem that came after the keys were proven: a 401 is then about this login alone."""
+    if problem.meaning.then is not Then.ASK_KEYS:
+        return of_problem(problem)
+    return outcome(problem.reason, TOKEN if has_token else NOT_ALLOWED, problem.detail)
 
 
 async def _document(sync: Sync, opening: Opening) -> Body:

@@ -83,6 +83,9 @@ KEYS = _wrong(
 TOKEN = _wrong(
     "The provider does not know this access token. Link the login again or enter its new token.", Then.RELINK
 )
+NOT_ALLOWED = _wrong(
+    "The provider does not allow this request with these keys, although it knows them. Ask its support what is missing."
+)
 SOURCE = _wrong("The provider does not know this utility. Correct the source ID of this login.")
 PRODUCT = _wrong("The sustainability product is not enabled for these keys. Ask the provider to enable it.")
 NOT_ACCEPTED = _wrong("The provider did not accept the request. Check the source ID and the login's fields.")

@@ -15,9 +15,11 @@ from linkless_simulator.situations import EXTRACTING, READY
 from linkless_simulator.stages import Seconds, Stage
 from linkless_simulator.story import Story
 from source_linkless import SourceLinkless
+from source_linkless.provider.outcomes import NOT_ALLOWED
 from testing.worlds import Sync, World, catalog_of
 
 KEYS, CONTEXT, CONNECT, PRODUCT = "/test/api_keys", "/connection/context", "/link/connect", "/sustainability/get"
+TOKEN, EXCHANGE = "/link/token/create", "/connection/public_token/exchange"
 CONFIG, TRANSIENT, SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
 
 
@@ -87,6 +89,17 @@ def test_a_401_with_good_keys_is_the_connection_s_own(world: World) -> None:
     assert ends(sync) == {"unauthorized": ("failed", "HTTP_401"), "instant": ("ready", None)}
     assert sync.row("unauthorized")["message"].startswith("The provider does not know this access token.")
     assert sync.error is None
+
+
+@pytest.mark.parametrize("path", [TOKEN, CONNECT, EXCHANGE])
+def test_a_401_while_linking_with_good_keys_never_reads_as_refused_keys(world: World, path: str) -> None:
+    """The keys were tested: the message is about what they may do, in a sync and in a check."""
+    world.backend.fail_next(path, 401)
+    sync = world.read(world.fleet(["instant", "growing"]))
+    ended = {row["status"]: row for row in sync.rows("connections")}
+    assert ended["failed"]["reason"] == "HTTP_401"
+    assert ended["failed"]["message"].startswith(NOT_ALLOWED.advice)
+    assert ended["ready"].get("reason") is None
 
 
 def test_a_401_during_an_outage_is_an_outage(world: World) -> None:

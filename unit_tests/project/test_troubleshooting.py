@@ -25,6 +25,7 @@ OURS: Mapping[str, Meaning] = {
     **outcomes.NO_ANSWER,
     "HTTP_404 of the product": outcomes.GONE,
     "HTTP_410 of the product": outcomes.GONE,
+    "HTTP_401 while linking, with good keys": outcomes.NOT_ALLOWED,
     "SUBMITTED_TWICE": outcomes.SUBMITTED_TWICE,
     "CONFIGURATION_FULL": outcomes.TOO_MANY_LINKS,
     "any other code": outcomes.UNKNOWN,
