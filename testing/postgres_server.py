@@ -108,6 +108,11 @@ class _Server:
             raise RuntimeError(f"{program} ended with {result.returncode}:\n{result.stdout}{log}")
 
 
+def program(name: str) -> Path:
+    """Return a program of PostgreSQL, such as psql."""
+    return _package() / VERSION / "bin" / name
+
+
 def _package() -> Path:
     """Find the package without running it."""
     found = find_spec(PACKAGE)
