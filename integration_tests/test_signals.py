@@ -111,7 +111,7 @@ def test_a_signal_finds_its_handler_before_the_connector_is_loaded(
     assert seconds < 2
 
 
-@pytest.mark.parametrize(("stream", "number"), zip(IN_THE_PIPE, SIGNALS, strict=True))
+@pytest.mark.parametrize(("stream", "number"), list(zip(IN_THE_PIPE, SIGNALS, strict=True)))
 def test_a_sync_whose_reader_has_paused_ends_with_a_whole_line(
     simulator: Simulator, tmp_path: Path, stream: str, number: signal.Signals
 ) -> None:

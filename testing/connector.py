@@ -5,7 +5,9 @@
     assert run.code == 0
     assert run.rows("connections")[0]["status"] == "ready"
 
-What a test looks at is the output itself: whole lines, in order.
+Tests look at the output itself: whole lines, in order. `check`, `discover` and `read` run in a process that is
+forked from one with the connector imported, which saves a second of imports each time. `start` and `start_read` run the
+installed program, as do commands with environment variables of their own.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +28,7 @@ from airbyte_cdk.models import SyncMode
 from airbyte_cdk.models.airbyte_protocol_serializers import ConfiguredAirbyteCatalogSerializer
 
 from linkless_simulator import Simulator
+from testing.forked_connector import ForkedRun
 from testing.worlds import ALL_STREAMS, catalog_of
 
 PROGRAM = Path(sys.executable).with_name("source-linkless")
@@ -115,11 +119,11 @@ class Connector:
 
     def check(self, config: Mapping[str, Any], *flags: str, **environment: str) -> Run:
         """Run `check` to its end; `environment` are further environment variables."""
-        return _finished(self.start("check", config, *flags, **environment))
+        return self._run("check", config, *flags, **environment)
 
     def discover(self, config: Mapping[str, Any], *flags: str, **environment: str) -> Run:
         """Run `discover` to its end."""
-        return _finished(self.start("discover", config, *flags, **environment))
+        return self._run("discover", config, *flags, **environment)
 
     def read(
         self,
@@ -131,7 +135,14 @@ class Connector:
     ) -> Run:
         """Run `read` to its end: every stream incrementally unless a `catalog` says otherwise."""
         files = ("--catalog", self._file(catalog or catalog_json()), "--state", self._file(list(state)))
-        return _finished(self.start("read", config, *files, *flags, **environment))
+        return self._run("read", config, *files, *flags, **environment)
+
+    def _run(self, command: str, config: Mapping[str, Any], *arguments: str, **environment: str) -> Run:
+        if environment:
+            return ended(self.start(command, config, *arguments, **environment))
+        folder = Path(tempfile.mkdtemp(dir=self._folder))
+        run = ForkedRun.of(folder, command, "--config", self._file(config), *arguments).ended()
+        return Run(run.code, run.output.decode(), run.errors)
 
     def start(
         self,
@@ -174,10 +185,6 @@ def ended(process: subprocess.Popen[bytes], *, already_read: bytes = b"") -> Run
     """Wait for the end of a process; `already_read` is what was taken from its output before."""
     stdout, stderr = process.communicate(timeout=LONGEST_SECONDS)
     return Run(process.returncode, (already_read + stdout).decode(), stderr.decode())
-
-
-def _finished(process: subprocess.Popen[bytes]) -> Run:
-    return ended(process)
 
 
 def together(*calls: Callable[[], T]) -> list[T]:
