@@ -7,7 +7,7 @@ quantity and price in their text, as on the bills of the simulator; some amounts
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -27,13 +27,14 @@ _PLAIN = (
     "State sales tax",
     "Late payment fee",
 )
-_PRICED = (
-    "Energy charge {:,} kWh @ $0.{:04d}",
-    "On-peak energy {:,} kWh x {} ¢/kWh",
-    "Gas supply {} therms @ $0.{:04d}/therm",
-    "Water usage {:,} CCF @ $3.{:02d}/CCF",
-    "Demand {} kW @ ${}.50/kW",
-    "Reactive demand {} kVar @ $0.{:02d}/kVar",
+_PRICED: tuple[tuple[str, Callable[[int], int]], ...] = (
+    # text of a quantity and a number from 10 to 99, and the price that it prints, in hundredths of a cent
+    ("Energy charge {:,} kWh @ $0.{:04d}", lambda number: number),
+    ("On-peak energy {:,} kWh x {} ¢/kWh", lambda number: number * 100),
+    ("Gas supply {} therms @ $0.{:04d}/therm", lambda number: number),
+    ("Water usage {:,} CCF @ $3.{:02d}/CCF", lambda number: 30_000 + number * 100),
+    ("Demand {} kW @ ${}.50/kW", lambda number: 5_000 + number * 10_000),
+    ("Reactive demand {} kVar @ $0.{:02d}/kVar", lambda number: number * 100),
 )
 
 
@@ -130,8 +131,11 @@ def _charge(chance: random.Random, number: int) -> dict[str, Any]:
     lines = len(_PLAIN) + len(_PRICED)
     place = number % lines
     priced = place - len(_PLAIN)
-    text = _PLAIN[place] if priced < 0 else _PRICED[priced].format(chance.randint(100, 9_999), chance.randint(10, 99))
-    return {"charge_name": text, "amount": _amount(chance)}
+    if priced < 0:
+        return {"charge_name": _PLAIN[place], "amount": _amount(chance)}
+    text, price = _PRICED[priced]
+    quantity, printed = chance.randint(100, 9_999), chance.randint(10, 99)
+    return {"charge_name": text.format(quantity, printed), "amount": round(quantity * price(printed) / 10_000, 2)}
 
 
 class Huge:

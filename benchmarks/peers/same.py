@@ -18,7 +18,7 @@ import orjson
 from benchmarks.peers import flat
 from benchmarks.peers.plain import write_records
 from benchmarks.peers.rows import Row, Rows
-from source_linkless.bills.charge_texts import Charge, read_charges
+from source_linkless.bills.charge_texts import read_charges
 from source_linkless.bills.content import canonical, digest, line_keys, make_numbers_plain
 
 Texts = Sequence[bytes]
@@ -115,7 +115,7 @@ def _statement(bill: Row, keys: Row, texts: Mapping[str, Texts]) -> Row:
 
 def _charges(bill: Row, keys: Row, texts: Texts) -> Iterator[Row]:
     currency = {"currency_code": bill["currency_code"]}
-    told = read_charges([Charge(charge["charge_name"], charge["amount"]) for charge in bill["charges"]])
+    told = read_charges([(charge["charge_name"], charge["amount"]) for charge in bill["charges"]])
     for charge, key, said in zip(bill["charges"], _line_keys(texts), told, strict=True):
         dated = {"charge_key": key, "billing_date": bill["billing_date"]}
         yield (

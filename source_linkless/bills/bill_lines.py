@@ -17,13 +17,14 @@ from typing import Any
 
 from source_linkless.bills import columns
 from source_linkless.bills.bill_content import Lines
-from source_linkless.bills.charge_texts import Charge, Reading, read_charges
+from source_linkless.bills.charge_texts import Reading, read_charges
 from source_linkless.bills.columns import Columns
 from source_linkless.bills.content import line_keys
 from source_linkless.bills.rows import Members, known, members, with_other
 from source_linkless.bills.statements import Statement
 
 Row = Mapping[str, Any]
+_NUMBER = (int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +84,11 @@ def _quantities(charges: Lines) -> Iterable[Members]:
         lines: list[tuple[Any, Any]] = [(charge.charge_name, charge.amount) for charge in charges.documented]
     else:
         lines = [(charge.get("charge_name"), charge.get("amount")) for charge in charges.objects()]
-    return map(reading_members, read_charges([_charge(name, amount) for name, amount in lines]))
-
-
-def _charge(name: Any, amount: Any) -> Charge:
-    return Charge(name if isinstance(name, str) else "", amount if isinstance(amount, int | float) else None)
+    known_lines = [
+        (name if isinstance(name, str) else "", amount if isinstance(amount, _NUMBER) else None)
+        for name, amount in lines
+    ]
+    return map(reading_members, read_charges(known_lines))
 
 
 def reading_members(reading: Reading) -> Members:

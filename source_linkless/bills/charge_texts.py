@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
@@ -31,15 +31,14 @@ _TOLERANCE = 0.005
 """A reading fits if quantity × price differs from the amount by half a cent or 0.5 %, whichever is more."""
 _MOST = 1_000
 """Prices in cents are below it, and those of one of the `SMALL` units: it decides where two readings fit."""
+_SHORT = 12
+"""A number of fewer characters is a whole one if it is one as a float."""
 _WHOLE_BITS = 63
 """Larger whole numbers become floats: the writer of JSON takes no others."""
 
 
-class Charge(NamedTuple):
-    """A line of a bill: its text, and its amount in the currency of the bill if that is known."""
-
-    name: str
-    amount: float | None = None
+Charge = tuple[str, float | None]
+"""A line of a bill: its text, and its amount in the currency of the bill if that is known."""
 
 
 class Reading(NamedTuple):
@@ -69,7 +68,7 @@ def read_charges(charges: Sequence[Charge]) -> list[Reading]:
 
     Lines that prove which decimal mark the bill uses settle the numbers of the other lines.
     """
-    found = [_read(name, amount or 0.0, "") for name, amount in charges]
+    found = [_read(name, amount or 0.0, "") if _DIGIT.search(name) else _NOTHING for name, amount in charges]
     if any(one.is_open for one in found):
         marks = {one.mark for one in found} - {""}
         mark = marks.pop() if len(marks) == 1 else ""
@@ -80,7 +79,7 @@ def read_charges(charges: Sequence[Charge]) -> list[Reading]:
 
 def _read(name: str, amount: float, mark: str) -> _Found:
     """Read one text; `mark` is the decimal mark that other texts of the bill prove, or ""."""
-    if not _DIGIT.search(name) or len(name) > _LONGEST_TEXT:
+    if len(name) > _LONGEST_TEXT:
         return _NOTHING
     return read_common_form(name, amount) or read_any_form(name, amount, mark)
 
@@ -99,12 +98,13 @@ class _Number(NamedTuple):
 _SPACES = re.compile("[ \u00a0\u2009\u202f]")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})*")
 _THOUSANDS_AND_DECIMALS = re.compile(r"[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})*(?!\1)([.,])\d+")
-_OTHER = {".": ",", ",": "."}
 
 
 @lru_cache(4_096)
 def _readings(printed: str) -> Sequence[_Number]:
     """Return every reading of a number as printed; none if no notation prints numbers like this."""
+    if printed.isdecimal():
+        return [_Number(printed, float(printed), "")]
     sign = "-" if printed[0] in "-−–" else ""
     digits = printed.lstrip("-−–")
     groups = _SPACES.split(digits)
@@ -115,7 +115,8 @@ def _readings(printed: str) -> Sequence[_Number]:
         digits = digits.replace("'", "").replace("’", "")
     elif thousands := _THOUSANDS.fullmatch(digits):
         mark = thousands[1]
-        whole = _number(sign, digits.replace(mark, ""))._replace(mark=_OTHER[mark])
+        plain = sign + digits.replace(mark, "")
+        whole = _Number(plain, float(plain), "." if mark == "," else ",")
         return [whole] if digits.count(mark) > 1 else [whole, _number(sign, digits)]
     elif both := _THOUSANDS_AND_DECIMALS.fullmatch(digits):
         digits = digits.replace(both[1], "")
@@ -127,9 +128,11 @@ def _number(sign: str, digits: str) -> _Number:
     return _Number(plain, float(plain), "," if "," in digits else "." if "." in digits else "")
 
 
-@lru_cache(4_096)
 def _json_number(digits: str, shift: int = 0, bundle: int = 1, periods: int = 1) -> float:
     """Return a number times 10 to the power of `shift` and `periods`, divided by `bundle`: exactly, then rounded."""
+    if len(digits) < _SHORT and bundle == periods == 1:
+        value = float(f"{digits}e{shift}" if shift else digits)
+        return int(value) if value.is_integer() else value
     exact = Decimal(digits).scaleb(shift) / bundle * periods
     whole = int(exact)
     return whole if whole == exact and whole.bit_length() <= _WHOLE_BITS else float(exact)
@@ -192,9 +195,9 @@ def read_common_form(name: str, amount: float) -> _Found | None:
     if len(fitting) != 1:
         return None
     ((quantity, price),) = fitting
-    marks = {quantity.mark, price.mark} - {""}
     reading = Reading(_json_number(quantity.digits), unit, _json_number(price.digits, shift))
-    return _Found(reading, marks.pop() if len(marks) == 1 else "")
+    marks = quantity.mark + price.mark
+    return _Found(reading, "" if marks in (".,", ",.") else marks[:1])
 
 
 # --- Tokens: each has a kind of one letter, so that regular expressions over the kinds find the forms. --------------
@@ -219,6 +222,7 @@ _WORDS = [
     (re.compile("|".join(language.pattern(field) for language in LANGUAGES.values())), kind)
     for field, kind in _KINDS_OF_WORDS.items()
 ]
+_MEASURED_NUMBER = re.compile(r"n(?=[u$c]|$)|(?<=[$@x])n|p")
 _NEGATIVE_PRICE = re.compile(r"(?<=[@x×*])( ?)\(([$€£]?)(?=[\d.,]+\))|-([$€£])(?=[\d.])")
 _NEGATIVE_QUANTITY = re.compile(rf"(?<![\w)])\(([\d.,]+)\) ?(?={_UNIT})")
 
@@ -233,6 +237,8 @@ class _Tokens(NamedTuple):
     text: str
     kinds: str
     texts: Sequence[str]
+    mark: str
+    """The decimal mark of the numbers whose notation cannot be mistaken, if all have the same one; else ""."""
     is_bracketed: bool
     """Whether parentheses around a quantity were read as a minus sign, which the amount has to confirm."""
 
@@ -253,7 +259,11 @@ def _tokens(name: str) -> _Tokens:
             kind = "$"
         kinds.append(kind)
         texts.append(token)
-    return _Tokens(text, "".join(kinds), texts, is_bracketed=bool(count))
+    measured = [texts[place.start()] for place in _MEASURED_NUMBER.finditer("".join(kinds))]
+    unmistakable = [found for number in measured if len(found := _readings(number.rstrip("% ") or "0")) == 1]
+    marks = {number.mark for (number,) in unmistakable} - {""}
+    mark = marks.pop() if len(marks) == 1 else ""
+    return _Tokens(text, "".join(kinds), texts, mark, is_bracketed=bool(count))
 
 
 @lru_cache(4_096)
@@ -269,7 +279,7 @@ _LABELLED = re.compile(r"(?<![n/@])u\)?([,=]?)n(?![wUk]?[ud]|[$cm])")
 """A number behind its unit: "kWh 1,234 x $0.12"."""
 _PER = r"(?:[/@](?P<bundle>n)?(?P<per>[ud])(?P<timed>[/@-]?[dm]|/@)?)?"
 _PRICE = re.compile(rf"(?:\$(?P<after>n)[$c]?|(?P<before>n)[$c]){_PER}")
-_BARE = re.compile(rf"(?P<after>n){_PER}")
+_BARE = re.compile(rf"(?:(?<=[und@x])n|n(?=x?n)|n(?=[/@]n?u)){_PER}")
 
 _MORE_FACTORS = re.compile(r"\+|x(?:p|n(?!u))")
 _BEHIND = re.compile(r"U?(?:\([^()]*\))?\)?,?(?:xn[dm])?[@x]?")
@@ -283,7 +293,6 @@ _NO_USE_BEFORE = re.compile(r"(?:[xbk+<]|[nD]-?|p.*)$")
 _USE_BEHIND = re.compile(r"$|[)=,@(\-$UDn]|x(?!p|n[wk])|[bk]$")
 _PRICED_BEHIND = re.compile(r"[@x]\$?n[$c/]?")
 _PERIOD = re.compile(r"n(?=[dm])|(?<=x)n$")
-_MEASURED_NUMBER = re.compile(r"n(?=[u$c]|$)|(?<=[$@x])n|p")
 
 
 class _Quantity(NamedTuple):
@@ -426,7 +435,10 @@ class _Pair(NamedTuple):
 
 def read_any_form(name: str, amount: float, mark: str) -> _Found:
     """Read one text, whatever its form; `mark` is the decimal mark that other texts of the bill prove, or ""."""
-    return _Text(_tokens(name), amount, mark).found()
+    tokens = _tokens(name)
+    if "u" in tokens.kinds or "nd" in tokens.kinds:
+        return _Text(tokens, amount, mark).found()
+    return _Found(mark=tokens.mark)
 
 
 class _Text:
@@ -436,50 +448,24 @@ class _Text:
         self.tokens = tokens
         self.kinds = tokens.kinds
         self.amount = amount
-        self.mark_of_bill = mark
+        self.own_mark = tokens.mark
+        self.mark = tokens.mark or mark
+        self.quantities = list(_quantities(tokens))
+        self.prices = list(_prices(tokens))
+        self.terms = self._terms()
+        self.languages = {_KNOWN_BY[token] for token in tokens.texts if token in _KNOWN_BY}
 
     def found(self) -> _Found:
         """Return the reading that fits the amount, else what cannot be mistaken."""
-        if not ("u" in self.kinds or "nd" in self.kinds):
-            return _Found(mark=self._own_mark)
-        if "+" in self.kinds and len(terms := self._terms) > 1:
-            first, last = terms[0][0], terms[-1][0]
-            if "+" in self.kinds[first.end : last.start]:
-                return self._sum()
+        if len(self.terms) > 1 and "+" in self.kinds[self.terms[0][0].end : self.terms[-1][0].start]:
+            return self._sum()
         fitting = [pair for pair in self._pairs(self._periods()) if _fits(pair.quantity.value * pair.each, self.amount)]
         if fitting:
             return self._decided(fitting)
-        return self._sum() if len(self._terms) > 1 else self._unmistakable()
-
-    @cached_property
-    def _quantities(self) -> list[_Quantity]:
-        return list(_quantities(self.tokens))
-
-    @cached_property
-    def _prices(self) -> list[_Price]:
-        return list(_prices(self.tokens))
-
-    @cached_property
-    def _languages(self) -> set[str]:
-        return {_KNOWN_BY[token] for token in self.tokens.texts if token in _KNOWN_BY}
-
-    @cached_property
-    def _own_mark(self) -> str:
-        """The decimal mark of the numbers whose notation cannot be mistaken, if all have the same one; else ""."""
-        marks = set()
-        for place in _MEASURED_NUMBER.finditer(self.kinds):
-            printed = self.tokens.texts[place.start()].rstrip("% ")
-            if printed and len(readings := _readings(printed)) == 1:
-                marks.add(readings[0].mark)
-        marks.discard("")
-        return marks.pop() if len(marks) == 1 else ""
-
-    @property
-    def _mark(self) -> str:
-        return self._own_mark or self.mark_of_bill
+        return self._sum() if len(self.terms) > 1 else self._unmistakable()
 
     def _pairs(self, periods: Sequence[int]) -> Iterator[_Pair]:
-        for quantity, price in product(self._quantities, self._prices):
+        for quantity, price in product(self.quantities, self.prices):
             link = _link(self.kinds, quantity, price)
             if link is not None or (price.per and not price.is_bare):
                 yield from self._pairs_of(quantity, price, link or "", periods)
@@ -506,9 +492,9 @@ class _Text:
 
     def _decided(self, fitting: Sequence[_Pair]) -> _Found:
         """Choose among pairs that fit: by the notation of others, by usual prices, by the language; else none."""
-        by_language = {LANGUAGES[name].decimal for name in self._languages}
+        by_language = {LANGUAGES[name].decimal for name in self.languages}
         tests = (
-            lambda pair: not self._mark or pair.marks <= {self._mark},
+            lambda pair: not self.mark or pair.marks <= {self.mark},
             lambda pair: pair.is_usual,
             lambda pair: len(by_language) == 1 and pair.marks <= by_language,
         )
@@ -517,16 +503,15 @@ class _Text:
             if len({pair.key for pair in left}) > 1:
                 left = [pair for pair in left if test(pair)] or left
         if len({pair.key for pair in left}) > 1:
-            return _Found(mark=self._own_mark, is_open=True)
+            return _Found(mark=self.own_mark, is_open=True)
         marks = set.intersection(*(pair.marks for pair in left))
-        mark = self._own_mark or ("".join(marks) if len(marks) == 1 else "")
+        mark = self.own_mark or ("".join(marks) if len(marks) == 1 else "")
         return _Found(left[0].reading(), mark)
 
-    @cached_property
     def _terms(self) -> list[tuple[_Quantity, _Price]]:
-        """Each quantity that has a price in a currency just behind it, with that price."""
+        """Return each quantity that has a price in a currency just behind it, with that price."""
         terms: dict[int, tuple[_Quantity, _Price]] = {}
-        for quantity, price in product(self._quantities, self._prices):
+        for quantity, price in product(self.quantities, self.prices):
             if price.is_bare or price.start < quantity.end or _link(self.kinds, quantity, price) is None:
                 continue
             if _power_between(quantity.unit, price.per or quantity.unit) is not None:
@@ -536,24 +521,24 @@ class _Text:
     def _sum(self) -> _Found:
         """Return the sum of several quantities, if quantities × prices add up to the amount."""
         sums: set[float] = set()
-        units = {quantity.unit for quantity, _ in self._terms}
+        units = {quantity.unit for quantity, _ in self.terms}
         for mark in ".," if len(units) == 1 else "":
             choices = [
                 [pair for pair in self._pairs_of(quantity, price, "", [1]) if pair.marks <= {mark}]
-                for quantity, price in self._terms
+                for quantity, price in self.terms
             ]
             for pairs in product(*choices):
                 if _fits(sum(pair.quantity.value * pair.each for pair in pairs), self.amount):
                     total = sum((Decimal(pair.quantity.digits) for pair in pairs), Decimal(0))
                     sums.add(_json_number(str(total)))
-        return _Found(Reading(sums.pop(), units.pop()) if len(sums) == 1 else Reading(), self._own_mark)
+        return _Found(Reading(sums.pop(), units.pop()) if len(sums) == 1 else Reading(), self.own_mark)
 
     def _unmistakable(self) -> _Found:
         """Return quantity and price that need no amount to be right."""
-        quantities = [term[0] for term in self._terms] or self._quantities
+        quantities = [term[0] for term in self.terms] or self.quantities
         plain = {(self._value(one), one.unit) for one in quantities if self._is_plain(one)}
-        rates = {rate for price in self._prices if (rate := self._rate(price))}
-        numbers = {one.number for one in self._quantities} | {one.number for one in self._prices}
+        rates = {rate for price in self.prices if (rate := self._rate(price))}
+        numbers = {one.number for one in self.quantities} | {one.number for one in self.prices}
         is_open = any(len(_readings(self.tokens.texts[number])) > 1 for number in numbers)
         quantity, unit = plain.pop() if len(plain) == 1 else (None, None)
         rate = rates.pop() if len(rates) == 1 else None
@@ -561,9 +546,9 @@ class _Text:
             unit = rate and rate.per
         power = _power_between(unit, rate.per) if unit and rate else 0
         if power is None:
-            return _Found(mark=self._own_mark)
+            return _Found(mark=self.own_mark)
         price = rate and _json_number(rate.digits, rate.shift + power, rate.bundle)
-        return _Found(Reading(quantity, unit, price), self._own_mark, is_open)
+        return _Found(Reading(quantity, unit, price), self.own_mark, is_open)
 
     def _is_plain(self, quantity: _Quantity) -> bool:
         """Tell whether a quantity is what was used, by the words of the text alone."""
@@ -574,7 +559,7 @@ class _Text:
             return False
         if quantity.unit in CAPACITIES and not ("U" in self.kinds or _PRICED_BEHIND.match(self.kinds, quantity.end)):
             return False
-        languages, text = self._languages or LANGUAGES, self.tokens.text
+        languages, text = self.languages or LANGUAGES, self.tokens.text
         if any(_NOT_USED[name].search(text) for name in languages):
             return False
         return before.endswith(("=", "U", "U,")) or not any(_METER_READINGS[name].search(text) for name in languages)
@@ -584,10 +569,10 @@ class _Text:
         printed = self.tokens.texts[quantity.number]
         readings = _readings(printed)
         if " " in printed:
-            readings = readings[:1] if self._languages and "en" not in self._languages else []
+            readings = readings[:1] if self.languages and "en" not in self.languages else []
         elif len(readings) > 1:
-            english = "." if self._languages == {"en"} and "," in printed else ""
-            mark = english if self._mark in ("", english) else "" if english else self._mark
+            english = "." if self.languages == {"en"} and "," in printed else ""
+            mark = english if self.mark in ("", english) else "" if english else self.mark
             readings = [one for one in readings if one.mark == mark]
         return _json_number(readings[0].digits) if readings else None
 
@@ -595,13 +580,13 @@ class _Text:
         """Return the price of one unit if it cannot be mistaken."""
         if price.is_bare or price.is_timed or not price.is_whole or not price.bundle:
             return None
-        per = price.per or next((one.unit for one in self._quantities if _link(self.kinds, one, price)), DAYS)
+        per = price.per or next((one.unit for one in self.quantities if _link(self.kinds, one, price)), DAYS)
         if per == DAYS:
             return None
         printed = self.tokens.texts[price.number]
         readings = _readings(printed)
         if len(readings) > 1:
-            marks = {self._mark} if self._mark else {LANGUAGES[name].decimal for name in self._languages}
+            marks = {self.mark} if self.mark else {LANGUAGES[name].decimal for name in self.languages}
             usual = [one for one in readings if price.is_minor and abs(one.value) < _MOST]
             readings = usual or [one for one in readings if marks == {one.mark} and one.mark in printed]
         if len(readings) != 1:

@@ -36,7 +36,7 @@ a public sample of a bill has a line like it.
 
 def read(name: str, amount: float | None = None) -> Reading:
     """Read the only line of a bill."""
-    (reading,) = read_charges([Charge(name, amount)])
+    (reading,) = read_charges([(name, amount)])
     return reading
 
 
@@ -200,16 +200,16 @@ def test_what_is_not_settled_is_not_read(text: str) -> None:
 
 def test_the_other_lines_of_a_bill_settle_the_notation() -> None:
     """A line that proves the decimal mark settles numbers that could be read in two ways."""
-    open_line = Charge("Verbrauch 2.847 kWh", 900.0)
-    assert read_charges([open_line, Charge("Arbeitspreis 500 kWh x 0,32 EUR", 160.0)])[0] == (2847, "kWh", None)
-    assert read_charges([Charge("Energie 500 kWh x 0.32 CHF", 160.0), open_line])[1] == (2.847, "kWh", None)
-    assert read_charges([open_line, Charge("Mehrwertsteuer 7,7 %", 12.0)])[0] == (2847, "kWh", None)
+    open_line = ("Verbrauch 2.847 kWh", 900.0)
+    assert read_charges([open_line, ("Arbeitspreis 500 kWh x 0,32 EUR", 160.0)])[0] == (2847, "kWh", None)
+    assert read_charges([("Energie 500 kWh x 0.32 CHF", 160.0), open_line])[1] == (2.847, "kWh", None)
+    assert read_charges([open_line, ("Mehrwertsteuer 7,7 %", 12.0)])[0] == (2847, "kWh", None)
 
 
 def test_lines_that_disagree_settle_nothing() -> None:
     """A bill with both decimal marks leaves an open number open."""
-    both = [Charge("500 kWh x 0,32 EUR", 160.0), Charge("500 kWh x 0.32 CHF", 160.0)]
-    assert read_charges([Charge("Verbrauch 2.847 kWh"), *both])[0] == NOTHING
+    both = [("500 kWh x 0,32 EUR", 160.0), ("500 kWh x 0.32 CHF", 160.0)]
+    assert read_charges([("Verbrauch 2.847 kWh", None), *both])[0] == NOTHING
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -271,9 +271,7 @@ def lines(draw: st.DrawFn) -> tuple[Charge, Reading]:
     text = draw(st.sampled_from(FORMS[language])).format(
         q=notation.printed(quantity), u=unit, p=form.format(notation.printed(price))
     )
-    return Charge(text, draw(st.sampled_from([float(amount), -float(amount)]))), Reading(
-        float(quantity), unit, float(worth)
-    )
+    return (text, draw(st.sampled_from([float(amount), -float(amount)]))), Reading(float(quantity), unit, float(worth))
 
 
 @examples(1_000)

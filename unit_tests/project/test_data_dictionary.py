@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from source_linkless.bills.charge_texts import Charge, read_charges
+from source_linkless.bills.charge_texts import read_charges
 from source_linkless.streams import STREAMS, Stream
 from testing.generated_parts import parts, prove, read, table
 
@@ -75,5 +75,5 @@ def test_the_units_that_are_named_are_those_that_arrive() -> None:
     description = STREAMS["charges"].json_schema()["properties"]["unit"]["description"]
     named = description.partition(": ")[2].partition(", …")[0].split(", ")
     assert len(named) > 10
-    read = read_charges([Charge(f"Usage 1,234 {unit} @ $2", 2468) for unit in named])
+    read = read_charges([(f"Usage 1,234 {unit} @ $2", 2468) for unit in named])
     assert read == [(1234, unit, 2) for unit in named]
