@@ -65,6 +65,29 @@ def test_the_dictionary_has_no_other_streams() -> None:
     assert documented == set(STREAMS)
 
 
+TEXTS = (
+    ("Energy Charge 1,057 kWh @ $0.137 = $144.81", 144.81),
+    ("Énergie 620 kWh à 6,905 ¢/kWh", 42.81),
+    ("Arbeitspreis 2.847 kWh x 0,32 EUR/kWh", 911.04),
+    ("Day units 200 kWh @ 30.00p/kWh", 60.0),
+    ("Potencia P1 5,750 kW x 27 días x 0,110283 €/kW día", 17.12),
+    ("20 CCF x 1.033 = 20.66 therms @ $0.65/therm", 13.43),
+    ("500 kWh @ $0.10 + 300 kWh @ $0.12", 86.0),
+    ("First 600 kWh X $0.0789", 37.71),
+    ("Standing charge 31 days @ 45.2p", 14.01),
+    ("Puissance souscrite 36 kVA", 28.28),
+)
+
+
+def test_the_dictionary_shows_what_is_read_from_texts() -> None:
+    """Ten texts with their amounts, and the values that the connector reads."""
+    rows = [
+        [text, str(amount), *("" if value is None else str(value) for value in read_charges([(text, amount)])[0])]
+        for text, amount in TEXTS
+    ]
+    prove(DICTIONARY, {"texts of charges": table(["Text", "Amount", "quantity", "unit", "unit_price"], rows)})
+
+
 def test_there_is_a_view_of_the_current_rows_of_every_table() -> None:
     """Whoever does not want to think of `snapshot_at` finds a view."""
     assert set(re.findall(r"create or replace view current_(\w+)", read(DICTIONARY))) == set(STREAMS)
