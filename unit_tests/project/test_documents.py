@@ -14,7 +14,7 @@ from testing.documents import PAGES, anchors, blocks, links
 from testing.generated_parts import ROOT, read
 
 MORE_PAGES = [
-    *("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
+    *("CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "dbt/README.md"),
     *("examples/README.md", "benchmarks/README.md", "linkless_simulator/README.md"),
 ]
 ALL_PAGES = [*PAGES, *MORE_PAGES]

@@ -12,7 +12,7 @@ from testing.generated_parts import ROOT
 
 CONNECTOR = ROOT / "source_linkless"
 SIMULATOR = ROOT / "linkless_simulator"
-TESTS = ("unit_tests", "integration_tests")
+
 
 MAX_FILES_AT_THE_TOP = 9
 MAX_WINGS = 8
