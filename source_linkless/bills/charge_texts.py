@@ -21,12 +21,15 @@ import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
-from itertools import product
+from itertools import islice, product
 from typing import NamedTuple
 
 from source_linkless.bills.charge_words import CAPACITIES, DAYS, LANGUAGES, MAJOR, MINOR, SMALL, TIMES, UNITS
 
 _LONGEST_TEXT = 500
+_LONGEST_NUMBER = 24
+_MOST_CHOICES = 1_000
+"""Readings of a sum that are tried."""
 _TOLERANCE = 0.005
 """A reading fits if quantity × price differs from the amount by half a cent or 0.5 %, whichever is more."""
 _MOST = 1_000
@@ -103,6 +106,8 @@ _THOUSANDS_AND_DECIMALS = re.compile(r"[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})*(?!\1)
 @lru_cache(4_096)
 def _readings(printed: str) -> Sequence[_Number]:
     """Return every reading of a number as printed; none if no notation prints numbers like this."""
+    if len(printed) > _LONGEST_NUMBER:
+        return []
     if printed.isdecimal():
         return [_Number(printed, float(printed), "")]
     sign = "-" if printed[0] in "-−–" else ""
@@ -275,21 +280,23 @@ def _kind_of_word(word: str) -> str:
 
 _QUANTITY = re.compile(r"(?<![$/])n([wUk]?)([ud])(?![/@-][dm]|/[uwUkb])")
 """A number before its unit, with at most one word between, but no rate: "9.7 kWh/day"."""
-_LABELLED = re.compile(r"(?<![n/@])u\)?([,=]?)n(?![wUk]?[ud]|[$cm])")
+_LABELLED = re.compile(r"(?<![n/@])uU?\)?([,=]?)n(?![wUk]?[ud]|[$cm])")
 """A number behind its unit: "kWh 1,234 x $0.12"."""
 _PER = r"(?:[/@](?P<bundle>n)?(?P<per>[ud])(?P<timed>[/@-]?[dm]|/@)?)?"
 _PRICE = re.compile(rf"(?:\$(?P<after>n)[$c]?|(?P<before>n)[$c]){_PER}")
 _BARE = re.compile(rf"(?:(?<=[und@x])n|n(?=x?n)|n(?=[/@]n?u)){_PER}")
 
 _MORE_FACTORS = re.compile(r"\+|x(?:p|n(?!u))")
-_BEHIND = re.compile(r"U?(?:\([^()]*\))?\)?,?(?:xn[dm])?[@x]?")
+_BEHIND = re.compile(r"U?(?:\([^()]*\))?\)?,?(?:xn[dm])?[@x/]?")
 """Between a quantity and its price: "412 kWh @ 7.6 ¢", "500 kWh (actual) @ $0.10", "31 kW x 30 days x 0.04 €"."""
 _AHEAD = re.compile(r"[x@,]?[wU]?,?")
 """Between a price and its quantity: "6.67p/kWh 745.6 kWh", "$0.06 x 10,000 kWh"."""
 _BARE_BEHIND = re.compile(r"[@x]?")
 _BARE_AHEAD = re.compile(r"x?")
 
-_NO_USE_BEFORE = re.compile(r"(?:[xbk+<]|[nD]-?|p.*)$")
+_PART_BEFORE = re.compile(r"(?:x|\([^()]*=)$")
+"""Before a quantity that is a part of another: "5 units (1 unit = 748 gal)", "12 lamps x 45 kWh"."""
+_NO_USE_BEFORE = re.compile(r"(?:[bk+<]|[nD]-?|p.*)$")
 _USE_BEHIND = re.compile(r"$|[)=,@(\-$UDn]|x(?!p|n[wk])|[bk]$")
 _PRICED_BEHIND = re.compile(r"[@x]\$?n[$c/]?")
 _PERIOD = re.compile(r"n(?=[dm])|(?<=x)n$")
@@ -527,7 +534,7 @@ class _Text:
                 [pair for pair in self._pairs_of(quantity, price, "", [1]) if pair.marks <= {mark}]
                 for quantity, price in self.terms
             ]
-            for pairs in product(*choices):
+            for pairs in islice(product(*choices), _MOST_CHOICES):
                 if _fits(sum(pair.quantity.value * pair.each for pair in pairs), self.amount):
                     total = sum((Decimal(pair.quantity.digits) for pair in pairs), Decimal(0))
                     sums.add(_json_number(str(total)))
@@ -553,7 +560,9 @@ class _Text:
     def _is_plain(self, quantity: _Quantity) -> bool:
         """Tell whether a quantity is what was used, by the words of the text alone."""
         before = self.kinds[: quantity.start]
-        if not quantity.is_named or self.tokens.is_bracketed or _NO_USE_BEFORE.search(before):
+        if not quantity.is_named or self.tokens.is_bracketed:
+            return False
+        if _NO_USE_BEFORE.search(before) or _PART_BEFORE.search(before):
             return False
         if not _USE_BEHIND.match(self.kinds, quantity.end):
             return False
@@ -580,7 +589,10 @@ class _Text:
         """Return the price of one unit if it cannot be mistaken."""
         if price.is_bare or price.is_timed or not price.is_whole or not price.bundle:
             return None
-        per = price.per or next((one.unit for one in self.quantities if _link(self.kinds, one, price)), DAYS)
+        beside = next((one for one in self.quantities if _link(self.kinds, one, price)), None)
+        if price.per is None and beside and _PART_BEFORE.search(self.kinds[: beside.start]):
+            return None
+        per = price.per or (beside.unit if beside else DAYS)
         if per == DAYS:
             return None
         printed = self.tokens.texts[price.number]
