@@ -18,10 +18,7 @@ from typing import Any, Protocol
 import orjson
 from airbyte_cdk.models import AirbyteStream, SyncMode
 
-from source_linkless.bills.bill_lines import CHARGES, PAYMENTS
-from source_linkless.bills.content import digest, merged_fields
-from source_linkless.bills.documents import Account, Document, Statement
-from source_linkless.bills.rows import Members, known, members
+from source_linkless.bills import Account, Document, Statement, content
 
 Row = dict[str, Any]
 
@@ -60,7 +57,7 @@ class Whole:
     """An account as one part; its row is made when it is asked for."""
 
     fingerprint: str
-    row: Callable[[], Members] = field(repr=False)
+    row: Callable[[], content.Members] = field(repr=False)
     billing_date: None = None
 
 
@@ -73,7 +70,7 @@ class Projection:
     """
 
     parts: Callable[[Delivery], Sequence[Part] | None]
-    rows: Callable[[Any], Sequence[Members]]
+    rows: Callable[[Any], Sequence[content.Members]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +100,11 @@ def _account_row(delivery: Delivery) -> Row:
     its connection became known or was linked afresh.
     """
     document, account = delivery.document, delivery.account
-    return known(
+    return content.known(
         account_number=account.number,
         source_name=document.source_name,
         source_country=document.source_country,
-        other_fields=merged_fields([document.other_fields, account.other_fields]) or None,
+        other_fields=content.merged_fields([document.other_fields, account.other_fields]) or None,
     )
 
 
@@ -117,12 +114,12 @@ def _sustainability(delivery: Delivery) -> Sequence[Part] | None:
     row, sent = _account_row(delivery), delivery.account.sent
     bills = None if sent is None else sorted(statement.content_hash for statement in sent)
 
-    def written() -> Members:
+    def written() -> content.Members:
         # One bill at a time: an account may be too large to be held decoded.
         texts = None if sent is None else [orjson.Fragment(one.content().text()) for one in sent]
-        return members(row | _connection(delivery) | known(statements=texts))
+        return content.members(row | _connection(delivery) | content.known(statements=texts))
 
-    return [Whole(digest({**row, "bills": bills}), written)]
+    return [Whole(content.digest({**row, "bills": bills}), written)]
 
 
 def _accounts(delivery: Delivery) -> Sequence[Part] | None:
@@ -130,19 +127,19 @@ def _accounts(delivery: Delivery) -> Sequence[Part] | None:
         return None
     bills = delivery.bills()
     dates = [bill.billing_date for bill in bills if bill.billing_date is not None]
-    row = _account_row(delivery) | known(
+    row = _account_row(delivery) | content.known(
         statement_count=len(bills),
         first_billing_date=min(dates, default=None),
         last_billing_date=max(dates, default=None),
     )
-    return [Whole(digest(row), lambda: members(row | _connection(delivery)))]
+    return [Whole(content.digest(row), lambda: content.members(row | _connection(delivery)))]
 
 
 def _connection(delivery: Delivery) -> Row:
-    return known(connection_id=delivery.connection_id)
+    return content.known(connection_id=delivery.connection_id)
 
 
-def _whole_rows(account: Whole) -> Sequence[Members]:
+def _whole_rows(account: Whole) -> Sequence[content.Members]:
     return [account.row()]
 
 
@@ -150,21 +147,16 @@ def _bills(delivery: Delivery) -> Sequence[Part] | None:
     return delivery.bills() if delivery.account.is_readable else None
 
 
-def _statement_rows(bill: Statement) -> Sequence[Members]:
-    ours = members({"statement_key_basis": bill.key_basis, "content_hash": bill.content_hash})
-    return [b",".join(filter(None, (bill.keys, ours, bill.content().row(bill.number))))]
-
-
 _BILL = ("connection_key", "account_number", "statement_key")
 
 STREAMS: Mapping[str, Stream] = {
     stream.name: stream
     for stream in (
-        Stream("sustainability", ("connection_key", "account_number"), 2, Projection(_sustainability, _whole_rows)),
-        Stream("accounts", ("connection_key", "account_number"), 2, Projection(_accounts, _whole_rows)),
-        Stream("statements", _BILL, 1, Projection(_bills, _statement_rows)),
-        Stream("charges", (*_BILL, "charge_key"), 3, Projection(_bills, CHARGES.of)),
-        Stream("payments", (*_BILL, "payment_key"), 2, Projection(_bills, PAYMENTS.of)),
+        Stream("sustainability", ("connection_key", "account_number"), 3, Projection(_sustainability, _whole_rows)),
+        Stream("accounts", ("connection_key", "account_number"), 3, Projection(_accounts, _whole_rows)),
+        Stream("statements", _BILL, 2, Projection(_bills, Statement.row)),
+        Stream("charges", (*_BILL, "charge_key"), 4, Projection(_bills, Statement.charges)),
+        Stream("payments", (*_BILL, "payment_key"), 3, Projection(_bills, Statement.payments)),
         Stream("connections", ("connection_key",), 1, None),
     )
 }

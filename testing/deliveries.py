@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterator
 from typing import Any
 
-from source_linkless.bills.documents import Document
+from source_linkless.bills import Document
 from source_linkless.sync.changes import Connection, StreamChanges
 
 Row = dict[str, Any]

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from source_linkless.bills.documents import Document, read_document
-from source_linkless.bills.rows import Members, members
+from source_linkless.bills import Document, read_document
+from source_linkless.bills.content import Members, members
 from source_linkless.streams import STREAMS, Stream
 from source_linkless.sync.changes import Connection, StreamChanges
 from testing.deliveries import delivered, vanished

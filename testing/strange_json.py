@@ -173,6 +173,15 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
         yield path, value
 
 
+def sendable(value: Any) -> Any:
+    """Return a value with U+FFFD in place of U+0000, which no destination can hold."""
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, list):
+        return [sendable(item) for item in value]
+    return {sendable(name): sendable(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+
+
 def plain(value: Any) -> str:
     """Return one text for everything that says the same in JSON: 12.0 is 12, true is not 1."""
     return json.dumps(_plain(value), sort_keys=True)

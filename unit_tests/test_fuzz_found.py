@@ -23,14 +23,25 @@ def test_nothing_that_the_document_says_is_lost(body: str, kept: str) -> None:
     assert kept in json.dumps(rows)
 
 
-def test_a_bill_that_cannot_be_read_costs_no_account_before_it() -> None:
-    """What was read is sent and remembered, the row says what is missing, and the next sync brings the rest alone."""
+@pytest.mark.parametrize("broken", ["NaN", "1e400", '"raw \t tab"', '"raw \n line"', "12,5", "-Infinity"])
+def test_a_bill_that_cannot_be_read_costs_that_bill_alone(broken: str) -> None:
+    """The row names account and bill, and the next sync brings the bill when it can be read."""
     accounts = [{"account_number": number, "statements": [{"statement_id": f"of {number}"}]} for number in "ABC"]
-    whole, provider = json.dumps({"accounts": accounts}).encode(), Provider()
-    first = provider.deliver(whole.replace(b"of B", b"of \x80"))
-    assert [row["account_number"] for row in first.rows("statements")] == ["A"]
-    assert first.row("site")["reason"] == "UNREADABLE_DOCUMENT"
-    assert first.statuses("statements")[-1] == "INCOMPLETE"
-    second = provider.deliver(whole, saved(first))
-    assert [row["account_number"] for row in second.rows("statements")] == ["B", "C"]
-    assert (second.row("site")["status"], second.error) == ("ready", None)
+    whole, provider = json.dumps({"accounts": accounts}), Provider()
+    first = provider.deliver(whole.replace('"of B"', f'"of B", "usage": {broken}').encode())
+    assert [row["account_number"] for row in first.rows("statements")] == ["A", "C"]
+    assert (first.row("site")["status"], first.error) == ("ready", None)
+    assert "account B, bill of B: is not valid JSON" in first.row("site")["message"]
+    second = provider.deliver(whole.encode(), saved(first))
+    assert [row["account_number"] for row in second.rows("statements")] == ["B"]
+    assert "bill of B" not in second.row("site")["message"]
+
+
+def test_a_document_of_which_no_bill_can_be_read_is_a_failure() -> None:
+    """A login must not look as if it had no bills."""
+    sync = Provider().deliver(
+        b'{"accounts": [{"account_number": "A", "statements": [{"statement_id": "x", "a": NaN}]}]}'
+    )
+    row = sync.row("site")
+    assert (row["status"], row["reason"], row["actor"]) == ("failed", "UNREADABLE_DOCUMENT", "connector")
+    assert "account A, bill x: is not valid JSON" in row["message"]

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import pytest
 
-from source_linkless.bills.documents import read_document
+from source_linkless.bills import read_document
 from source_linkless.streams import STREAMS
 from source_linkless.sync.changes import Connection, StreamChanges
 from testing.deliveries import delivered

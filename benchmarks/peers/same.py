@@ -19,7 +19,7 @@ from benchmarks.peers import flat
 from benchmarks.peers.plain import write_records
 from benchmarks.peers.rows import Row, Rows
 from source_linkless.bills.charge_texts import read_charges
-from source_linkless.bills.content import canonical, digest, line_keys, make_numbers_plain
+from source_linkless.bills.content import canonical, digest, line_keys, make_plain
 
 Texts = Sequence[bytes]
 """The canonical text of each line of an array."""
@@ -35,7 +35,7 @@ def main(config: str) -> None:
 
 def rows(document: Row, connection: str) -> Iterator[tuple[str, Row]]:
     """Yield (stream, row); what two streams need is made once."""
-    make_numbers_plain(document)
+    make_plain(document)
     source, seen = _source(document), _seen(connection)
     for account in document["accounts"]:
         yield "accounts", _account(account, source, seen)
@@ -56,19 +56,19 @@ def _rows_of_accounts(document: Row, connection: str) -> Iterator[Row]:
 
 def _rows_of_statements(document: Row, connection: str) -> Iterator[Row]:
     for bill, keys in _bills(document, connection):
-        make_numbers_plain(bill)
+        make_plain(bill)
         yield _statement(bill, keys, _texts_of(bill))
 
 
 def _rows_of_charges(document: Row, connection: str) -> Iterator[Row]:
     for bill, keys in _bills(document, connection):
-        make_numbers_plain(bill["charges"])
+        make_plain(bill["charges"])
         yield from _charges(bill, keys, _texts(bill["charges"]))
 
 
 def _rows_of_payments(document: Row, connection: str) -> Iterator[Row]:
     for bill, keys in _bills(document, connection):
-        make_numbers_plain(bill["payments"])
+        make_plain(bill["payments"])
         yield from _payments(bill, keys, _texts(bill["payments"]))
 
 

@@ -1,19 +1,44 @@
-"""The declared fields of the provider's objects, and which value each column can hold. Pure.
+"""The declared fields of the provider's objects, and the values that each column can hold. Pure.
 
-One table per object of the API notes, section 4.2, that becomes a record. A value of another type than its
-column never reaches it: it stays, under its own name, among the `other_fields`, like every undeclared field.
+One table for each object of the API notes, section 4.2, that becomes a record. A column takes a value as sent, and
+a value in another notation that can be read in one way only:
+
+    "2026-02-01T00:00:00Z"      the date 2026-02-01: midnight in UTC says nothing beyond the date
+    "1,234.50", "USD 125.30"    the numbers 1234.5 and 125.3; not "1,234", which could be either
+    77 in a text column         the text "77"
+    accountNumber               account_number, unless the object has that field, too
+
+Every other value stays under its own name in `other_fields`, like every undeclared field, and is counted.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
-_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(T00:00:00(\.0+)?)?")
+from source_linkless.bills.findings import Findings
+
+_DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00(?:[.,]0+)?)?)?(?: ?(?:Z|UTC|[+-]00:?00))?")
+_SAYS_NOTHING = re.compile(r"\s*|(?:(?:0[0-9]{3}|1[0-8][0-9]{2})-[0-9]{2}-|(?:1900|1970)-01-01).*", re.DOTALL)
+"""Blank text, and what serialisers print for an unknown date: years 0 and 1, the first days of common calendars."""
 _MAX_INTEGER = 2**63 - 1
+MOST_AMOUNT = 1e29
+"""Destinations keep decimals of 38 digits with 9 of them behind the point."""
+
+_CURRENCY = r"[A-Z]{3}|[A-Z]{0,2}[$€£¥]"
+_AMOUNT = re.compile(
+    rf"(-|\u2212)?\s?(?:({_CURRENCY})\s?)?(-|\u2212)?([0-9](?:[0-9.,' \u00a0\u202f]*[0-9])?)(?:\s?({_CURRENCY}))?"
+)
+_DIGITS = re.compile(r"[0-9]+(?:[.,](?:[0-9]{1,2}|[0-9]{4,}))?|0[.,][0-9]+")
+"""Without marks of thousands: three digits behind a single mark could be thousands."""
+_GROUPS = re.compile(r"[0-9]{1,3}(?P<mark>[,.' \u00a0\u202f])[0-9]{3}(?P<more>(?:(?P=mark)[0-9]{3})*)([.,][0-9]+)?")
+_MOST_DIGITS = 15
+"""Every decimal of so many digits survives as a double."""
+_OF_A_NUMBER = "-\u2212 0123456789.,'\u00a0\u202f"
+_CODE = re.compile(r"[A-Z]{3}")
 
 
 class _NoValue:
@@ -26,27 +51,34 @@ Reader = Callable[[Any], Any]
 
 
 def text(value: object) -> str | _NoValue:
-    """Accept a string, as sent."""
+    """Accept a string as sent, and a whole number as its digits."""
+    if type(value) is int:
+        return str(value) if abs(value) <= _MAX_INTEGER else NO_VALUE
     return value if isinstance(value, str) else NO_VALUE
 
 
 def number(value: object) -> float | _NoValue:
-    """Accept a JSON number, as sent: money is never recomputed."""
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else NO_VALUE
+    """Accept a number as sent, and an amount as text or object; below 10^29, beyond which destinations fail."""
+    if type(value) is str or type(value) is dict:
+        value = amount_and_currency(value)[0]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return NO_VALUE
+    return value if -MOST_AMOUNT < value < MOST_AMOUNT else NO_VALUE
 
 
 def integer(value: object) -> int | _NoValue:
-    """Accept an integer that destinations can hold; in a document that was read, 31.0 is 31 already."""
+    """Accept a whole number of 64 bits, as number or text; in a document that was read, 31.0 is 31 already."""
+    if type(value) is str and value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS:
+        return int(value)
     if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _MAX_INTEGER:
         return NO_VALUE
     return value
 
 
 def day(value: object) -> str | _NoValue:
-    """Accept an ISO date; midnight without a zone is that date.
+    """Accept an ISO date, also with midnight behind it, without a zone or in UTC; a date that means none is none.
 
-    Serialisers of date types print `2026-02-11T00:00:00`: such a value says nothing beyond the date. Any
-    other time, and any zone, would make the date depend on where it is read, so those are no dates here.
+    Any other time, and any other zone, would make the date depend on where it is read.
     """
     return _day(value) if isinstance(value, str) else NO_VALUE
 
@@ -54,7 +86,7 @@ def day(value: object) -> str | _NoValue:
 @lru_cache(maxsize=4096)
 def _day(value: str) -> str | _NoValue:
     match = _DATE.fullmatch(value)
-    if match is None:
+    if match is None or _SAYS_NOTHING.fullmatch(value):
         return NO_VALUE
     try:
         date.fromisoformat(match[1])
@@ -64,40 +96,130 @@ def _day(value: str) -> str | _NoValue:
 
 
 def lines(_: object) -> _NoValue:
-    """Accept nothing: an array of lines is read by itself (`bill_content`), and this stands in its place."""
+    """Accept nothing: an array of lines is read by itself (`bill`), and anything else stands in its place."""
     return NO_VALUE
 
 
+def amount_and_currency(sent: str | dict[str, Any]) -> tuple[float | None, str | None]:
+    """Read an amount that is no number: a text, or an object with one amount and its currency.
+
+    Returns the amount, None if it could be read in two ways, and the code of its currency, None if it has none.
+    """
+    if isinstance(sent, str):
+        return _amount(sent)
+    amounts = [name for name in ("amount", "value") if name in sent]
+    currencies = [name for name in ("currency", "currency_code", "currencyCode") if name in sent]
+    if len(amounts) != 1 or len(currencies) > 1 or len(sent) > len(amounts) + len(currencies):
+        return None, None
+    value = sent[amounts[0]]
+    found, code = _amount(value) if isinstance(value, str) else (value, None)
+    named = sent[currencies[0]] if currencies else None
+    if named is not None and not (isinstance(named, str) and _CODE.fullmatch(named) and code in (None, named)):
+        return None, None
+    return (None, None) if isinstance(found, bool) or not isinstance(found, int | float) else (found, named or code)
+
+
+@lru_cache(maxsize=4096)
+def _amount(sent: str) -> tuple[float | None, str | None]:
+    match = _AMOUNT.fullmatch(sent.strip())
+    if match is None or (match[1] and match[3]) or (match[2] and match[5]):
+        return None, None
+    digits = match[4]
+    if _DIGITS.fullmatch(digits):
+        plain = digits.replace(",", ".")
+    elif (groups := _GROUPS.fullmatch(digits)) and _is_grouped(groups):
+        plain = digits.replace(groups["mark"], "").replace(",", ".")
+    else:
+        return None, None
+    if sum(map(str.isdecimal, plain)) > _MOST_DIGITS:
+        return None, None
+    found = float(plain)
+    amount = int(found) if found.is_integer() else found
+    currency = match[2] or match[5]
+    code = currency if currency and _CODE.fullmatch(currency) else None
+    return (-amount if match[1] or match[3] else amount), code
+
+
+def _is_grouped(groups: re.Match[str]) -> bool:
+    """Tell whether the marks in a number can only be those of thousands."""
+    point = (groups[3] or "")[:1]
+    return point != groups["mark"] and bool(point or groups["more"] or groups["mark"] not in ",.")
+
+
 class Columns:
-    """The columns of one kind of object: for each field that has one, the reader of its values."""
+    """The columns of one kind of object: for each field that has one, the reader of its values.
 
-    def __init__(self, **readers: Reader) -> None:
+    `where` names the object in messages. `as_is` has the type of values, by column, that need no reading: texts, and
+    numbers below MOST_AMOUNT.
+    """
+
+    def __init__(self, where: str, **readers: Reader) -> None:
         """Declare the fields by name."""
+        self._where = where
         self.readers: Mapping[str, Reader] = readers
+        self.as_is: Mapping[str, type] = {
+            name: str if reader is text else float
+            for name, reader in readers.items()
+            if reader in (text, number) and name != "currency_code"
+        }
+        self._documented = {_letters(name): name for name in readers}
 
-    def split(self, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    def documented(self, name: str) -> str | None:
+        """Return the documented name that another one can only mean: AccountNumber means account_number."""
+        return self._documented.get(_letters(name))
+
+    def split(self, fields: Mapping[str, Any], findings: Findings) -> tuple[dict[str, Any], dict[str, Any]]:
         """Divide an object into the values of its columns and its `other_fields`; nulls are in neither."""
         values: dict[str, Any] = {}
         other: dict[str, Any] = {}
+        currency: str | None = None
         for name, sent in fields.items():
             if sent is None:
                 continue
-            reader = self.readers.get(name)
-            value: Any = NO_VALUE if reader is None else reader(sent)
+            column = name if name in self.readers else self._column_of(name, fields)
+            if column is None:
+                other[name] = sent
+                continue
+            reader = self.readers[column]
+            value: Any = reader(sent)
             if value is NO_VALUE:
                 other[name] = sent
-            else:
-                values[name] = value
+                if not (isinstance(sent, str) and _SAYS_NOTHING.fullmatch(sent)):
+                    findings.misfit(f"{self._where}{column}", sent)
+                continue
+            values[column] = value
+            if reader is number and type(sent) in (str, dict):
+                currency = amount_and_currency(sent)[1] or currency
+                if type(sent) is dict or sent.strip(_OF_A_NUMBER):
+                    other[name] = sent  # it says more than the number
+        if currency and "currency_code" in self.readers and "currency_code" not in values:
+            values["currency_code"] = currency
         return values, other
 
+    def _column_of(self, name: str, fields: Mapping[str, Any]) -> str | None:
+        column = self.documented(name)
+        return column if column is not None and fields.get(column) is None else None
 
-DOCUMENT = Columns(source_name=text, source_country=text)
+
+@lru_cache(maxsize=4096)
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+def name_like(name: str, names: Iterable[str]) -> str | None:
+    """Return the one of some names that can only mean a documented one, that one itself first; None if none does."""
+    found = [one for one in names if _letters(one) == _letters(name)]
+    return name if name in found else next(iter(found), None)
+
+
+DOCUMENT = Columns("", source_name=text, source_country=text)
 """The envelope of a document, beside `accounts`. `username` is missing on purpose: see `documents`."""
 
-ACCOUNT = Columns(account_number=text)
+ACCOUNT = Columns("accounts[].", account_number=text)
 """An account, beside `statements`."""
 
 STATEMENT = Columns(
+    "statements[].",
     account_number=text,
     statement_id=text,
     statement_number=text,
@@ -120,6 +242,6 @@ STATEMENT = Columns(
     corrections=lines,
 )
 
-CHARGE = Columns(charge_name=text, amount=number, currency_code=text)
+CHARGE = Columns("charges[].", charge_name=text, amount=number, currency_code=text)
 
-PAYMENT = Columns(date=day, details=text, amount=number, currency_code=text)
+PAYMENT = Columns("payments[].", date=day, details=text, amount=number, currency_code=text)

@@ -1,11 +1,19 @@
-"""The content of JSON values: when two say the same, what identifies them, how to unite them. Pure."""
+"""JSON values and texts: what is equal, what identifies it, and rows as text that is written once. Pure.
+
+    {"connection_key": …, "observed_at": …, "snapshot_at": …,   "account_number": …, "charge_key": …, "amount": …}
+     └── common: members that all rows of a block share ─────┘   └── own: the members of one row ──────────────┘
+
+Members are the inside of a JSON object, without its braces. A row holds no null: the platform's serialiser drops
+them. A block becomes lines of output by joining (`output`), or dicts for a consumer in this process.
+"""
 
 from __future__ import annotations
 
 import re
 from binascii import hexlify
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b, sha256
 from typing import Any
@@ -13,16 +21,21 @@ from typing import Any
 import orjson
 
 Fields = Mapping[str, Any]
+Members = bytes
+"""The members of a JSON object, as they stand between its braces."""
 
 WHOLE_BELOW = 2**53
 """From here on a double does not tell one whole number from the next: it says less than an integer would."""
+MOST_LEVELS = 240
+"""Levels of nesting of a value: orjson writes 254, and a record adds some."""
 
 _ORDINAL = re.compile(r".*~[0-9]+", re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
+"""One escaped character; a pair of surrogates is one."""
+_UNSENDABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})")
 _LINE = blake2b(digest_size=16)
 """The hash of a line before its first byte."""
-
 _SORTED = orjson.OPT_SORT_KEYS
-
 _AT_ONCE = 2_047
 """A hash that is given more bytes lets other threads run meanwhile: waking them takes longer than hashing a bill."""
 
@@ -31,8 +44,14 @@ class TooDeepError(ValueError):
     """A JSON value is nested deeper than a record can be."""
 
 
-def make_numbers_plain(container: dict[str, Any] | list[Any]) -> None:
-    """Write each whole number in a parsed JSON value as an integer, in place: 12.0 says the same as 12."""
+def make_plain(container: dict[str, Any] | list[Any], levels: int = MOST_LEVELS) -> None:
+    """Write each whole number in a parsed JSON value as an integer, in place: 12.0 says the same as 12.
+
+    Raises:
+        TooDeepError: the value has more levels than `levels`.
+    """
+    if not levels:
+        raise TooDeepError
     places: Iterable[tuple[Any, Any]] = container.items() if isinstance(container, dict) else enumerate(container)
     contents: Any = container
     for place, value in places:
@@ -41,41 +60,24 @@ def make_numbers_plain(container: dict[str, Any] | list[Any]) -> None:
             if value.is_integer() and -WHOLE_BELOW < value < WHOLE_BELOW:
                 contents[place] = int(value)
         elif kind is dict or kind is list:
-            make_numbers_plain(value)
+            make_plain(value, levels - 1)
 
 
 def canonical(value: object) -> bytes:
     """Return the one JSON text of a value that has plain numbers: names sorted, no layout."""
-    return orjson.dumps(value, option=_SORTED)
-
-
-def within_record(value: object) -> bytes:
-    """Return the canonical text of a value that a record can hold, which may put it 8 levels deeper than it is.
-
-    Raises:
-        TooDeepError: orjson writes at most 254 levels.
-    """
-    try:
-        return orjson.dumps([[[[[[[[value]]]]]]]], None, _SORTED)[8:-8]
-    except orjson.JSONEncodeError:
-        raise TooDeepError from None
+    return orjson.dumps(value, None, _SORTED)
 
 
 def digest(value: object) -> str:
     """Return the SHA-256 of a JSON value as hex: the same in every process, layout and number format."""
-    return sha256_of(canonical(value))
-
-
-def sha256_of(text: bytes) -> str:
-    """Return the SHA-256 of a text as hex."""
-    digest: str = _fed(sha256, text).hexdigest()
-    return digest
+    found: str = _fed(sha256, canonical(value)).hexdigest()
+    return found
 
 
 def blake2b_of(text: bytes, size: int) -> bytes:
     """Return the BLAKE2b of a text, `size` bytes of it."""
-    digest: bytes = _fed(partial(blake2b, digest_size=size), text).digest()
-    return digest
+    found: bytes = _fed(partial(blake2b, digest_size=size), text).digest()
+    return found
 
 
 def _fed(new_hash: Callable[[bytes], Any], text: bytes) -> Any:
@@ -100,7 +102,7 @@ def numbered(key: str, ordinal: int) -> str:
 
 
 def line_keys(texts: Sequence[bytes]) -> list[bytes]:
-    """Return the key of each line of a bill: 32 hex digits of the BLAKE2b of its canonical text, twins numbered."""
+    """Return the key of each line of a bill: 32 hex digits of the BLAKE2b of its text, twins numbered."""
     keys = []
     for text in texts:
         line = _LINE.copy()  # a third faster than making a new one
@@ -124,3 +126,42 @@ def merged_fields(parts: Sequence[Fields]) -> Fields:
         values[name].setdefault(canonical(value), value)
     ordered = {name: [different[text] for text in sorted(different)] for name, different in values.items()}
     return {name: different if len(different) > 1 else different[0] for name, different in ordered.items()}
+
+
+def has_unsendable(text: bytes) -> bool:
+    """Tell whether a JSON text may escape U+0000 or half a surrogate, which no destination can hold."""
+    return b"\\u" in text and _UNSENDABLE.search(text) is not None
+
+
+def sendable(text: bytes) -> bytes:
+    """Return a JSON text with U+FFFD in place of U+0000, of half surrogates and of bytes that are no UTF-8."""
+    whole = text.decode(errors="replace").encode()
+    return _ESCAPE.sub(lambda found: b"\\ufffd" if _UNSENDABLE.fullmatch(found[0]) else found[0], whole)
+
+
+def known(**columns: Any) -> dict[str, Any]:
+    """Return the columns whose values are known."""
+    return {name: value for name, value in columns.items() if value is not None}
+
+
+def with_other(values: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of a row together with what no column could hold."""
+    return {**values, "other_fields": other} if other else {**values}
+
+
+def members(columns: Mapping[str, Any]) -> Members:
+    """Write columns as members."""
+    text = orjson.dumps(columns)[1:-1]
+    return sendable(text) if b"\\u0000" in text else text
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one stream, at least one; a column stands either in `common` or in each of `own`."""
+
+    common: Members = field(repr=False)
+    own: Sequence[Members] = field(repr=False)
+
+    def dicts(self) -> Iterator[dict[str, Any]]:
+        """Yield each row as a dict of its own."""
+        return (orjson.loads(b"{%b,%b}" % (self.common, own)) for own in self.own)

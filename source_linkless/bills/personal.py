@@ -17,10 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from source_linkless.bills import columns
-from source_linkless.bills.bill_content import AnyBill, BillContent, Lines
-from source_linkless.bills.columns import Columns
-from source_linkless.bills.content import Fields, canonical
+from source_linkless.bills.bill import LINE_ARRAYS, Bill
 from source_linkless.config import Config
 
 PERSONAL_COLUMNS = frozenset({"customer_name", "customer_number", "billing_address"})
@@ -29,7 +26,6 @@ PERSONAL_COLUMNS = frozenset({"customer_name", "customer_number", "billing_addre
 FREE_FORM = frozenset({"corrections"})
 """Columns whose shape nobody has published: anything could stand in them."""
 
-_LINES: Mapping[str, Columns] = {"charges": columns.CHARGE, "payments": columns.PAYMENT}
 _PSEUDONYM_DIGITS = 32
 _MARK_DIGITS = 16
 
@@ -54,13 +50,12 @@ class Personal:
         """
         return number if self.is_kept else self._pseudonym("account_number", number)
 
-    def bill(self, content: BillContent) -> BillContent:
-        """Return what may be sent of a bill; nothing that is made of it later needs to know the mode."""
+    def bill(self, bill: Bill) -> Bill:
+        """Return what may be sent of a bill that was read without what has no column."""
         if self.is_kept:
-            return content
-        lines = {name: _declared(of, content.lines[name]) for name, of in _LINES.items() if name in content.lines}
-        content_hash = self._keyed("content_hash", content.content_hash).hex()
-        return AnyBill(self._fields(content), lines, content_hash)
+            return bill
+        content_hash = self._keyed("content_hash", bill.content_hash).hex()
+        return Bill({}, {}, self._values(bill.values), {}, bill.charges, bill.payments, content_hash)
 
     def mark(self) -> str | None:
         """Return what tells rows of this mode and key from those of others; it tells nothing of the key."""
@@ -77,9 +72,9 @@ class Personal:
                 f"{again}."
             )
 
-    def _fields(self, content: BillContent) -> Fields:
-        values, _ = columns.STATEMENT.split(content.fields)
-        for name in FREE_FORM | _LINES.keys() | {"account_number"}:  # the account's own number is the key already
+    def _values(self, sent: dict[str, Any]) -> dict[str, Any]:
+        values = dict(sent)
+        for name in (*FREE_FORM, *LINE_ARRAYS, "account_number"):  # the account's own number is the key already
             values.pop(name, None)
         for name in PERSONAL_COLUMNS & values.keys():
             value = values.pop(name)
@@ -103,11 +98,3 @@ KEEP = Personal()
 def personal_of(config: Config) -> Personal:
     """Return what a configuration says about personal data."""
     return Personal(config.personal_data, config.pseudonym_key)
-
-
-def _declared(kind: Columns, lines: Lines) -> Lines:
-    """Return lines with the values of their columns only; their keys, made of their texts, then say no more."""
-    if lines.documented:
-        return lines
-    objects: list[dict[str, Any]] = [kind.split(one)[0] for one in lines.objects()]
-    return Lines([canonical(one)[1:-1] for one in objects])

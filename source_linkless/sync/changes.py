@@ -27,9 +27,7 @@ from typing import Any
 
 import orjson
 
-from source_linkless.bills.content import blake2b_of
-from source_linkless.bills.documents import Account, Document
-from source_linkless.bills.rows import Members, Rows, members
+from source_linkless.bills import Account, Document, content
 from source_linkless.errors import invalid_state
 from source_linkless.streams import Delivery, Part, Projection, Stream
 
@@ -129,7 +127,7 @@ class StreamChanges:
         known.observed_at = max(observed_at, known.observed_at or "")
         known.connection_id = connection.connection_id or known.connection_id
 
-    def rows(self, connection_key: str, document: Document, account: Account) -> Iterator[Rows]:
+    def rows(self, connection_key: str, document: Document, account: Account) -> Iterator[content.Rows]:
         """Yield the records to send for an account of the document of a connection that was observed.
 
         The account is remembered when the iteration has passed all its rows: what was cut off is sent again.
@@ -137,7 +135,9 @@ class StreamChanges:
         parts = self._parts(self._connections[connection_key], document, account)
         return iter(()) if parts is None else self._account_rows(connection_key, account.number, parts)
 
-    def vanished(self, connection_key: str, document: Document, still_expected: Container[str] = ()) -> Iterator[Rows]:
+    def vanished(
+        self, connection_key: str, document: Document, still_expected: Container[str] = ()
+    ) -> Iterator[content.Rows]:
         """Forget the accounts that the document no longer has; in `accounts`, say so with a row each.
 
         A forgotten account that returns is sent whole. Accounts in `still_expected` exist according to the
@@ -169,7 +169,7 @@ class StreamChanges:
         delivery = Delivery(known.connection_id, document, account, self._start_date)
         return self._projection.parts(delivery)
 
-    def _account_rows(self, connection_key: str, number: str, parts: Sequence[Part]) -> Iterator[Rows]:
+    def _account_rows(self, connection_key: str, number: str, parts: Sequence[Part]) -> Iterator[content.Rows]:
         known = self._connections[connection_key]
         before, observed_at = known.accounts.get(number), known.observed_at or ""
         to_send, snapshot = parts, observed_at
@@ -178,28 +178,28 @@ class StreamChanges:
             if not to_send:
                 return
         common = {"connection_key": connection_key, "observed_at": observed_at, "snapshot_at": snapshot}
-        yield from self._blocks(members(common), to_send)
+        yield from self._blocks(content.members(common), to_send)
         newest = max((part.billing_date for part in parts if part.billing_date is not None), default=None)
         known.accounts[number] = _Sent(newest, snapshot, self._digest(parts))
 
-    def _blocks(self, common: Members, parts: Iterable[Part]) -> Iterator[Rows]:
+    def _blocks(self, common: content.Members, parts: Iterable[Part]) -> Iterator[content.Rows]:
         """Put the rows of a few parts together: a block for each would cost more than its rows."""
-        own: list[Members] = []
+        own: list[content.Members] = []
         for part in parts:
             own += self._projection.rows(part)
             if len(own) >= _ROWS_OF_A_BLOCK:
-                yield Rows(common, own)
+                yield content.Rows(common, own)
                 own = []
         if own:
-            yield Rows(common, own)
+            yield content.Rows(common, own)
 
     def _digest(self, parts: Iterable[Part]) -> str:
         """Return 20 characters that stand for all parts, in any order; none for no parts."""
         fingerprints = sorted([part.fingerprint for part in parts])
         if not fingerprints:
             return ""
-        content = orjson.dumps([self._stream.version, *fingerprints])
-        return base64.urlsafe_b64encode(blake2b_of(content, 15)).decode()
+        everything = orjson.dumps([self._stream.version, *fingerprints])
+        return base64.urlsafe_b64encode(content.blake2b_of(everything, 15)).decode()
 
 
 def _written(known: _Known) -> dict[str, Any]:

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
-from source_linkless.bills.documents import Account, Document
-from source_linkless.bills.rows import Rows, known, members
+from source_linkless.bills import Account, Document, content
 from source_linkless.clock import day_number
 from source_linkless.errors import Actor, Status
 from source_linkless.linking.events import Finished
-from source_linkless.provider.outcomes import NO_DATA, PARTIAL_ACCOUNTS, Outcome, outcome
+from source_linkless.provider.outcomes import NO_DATA, PARTIAL_ACCOUNTS, UNKNOWN, Outcome, outcome
 
 _LATE = 1.5
 """A bill is late when the newest is older than this many usual intervals of its account."""
@@ -34,8 +33,12 @@ class Delivery:
     latest_billing_date: str | None = None
     late_accounts: int = 0
     warning: str | None = None
+    findings: Sequence[str] = ()
+    """What could not be shown of it, as sentences."""
     is_empty: bool = True
     """No bill at all, not even one from before the start date."""
+    lost_bills: int = 0
+    """Bills that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ def delivery_of(document: Document, read: Sequence[Bills], observed_at: str, sta
         latest_billing_date=max(filter(None, delivered), default=None),
         late_accounts=sum(_is_late(bills.dates, observed_at[:10]) for bills in read),
         warning=document.warning,
+        findings=tuple(document.findings.sentences()),
+        lost_bills=len(document.findings.lost),
         is_empty=not dates,
     )
 
@@ -83,6 +88,9 @@ def judged(finished: Finished, delivery: Delivery | None) -> Outcome:
     result, context = finished.outcome, finished.context
     if delivery is None or result.status is not Status.READY:
         return result
+    if delivery.is_empty and delivery.lost_bills:
+        message = " ".join([*delivery.findings, "Tell the provider's support."])
+        return replace(outcome("UNREADABLE_DOCUMENT", UNKNOWN), message=message)
     if delivery.warning is None and delivery.is_empty:
         return outcome(None, NO_DATA)
     expected = context.account_count if context and not delivery.warning else None
@@ -103,7 +111,7 @@ def _notes(delivery: Delivery) -> list[str]:
         )
     if delivery.warning:
         notes.append(f"{delivery.warning[0].upper()}{delivery.warning[1:]}.")
-    return notes
+    return [*notes, *delivery.findings]
 
 
 def is_worth_a_warning(outcome: Outcome) -> bool:
@@ -113,10 +121,10 @@ def is_worth_a_warning(outcome: Outcome) -> bool:
 
 def connection_row(
     finished: Finished, connection_id: str | None, result: Outcome, delivery: Delivery | None, observed_at: str
-) -> Rows:
+) -> content.Rows:
     """Make the record of `connections` for one login; what is unknown is left out."""
     context, login = finished.context, finished.login
-    row = known(
+    row = content.known(
         connection_id=connection_id,
         source_id=(context and context.source_id) or login.source_id,
         source_name=(delivery and delivery.source_name) or (context and context.source_name),
@@ -131,4 +139,5 @@ def connection_row(
         latest_billing_date=delivery and delivery.latest_billing_date,
         waited_seconds=round(finished.waited, 3),
     )
-    return Rows(members({"connection_key": login.key, "observed_at": observed_at}), [members(row)])
+    common = {"connection_key": login.key, "observed_at": observed_at}
+    return content.Rows(content.members(common), [content.members(row)])

@@ -4,7 +4,7 @@
          └► Lines      blocks of finished lines beside the CDK's print buffer: the connector as a process
 
 The CDK spends nine times as long on a record as it takes to read it from the document. So the process writes RECORD
-lines itself. Both ways copy the same text (see `bills.rows`). Every other message becomes a line in `line_of`.
+lines itself. Both ways copy the same text (see `bills.content`). Every other message becomes a line in `line_of`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import orjson
 from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, AirbyteRecordMessage, Type
 
-from source_linkless.bills.rows import Rows
+from source_linkless.bills import content
 
 _BLOCK_BYTES = 262_144
 """After each write this thread waits for its turn behind those that fetch: blocks of 64 KB cost a sync some percent
@@ -30,7 +30,7 @@ more. Blocks of megabytes cost more in page faults than they save in writes."""
 class Output(Protocol):
     """Where the rows of a sync go."""
 
-    def records(self, stream: str, rows: Rows) -> Iterable[AirbyteMessage]:
+    def records(self, stream: str, rows: content.Rows) -> Iterable[AirbyteMessage]:
         """Send rows; returns the messages that the caller has to send in their place."""
 
     def flush(self) -> None:
@@ -58,7 +58,7 @@ def say(message: AirbyteMessage) -> None:
 class Messages:
     """Records as messages."""
 
-    def records(self, stream: str, rows: Rows) -> Iterator[AirbyteMessage]:
+    def records(self, stream: str, rows: content.Rows) -> Iterator[AirbyteMessage]:
         """Make a message of each row."""
         for row in rows.dicts():
             record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=_now())
@@ -97,7 +97,7 @@ class Lines:
         self._bytes = self._records = 0
         self._counts: Counter[str] = Counter()
 
-    def records(self, stream: str, rows: Rows) -> Iterable[AirbyteMessage]:
+    def records(self, stream: str, rows: content.Rows) -> Iterable[AirbyteMessage]:
         """Write the rows; nothing is left for the caller to send."""
         head = b'{"type":"RECORD","record":{"stream":"%b","data":{%b,' % (stream.encode(), rows.common)
         tail = b'},"emitted_at":%d}}\n' % _now()

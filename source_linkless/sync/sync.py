@@ -30,9 +30,7 @@ from airbyte_cdk.models import (
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_linkless.bills.documents import Document, UnreadableDocument, read_document
-from source_linkless.bills.personal import personal_of
-from source_linkless.bills.rows import Rows
+from source_linkless.bills import Document, UnreadableDocument, content, personal_of, read_document
 from source_linkless.clock import Now, stamp_after
 from source_linkless.config import Config, Links
 from source_linkless.errors import invalid_configuration
@@ -99,7 +97,7 @@ class SelectedStream:
         """Make a stream status message."""
         return status_message(self.configured.stream, status)
 
-    def records(self, blocks: Iterable[Rows], output: Output) -> Iterator[AirbyteMessage]:
+    def records(self, blocks: Iterable[content.Rows], output: Output) -> Iterator[AirbyteMessage]:
         """Send rows; the first of them sets the stream running."""
         for rows in blocks:
             if not self._is_running:

@@ -11,7 +11,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 
-from source_linkless.bills.documents import Document, read_document
+from source_linkless.bills import Document, read_document
 from source_linkless.streams import STREAMS
 from source_linkless.sync.changes import Connection, StreamChanges
 from testing.deliveries import delivered as deliver

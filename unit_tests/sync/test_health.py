@@ -9,7 +9,7 @@ import orjson
 import pytest
 from airbyte_cdk.models import FailureType
 
-from source_linkless.bills.documents import read_document
+from source_linkless.bills import read_document
 from source_linkless.config import Login
 from source_linkless.errors import Actor, Status
 from source_linkless.linking.events import Finished

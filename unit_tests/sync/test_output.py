@@ -11,7 +11,7 @@ from airbyte_cdk.models import AirbyteMessage, Type
 
 from linkless_simulator.bills import Sizes
 from linkless_simulator.scenarios import STORIES
-from source_linkless.bills.rows import Rows, members
+from source_linkless.bills.content import Rows, members
 from source_linkless.sync.output import Lines
 from testing.worlds import World
 

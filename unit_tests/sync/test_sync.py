@@ -10,7 +10,7 @@ from typing import Any
 from airbyte_cdk.models import AirbyteMessage
 
 from linkless_simulator.backend import Backend
-from source_linkless.bills.rows import Rows
+from source_linkless.bills.content import Rows
 from source_linkless.config import parse_config
 from source_linkless.linking.events import Delivered, Event, Finished
 from source_linkless.provider.outcomes import READY

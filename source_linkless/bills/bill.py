@@ -1,0 +1,276 @@
+"""One bill: decoded, divided into columns and lines, and written as the rows of three streams. Pure.
+
+    text ─► said ─┬► values, other_fields ──────────────────────► row of `statements`
+                  ├► charges: at any depth, with what is around ─► rows of `charges`
+                  ├► payments ─────────────────────────────────► rows of `payments`
+                  └► content_hash
+
+Each line is written once, as its canonical text: the key of a line is the hash of that text, and a line whose values
+all fit their columns is copied into its row. A line that does not is divided and written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any
+
+import orjson
+
+from source_linkless.bills import columns
+from source_linkless.bills.charge_texts import Reading, read_charges
+from source_linkless.bills.columns import MOST_AMOUNT, Columns
+from source_linkless.bills.content import (
+    MOST_LEVELS,
+    WHOLE_BELOW,
+    Fields,
+    Members,
+    TooDeepError,
+    canonical,
+    digest,
+    known,
+    line_keys,
+    make_plain,
+    members,
+    with_other,
+)
+from source_linkless.bills.cutting import UnreadableError, decoded
+from source_linkless.bills.findings import Findings
+
+LINE_ARRAYS = ("charges", "payments", "corrections")
+"""The same items in another order are the same bill."""
+
+_LINE_LEVELS = MOST_LEVELS - 3
+
+
+@dataclass(slots=True)  # not frozen: a frozen one takes three times as long to make, and every bill makes some
+class Lines:
+    """The charges or payments of one bill.
+
+    `values` are the columns of each; `texts` the texts of which their keys are made, without braces; `rests` what
+    stands in the row of each behind the key, with a comma before it.
+    """
+
+    values: list[Fields] = field(default_factory=list, repr=False)
+    texts: list[bytes] = field(default_factory=list, repr=False)
+    rests: list[Members] = field(default_factory=list, repr=False)
+
+    def rows(self, head: Members, key_column: bytes, more: Iterable[Members]) -> list[Members]:
+        """Write the rows: `head` are members that all share; `more` those that are added to each, behind a comma."""
+        if not self.texts:
+            return []
+        head, number = b'%b,"%b":"' % (head, key_column), len(self.texts)
+        parts = zip(repeat(head, number), line_keys(self.texts), repeat(b'"', number), self.rests, more, strict=True)
+        return [*map(b"".join, parts)]
+
+
+@dataclass(slots=True)
+class Bill:
+    """What one bill says, with plain numbers; `content_hash` is equal for equal content.
+
+    `fields` is everything but the `arrays` of lines; `values` are the columns of its row, `other` is its other_fields.
+    Layout, the order of names and of lines, and 12 against 12.0 make no difference to the hash.
+    """
+
+    fields: dict[str, Any] = field(repr=False)
+    arrays: dict[str, list[Any]] = field(repr=False)
+    values: dict[str, Any] = field(repr=False)
+    other: dict[str, Any] = field(repr=False)
+    charges: Lines = field(repr=False)
+    payments: Lines = field(repr=False)
+    content_hash: str
+
+    def text(self) -> bytes:
+        """Return a JSON text of everything."""
+        return orjson.dumps({**self.fields, **self.arrays})
+
+
+def read_bill(text: bytes, findings: Findings, *, is_kept: bool = True) -> Bill:
+    """Read the JSON text of one bill, an object.
+
+    Unless `is_kept`, only the values of columns are kept, but for the hash: what has no column is free text.
+
+    Raises:
+        UnreadableError: the text is no JSON that could be read, or nested deeper than a record can be.
+    """
+    said: dict[str, Any] = decoded(text, findings)
+    try:
+        return _Reading(said, findings, is_kept=is_kept).bill()
+    except (TooDeepError, RecursionError):
+        problem = "is nested too deeply"
+    raise UnreadableError(problem)
+
+
+class _Reading:
+    """One bill while it is read."""
+
+    def __init__(self, said: dict[str, Any], findings: Findings, *, is_kept: bool) -> None:
+        self._findings, self._is_kept = findings, is_kept
+        self._arrays = {name: said.pop(name) for name in _line_arrays(said)}
+        self._fields = said
+        self._inside: list[tuple[str, Any]] = []
+        """Values in which lines may be enclosed, with the names of their fields."""
+
+    def bill(self) -> Bill:
+        make_plain(self._fields)
+        values, other = columns.STATEMENT.split(self._fields, self._findings)
+        self._currency = values.get("currency_code")
+        self._inside = [(name, one) for name, one in self._fields.items() if type(one) is dict or type(one) is list]
+        charges, payments = Lines(), Lines()
+        unordered: dict[str, Any] = {}
+        for name, items in self._arrays.items():
+            column = name.lower()
+            if column == "corrections":
+                make_plain(items, MOST_LEVELS - 1)
+                self._inside.append((name, items))
+                objects = [one for one in items if type(one) is dict]
+                values["corrections"] = objects
+                texts = [*map(canonical, objects)]
+            elif column == "charges":
+                texts = self._lines(columns.CHARGE, items, charges)
+            else:
+                texts = self._lines(columns.PAYMENT, items, payments)
+            odd = [one for one in items if type(one) is not dict] if len(texts) < len(items) else []
+            if odd:
+                make_plain(odd, MOST_LEVELS - 1)
+                other[name] = odd
+                for one in odd:
+                    self._findings.misfit(f"statements[].{column}", one)
+            unordered[name] = orjson.Fragment(b"[%b]" % b",".join(sorted(texts) + sorted(map(canonical, odd))))
+        hashed = self._fields
+        if self._inside and self._enclosed(charges):
+            hashed = {name: _without_order(value) for name, value in hashed.items()}
+        content_hash = digest({**hashed, **unordered})
+        if not self._is_kept:
+            other = {}
+        return Bill(self._fields, self._arrays, values, other, charges, payments, content_hash)
+
+    def _lines(self, kind: Columns, items: list[Any], lines: Lines, part_of: Fields | None = None) -> list[bytes]:
+        """Read the objects of an array into `lines`; return the canonical text of each."""
+        before = b"," if self._currency is None else b"," + members({"currency_code": self._currency}) + b","
+        around = b"," + canonical({"part_of": part_of})[1:-1] if part_of and self._is_kept else b""
+        texts = []
+        for line in items:
+            if type(line) is not dict:
+                continue
+            fits, holds_more = _examined(line, kind)
+            if holds_more and part_of is None:
+                self._inside.append(("", line))
+            text = canonical(line)
+            texts.append(text)
+            text = text[1:-1]
+            if fits and text:
+                values: Fields = line
+                rest = b"," + text if "currency_code" in line else before + text
+            else:
+                values, other = kind.split(line, self._findings)
+                if not self._is_kept:
+                    other, text = {}, canonical(values)[1:-1]
+                rest = members(with_other(known(currency_code=self._currency) | values, other))
+                rest = rest and b"," + rest
+            lines.values.append(values)
+            lines.texts.append(text + around)
+            lines.rests.append(rest + around)
+        return texts
+
+    def _enclosed(self, charges: Lines) -> bool:
+        """Read the charges that are not the bill's own; return whether there are any."""
+        found = [one for name, value in self._inside for one in _enclosed_in(value, name, {})]
+        for part_of, items in found:
+            self._lines(columns.CHARGE, items, charges, part_of)
+        return bool(found)
+
+
+def _examined(line: dict[str, Any], kind: Columns) -> tuple[bool, bool]:
+    """Make the numbers of a line plain; tell whether all its values fit their columns, and whether any is nested."""
+    fits, holds_more, as_is = True, False, kind.as_is
+    for name, value in line.items():
+        sort = type(value)
+        if sort is float:
+            if value.is_integer() and -WHOLE_BELOW < value < WHOLE_BELOW:
+                line[name] = int(value)
+            elif not -MOST_AMOUNT < value < MOST_AMOUNT:
+                fits = False
+        elif sort is dict or sort is list:
+            make_plain(value, _LINE_LEVELS)
+            holds_more = True
+        if as_is.get(name) is not sort and fits:
+            reader = kind.readers.get(name)
+            fits = reader is not None and reader(value) == value
+    return fits, holds_more
+
+
+def _line_arrays(said: dict[str, Any]) -> list[str]:
+    """Name the fields of a bill that are arrays of lines; another case of a name stands for one that is missing."""
+    found = [name for name in LINE_ARRAYS if type(said.get(name)) is list]
+    if len(found) < len(LINE_ARRAYS):
+        found += [
+            name
+            for name in said
+            if name.lower() in LINE_ARRAYS and name.lower() not in said and type(said[name]) is list
+        ]
+    return found
+
+
+def _enclosed_in(value: Any, name: str, around: Fields) -> Iterator[tuple[Fields, list[Any]]]:
+    """Yield each array of charges inside a value, and the scalar fields of the objects that enclose it.
+
+    `name` is the field that holds the value, `around` what encloses it. An object without scalar fields stands for
+    itself by its name: of {"gas": {"charges": …}} that is {"gas": {}}.
+    """
+    if isinstance(value, list):
+        for item in value:
+            if type(item) is dict or type(item) is list:
+                yield from _enclosed_in(item, "", around)
+        return
+    scalars = {one_name: one for one_name, one in value.items() if one is not None and type(one) not in (dict, list)}
+    around = _with(around, scalars or ({name: {}} if name else {}))
+    for inner_name, inner in value.items():
+        if type(inner) is list and inner_name.lower() == "charges":
+            yield around, inner
+        if type(inner) is dict or type(inner) is list:
+            yield from _enclosed_in(inner, inner_name, around)
+
+
+def _with(around: Fields, scalars: Fields) -> Fields:
+    """Add the fields of an inner object; where an outer one has another value for a name, both are kept in order."""
+    both = {name: [*_as_list(around[name]), value] for name, value in scalars.items() if name in around}
+    return {**around, **scalars, **{name: values for name, values in both.items() if values[-1] not in values[:-1]}}
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _without_order(value: Any) -> Any:
+    """Return a value whose arrays of objects are in one order: what encloses lines has no order either."""
+    if isinstance(value, dict):
+        return {name: _without_order(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        items = [_without_order(item) for item in value]
+        return sorted(items, key=canonical) if all(isinstance(item, dict) for item in items) else items
+    return value
+
+
+def charge_rows(bill: Bill, head: Members) -> Sequence[Members]:
+    """Return the rows of the charges of a bill, behind the members that say which bill it is."""
+    date = bill.values.get("billing_date")
+    dated = head if date is None else b'%b,"billing_date":"%b"' % (head, date.encode())
+    said = read_charges([(one.get("charge_name", ""), one.get("amount")) for one in bill.charges.values])
+    return bill.charges.rows(dated, b"charge_key", map(_members_of, said))
+
+
+def payment_rows(bill: Bill, head: Members) -> Sequence[Members]:
+    """Return the rows of the payments of a bill, behind the members that say which bill it is."""
+    return bill.payments.rows(head, b"payment_key", repeat(b"", len(bill.payments.texts)))
+
+
+def _members_of(reading: Reading) -> Members:
+    """Write what the text of a charge says as members that follow others; none if it says nothing."""
+    quantity, unit, price = reading
+    if unit is None:
+        return b""
+    many = "" if quantity is None else f',"quantity":{quantity!r}'
+    each = "" if price is None else f',"unit_price":{price!r}'
+    return f'{many},"unit":"{unit}"{each}'.encode()
