@@ -6,15 +6,18 @@ messages, the silence on the network, for each kind of mistake.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from linkless_simulator import Simulator
-from testing.connector import Connector, Run, edited, fleet_at, login_at, together
+from testing.connector import Connector, Run, catalog_json, edited, fleet_at, login_at, together
+from testing.forked_connector import ForkedRun
 
 PASSWORD = "Pässwörd-of-nobody \"1' \\2\n3"
 TOKEN = "access-sandbox-0f1e2d3c-nobody"
@@ -108,3 +111,41 @@ def test_a_mistake_costs_no_request(simulator: Simulator, runs: dict[tuple[str, 
     """Nothing is asked, let alone submitted, before the configuration is right."""
     assert len(runs) == len(MISTAKES) + len(ALSO_READ)
     assert simulator.backend.journal == []
+
+
+def test_an_option_that_nobody_reads_is_one_warning(simulator: Simulator, tmp_path: Path) -> None:
+    """In check and in read, with the nearest known name and without its value."""
+    config = edited(login_at(simulator, "instant+unknown", **{"start-date": "not shown"}), passwrod="not shown either")
+    checked = ForkedRun(tmp_path / "check", "check", config).ended()
+    read = ForkedRun(tmp_path / "read", "read", config, catalog_json(["connections"])).ended()
+    for run in (checked, read):
+        warnings = [one["log"]["message"] for one in run.messages if one.get("log", {}).get("level") == "WARN"]
+        (told,) = [line for line in warnings if "options" in line]
+        assert told.endswith(
+            '"start-date" (did you mean "start_date"?), "passwrod" in connection (did you mean "password"?).'
+        )
+        said = [one for one in run.messages if one["type"] != "CONTROL"]
+        assert "not shown" not in json.dumps(said)
+
+
+UNUSUAL = {
+    "large": 2**80,
+    "negative": -(2**70),
+    "half": "half a character \ud83d",
+    "deep": json.loads("[" * 300 + "]" * 300),
+}
+"""Values that JSON can spell and orjson refuses."""
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_an_unusual_value_of_an_unknown_option_is_written_back_as_it_was(
+    simulator: Simulator, tmp_path: Path, name: str
+) -> None:
+    """A check and a sync write the whole configuration back, whatever stands in it."""
+    config = login_at(simulator, f"instant+{name}", note=UNUSUAL[name])
+    for command, catalog in (("check", None), ("read", catalog_json(["connections"]))):
+        run = ForkedRun(tmp_path / command, command, config | {"links": "{}"}, catalog).ended()
+        written = [one["control"]["connectorConfig"]["config"] for one in run.messages if one["type"] == "CONTROL"]
+        assert run.code == 0
+        assert [one["note"] for one in written] == [UNUSUAL[name]] * len(written)
+        assert written

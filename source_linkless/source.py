@@ -22,7 +22,7 @@ from airbyte_cdk.sources.source import Source
 
 from source_linkless import json_files
 from source_linkless.concurrency.handover import events
-from source_linkless.config import masking
+from source_linkless.config import masking, notices
 from source_linkless.errors import Problem, invalid_configuration, invalid_state
 from source_linkless.linking.checking import check_all
 from source_linkless.linking.events import Event, Finished, LinksChanged, Moved
@@ -101,6 +101,7 @@ class SourceLinkless(Source):
         Returns FAILED when the configuration or the keys are wrong or when a sync could deliver nothing; raises a
         transient error when the provider is out of reach.
         """
+        _tell_notices(config, logger)
         parsed, links = opened(config, self._surroundings)
         report = CheckReport(parsed)
         try:
@@ -124,6 +125,7 @@ class SourceLinkless(Source):
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterable[AirbyteMessage]:
         """Open every login, wait for all at once, and yield what changed; see `sync` and `orchestration`."""
+        _tell_notices(config, logger)
         parsed, links = opened(config, self._surroundings)
         messages = SyncMessages(
             config,
@@ -137,6 +139,11 @@ class SourceLinkless(Source):
 
     def _events(self, main: Any) -> Iterator[Event]:
         return events(main, new_loop=self._surroundings.new_loop, before_waiting=self._output.flush)
+
+
+def _tell_notices(config: Mapping[str, Any], logger: logging.Logger) -> None:
+    for notice in notices(config):
+        logger.warning("%s", notice)
 
 
 def _state_message(value: Any) -> AirbyteStateMessage | None:

@@ -10,8 +10,8 @@ Nothing here reads a file or the network. Every mistake is one sentence that nam
 """
 
 from source_linkless.config import logins, masking
-from source_linkless.config.config import Config, parse_config
+from source_linkless.config.config import Config, notices, parse_config
 from source_linkless.config.links import Links, Step
 from source_linkless.config.logins import Login
 
-__all__ = ["Config", "Links", "Login", "Step", "logins", "masking", "parse_config"]
+__all__ = ["Config", "Links", "Login", "Step", "logins", "masking", "notices", "parse_config"]

@@ -8,8 +8,9 @@ module has those about how the parts fit together.
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -130,6 +131,33 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     )
 
 
+def notices(raw: Any) -> list[str]:
+    """Return a sentence for each slip that a valid configuration may hold: unknown names, an address without a path.
+
+    A name that begins with an underscore is the platform's.
+    """
+    if not isinstance(raw, Mapping):
+        return []
+    connection = raw.get("connection")
+    unknown = [
+        *_unknown(raw, (path for path in TITLES if "." not in path), ""),
+        *_unknown(connection, (path.partition(".")[2] for path in TITLES), " in connection"),
+    ]
+    found = [f"Unknown options in the configuration: {', '.join(unknown)}."] if unknown else []
+    address = raw.get("api_url")
+    if isinstance(address, str) and (parts := _split(address.strip())) and parts.netloc and not parts.path.strip("/"):
+        found.append(f"{_field('api_url')} has no path: the provider's own address ends with /api/v1.")
+    return found
+
+
+def _unknown(values: object, known: Iterable[str], where: str) -> Iterator[str]:
+    names = [*known]
+    for name in values if isinstance(values, Mapping) else ():
+        if name not in names and not str(name).startswith("_"):
+            near = difflib.get_close_matches(str(name).lower().replace("-", "_"), names, 1)
+            yield f"{shown_name(name)}{where}" + (f' (did you mean "{near[0]}"?)' if near else "")
+
+
 def _field(path: str) -> str:
     return f'"{TITLES[path]}" ({path})'
 
@@ -166,9 +194,9 @@ def _login(section: Section, method: str, environment: str, *, listed: bool) -> 
 
 def _fleet(connection: Section, environment: str) -> tuple[Login, ...]:
     connection.demand("connections", "paste the list of logins")
-    text = connection.secret("connections") or ""
+    listed = connection.values["connections"]
     try:
-        entries = read_entries(text)
+        entries = read_entries(listed if isinstance(listed, list) else connection.secret("connections") or "")
     except UnreadableError as error:
         raise connection.refused("connections", str(error)) from None
     named = [_entry(number, entry, environment) for number, entry in enumerate(entries, start=1)]
@@ -234,6 +262,10 @@ def _api_url(form: Section) -> str | None:
         raise form.refused(
             "api_url", "must begin with https:// (http:// is for this machine only: localhost, 127.0.0.1)"
         )
+    if "//" in parts.path.rstrip("/"):
+        raise form.refused("api_url", "has a slash too many in its path")
+    if not parts.path.strip("/") and parts.hostname.endswith("deck.co"):
+        raise form.refused("api_url", "has no path: it must end with /api/v1")
     return text.rstrip("/")
 
 

@@ -195,13 +195,16 @@ class UnreadableError(Exception):
     """A pasted text cannot be read; its text ends a sentence that began with the name of the field."""
 
 
-def read_entries(text: str) -> list[Any]:
+def read_entries(listed: str | list[Any]) -> list[Any]:
     """Return the entries of a pasted list: a JSON array when it begins with a bracket, else CSV.
 
-    A JSON entry is returned as it is, whatever its type. A CSV entry is a dict without its empty cells.
-    Raises `UnreadableError`.
+    An array that is one already is taken as it is. A JSON entry is returned as it is, whatever its type. A CSV entry
+    is a dict without its empty cells. Raises `UnreadableError`.
     """
-    entries = read_json(text) if looks_like_json(text) else list(_csv_entries(_without_mark(text)))
+    if isinstance(listed, list):
+        entries: Any = listed
+    else:
+        entries = read_json(listed) if looks_like_json(listed) else list(_csv_entries(_without_mark(listed)))
     if not isinstance(entries, list):
         raise UnreadableError("must be a JSON array: put the logins between [ and ]")
     if not entries:
@@ -387,6 +390,7 @@ def _same_login(login: Login) -> object | None:
 
 _IDENTITIES = (
     ("have the same key: give each a name of its own", lambda login: login.key),
+    ("have keys that differ in case only, which many warehouses merge: rename one", lambda login: login.key.casefold()),
     ("are the same login at the same utility: keep one of them", _same_login),
     ("have the same access token: keep one of them", lambda login: login.access_token),
 )

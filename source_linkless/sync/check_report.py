@@ -12,6 +12,7 @@ from source_linkless.linking.events import Finished
 from source_linkless.sync.verdict import End, steps
 
 _FIRST = 5
+_OF_A_SYNC, _OF_A_TEST = "The next sync tries again.", "Test again later."
 _DO_NOT_REPEAT = (
     "Do not test the same login again before it is corrected: while a source is not saved yet, every test submits "
     "it to the utility once more, and a few wrong passwords lock an account."
@@ -39,7 +40,7 @@ class CheckReport:
         unchecked = len(self._config.logins) - len(self._ends)
         nothing_works = bool(failing) and len(failing) == len(self._ends)
         if nothing_works and {end.outcome.failure for end in failing} == {FailureType.transient_error}:
-            raise _out_of_reach("\n".join(steps(failing)))
+            raise self._out_of_reach("\n".join(steps(failing)))
         if nothing_works and not unchecked:
             return AirbyteConnectionStatus(status=CheckStatus.FAILED, message=self._failed(failing))
         return AirbyteConnectionStatus(status=CheckStatus.SUCCEEDED, message=self._succeeded(failing, unchecked))
@@ -47,11 +48,15 @@ class CheckReport:
     def without_logins(self, problem: Problem) -> AirbyteConnectionStatus:
         """Return FAILED for refused keys; raise a transient error when the provider is out of reach."""
         if problem.meaning.then is not Then.ASK_KEYS:
-            raise _out_of_reach(
-                f"{problem.reason}. {problem.meaning.advice} Address: {self._config.api_url}"
-            ) from problem
+            raise self._out_of_reach(f"{problem.reason}. {problem.meaning.advice}") from problem
         message = f"{problem.reason}. {problem.meaning.advice} Configured environment: {self._config.environment}."
         return AirbyteConnectionStatus(status=CheckStatus.FAILED, message=message)
+
+    def _out_of_reach(self, told: str) -> AirbyteTracedException:
+        """Make the error of a test that an outage stopped; what a sync would do next is no help in a test."""
+        message = f"{told.replace(_OF_A_SYNC, _OF_A_TEST)} Address: {self._config.api_url}"
+        failure = FailureType.transient_error
+        return AirbyteTracedException(message=message, internal_message=message, failure_type=failure)
 
     def _failed(self, failing: list[End]) -> str:
         lines = [*steps(failing)[:_FIRST]]
@@ -71,10 +76,8 @@ class CheckReport:
         ]
         said = ", ".join(f"{number} {what}" for number, what in counts if number)
         if self._config.method == "fleet":
-            return "\n".join([f"{len(self._config.logins)} logins: {said}.", *steps(failing)[:_FIRST]])
+            count = len(self._config.logins)
+            head = f"{count} login{'s' * (count > 1)}: {said}."
+            return "\n".join([head, *steps(failing)[:_FIRST]])
         key = self._config.logins[0].key
         return f"{said[2:].capitalize()}. Its key in the warehouse is {key}; keep this key when you move or edit it."
-
-
-def _out_of_reach(message: str) -> AirbyteTracedException:
-    return AirbyteTracedException(message=message, internal_message=message, failure_type=FailureType.transient_error)

@@ -82,6 +82,8 @@ def failure_of(
 
 def _error(holes: Sequence[End], of: int, why: str) -> AirbyteTracedException:
     head = f"{len(holes)} of {of} logins could not be read completely.{why}"
+    if of == 1:
+        head = f"The login could not be read completely.{why}"
     message = "\n".join([head, *steps(holes)])
     details = "\n".join(f"{end.key}: {end.outcome.reason} {end.outcome.detail}" for end in holes[:_KEYS_SHOWN])
     return AirbyteTracedException(message=message, internal_message=details, failure_type=_failure_type(holes))

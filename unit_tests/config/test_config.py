@@ -12,7 +12,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_linkless.config import Config, Login, parse_config
+from source_linkless.config import Config, Login, notices, parse_config
 from testing.fuzzing import examples
 from testing.raw_forms import (
     ENTRY,
@@ -496,3 +496,49 @@ def test_a_secret_is_never_repeated(name: str, cut: int, *, listed: bool, as_csv
     entry = {**ENTRY, name: PLANTED}
     text = f'key,password,{name}\nhq,"{PLANTED.replace(chr(34), 2 * chr(34))}",x' if as_csv else json.dumps([entry])
     assert_silent(fleet(text[: cut or None]) if listed else form({**LOGIN, **entry}, **{name: PLANTED}))
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("https://live.deck.co", "has no path: it must end with /api/v1"),
+        ("https://sandbox.deck.co/", "has no path: it must end with /api/v1"),
+        ("https://live.deck.co//api/v1", "has a slash too many in its path"),
+        ("https://proxy.example.com/deck//api/v1/", "has a slash too many in its path"),
+    ],
+)
+def test_a_slip_in_the_address_is_named(url: str, what: str) -> None:
+    """The provider would answer each of them with 404, which says nothing."""
+    assert refusal(form(api_url=url)) == f'"API address" (api_url) {what}.'
+
+
+UNKNOWN = "Unknown options in the configuration:"
+PASSWORD = ' (did you mean "password"?)'
+MISSPELT = form({**LOGIN, "passwrod": "secret-1"}, **{"start-date": "2023-01-01", "note": 7})
+NOTICES = [
+    (form(), []),
+    (form(_platform="x", api_url="https://proxy.example.com/deck"), []),
+    (
+        MISSPELT,
+        [f'{UNKNOWN} "start-date" (did you mean "start_date"?), "note", "passwrod" in connection{PASSWORD}.'],
+    ),
+    (form(**{"pass\nword of somebody": "x"}), [f"{UNKNOWN} with an unusual name."]),
+    (
+        form(api_url="https://proxy.example.com/"),
+        ['"API address" (api_url) has no path: the provider\'s own address ends with /api/v1.'],
+    ),
+]
+
+
+@pytest.mark.parametrize(("raw", "sentences"), NOTICES, ids=range(len(NOTICES)))
+def test_a_slip_that_a_valid_configuration_may_hold_is_told(raw: dict[str, Any], sentences: list[str]) -> None:
+    """An option that nobody reads is named with the nearest known one, and never with its value."""
+    assert notices(raw) == sentences
+
+
+@pytest.mark.parametrize(
+    "raw", [{}, {"connection": None}, {"connection": 5, "api_url": 5}, {"api_url": "https://[::1"}]
+)
+def test_what_is_no_configuration_has_no_notice(raw: dict[str, Any]) -> None:
+    """Its mistake is told by `parse_config`."""
+    assert notices(raw) == []

@@ -122,9 +122,9 @@ def test_a_list_that_cannot_be_read_gets_one_sentence(text: str, what: str) -> N
     assert refusal(fleet(text)) == f"{LIST} {what}."
 
 
-def test_a_list_that_is_no_text_is_refused() -> None:
-    """Secrets inside an array would not be masked, so the list is one secret text."""
-    assert refusal(form({"method": "fleet", "connections": [ENTRY]})) == f"{LIST} must be text, in quotes."
+def test_a_list_that_is_no_text_and_no_array_is_refused() -> None:
+    """The form has a text there; a file may have an array."""
+    assert refusal(form({"method": "fleet", "connections": ENTRY})) == f"{LIST} must be text, in quotes."
 
 
 def without(name: str) -> dict[str, str]:
@@ -132,6 +132,7 @@ def without(name: str) -> dict[str, str]:
     return {other: value for other, value in ENTRY.items() if other != name}
 
 
+IN_CASE_ONLY = "have keys that differ in case only, which many warehouses merge: rename one"
 ENTRY_MISTAKES: list[tuple[object, str]] = [
     ("hq", "entry 2 must be an object of names and values"),
     (
@@ -185,6 +186,10 @@ ENTRY_MISTAKES: list[tuple[object, str]] = [
         'entry 1 ("one") and entry 2 ("one") have the same key: give each a name of its own',
     ),
     (
+        {**ENTRY, "key": "ONE"},
+        f'entry 1 ("one") and entry 2 ("ONE") {IN_CASE_ONLY}',
+    ),
+    (
         {**ENTRY, "username": " FIRST ", "password": "other"},
         'entry 1 ("one") and entry 2 ("hq") are the same login at the same utility: keep one of them',
     ),
@@ -228,3 +233,13 @@ def test_an_attempt_in_a_cell_is_a_small_whole_number(text: str) -> None:
         assert only_login(fleet(rows)).attempt == 5
     else:
         assert refusal(fleet(rows)) == f'{LISTED}attempt of entry 1 ("x") must be a number, without quotes.'
+
+
+def test_an_array_is_accepted_like_its_text() -> None:
+    """In a file the list may stand as it is, without quotes around it."""
+    entries = [FIRST, ENTRY]
+    connection = {"method": "fleet", "connections": entries}
+    assert parse_config(form(connection)) == parse_config(fleet(json.dumps(entries)))
+    assert refusal(form({"method": "fleet", "connections": []})).endswith("holds no login: paste at least one.")
+    mistake = {"method": "fleet", "connections": [FIRST, {**ENTRY, "password": MASK}]}
+    assert refusal(form(mistake)) == refusal(fleet(mistake["connections"]))

@@ -131,6 +131,8 @@ def said(error: AirbyteTracedException) -> str:
     return json.dumps([error.message, str(error.as_airbyte_message()), repr(error)])
 
 
+NOTICES = ("Unknown options in the configuration: ", '"API address" (api_url) has no path')
+"""How the lines begin that may come before a refusal."""
 COMMANDS: dict[str, Callable[[World, Any], object]] = {
     "parse": lambda _world, raw: parse_config(raw),
     "check": lambda world, raw: world.source().check(logging.getLogger("airbyte"), raw),
@@ -152,13 +154,13 @@ def test_a_wrong_configuration_gets_one_sentence_without_a_secret_and_no_request
 
 
 def refused_by(command: Callable[[World, Any], object], raw: Any) -> str:
-    """Return the sentence with which a command refuses a configuration, without a secret, a log line or a request."""
+    """Return the sentence with which a command refuses a configuration, without a secret or a request."""
     world = World()
     with Listener() as lines:
         _, refusal = result_or_refusal(lambda: command(world, raw))
     assert refusal is not None
     assert [secret for secret in PLANTED if secret in said(refusal)] == []
-    assert lines == []
+    assert [line for line in lines if not line.startswith(NOTICES) or any(secret in line for secret in PLANTED)] == []
     assert world.backend.journal == []
     return sentence_of(refusal)
 
