@@ -29,17 +29,25 @@ _CREDENTIAL = re.compile("pass|pwd|secret|token|pin|code|answer", re.IGNORECASE)
 
 def delivered(run: Run, opening: Opening, body: Body) -> Delivered:
     """Hand over a document without echoes; one that has none, as good as every one, is not copied."""
+    is_escaped = body.find(b"\\u") >= 0
     for secret in _of_machines(run, opening):
-        for form in _in_json(secret):
-            body = _masked(body, form, MASK)
+        body = _masked(body, secret, is_escaped, quote=b"")
     for secret in _typed(opening):
-        for form in _in_json(secret):
-            body = _masked(body, b'"%b"' % form, b'"%b"' % MASK)
+        body = _masked(body, secret, is_escaped, quote=b'"')
     return Delivered(opening.login, _hidden(_secrets(run, opening), opening.connection_id), body)
 
 
-def _masked(body: Body, form: bytes, mask: bytes) -> Body:
-    return bytes(body).replace(form, mask) if body.find(form) >= 0 else body
+def _masked(body: Body, secret: str, is_escaped: bool, quote: bytes) -> Body:  # noqa: FBT001 - a fact about the body
+    r"""Return a document with a secret masked in every way in which JSON may spell it.
+
+    A search for a plain text is many times as fast, so a document without any `\u` is searched for those alone.
+    """
+    if not is_escaped:
+        for form in (quote + form + quote for form in _plain_forms(secret)):
+            body = bytes(body).replace(form, quote + MASK + quote) if body.find(form) >= 0 else body
+        return body
+    spelled = re.compile(quote + b"".join(map(_spellings, secret)) + quote)
+    return spelled.sub(quote + MASK + quote, bytes(body)) if spelled.search(body) else body
 
 
 def finished(run: Run, opening: Opening, result: Outcome, waited: float) -> Finished:
@@ -99,8 +107,22 @@ def _typed(opening: Opening) -> Iterator[str]:
             yield secret
 
 
-def _in_json(secret: str) -> set[bytes]:
-    """Return a text as a JSON document would write it."""
-    escaped = json.dumps(secret)[1:-1]
-    forms = {escaped} if escaped == secret else {escaped, json.dumps(secret, ensure_ascii=False)[1:-1]}
-    return {form.encode(errors="surrogatepass") for form in forms}
+_SHORT = {'"': b'"', "\\": b"\\\\", "/": b"/", "\b": b"b", "\f": b"f", "\n": b"n", "\r": b"r", "\t": b"t"}
+"""The characters that JSON may write with a backslash and one letter (RFC 8259, section 7), as patterns."""
+
+
+def _plain_forms(secret: str) -> set[bytes]:
+    r"""Return the ways in which JSON may write a text without any `\u`."""
+    escaped = json.dumps(secret, ensure_ascii=False)[1:-1].encode(errors="surrogatepass")
+    return {escaped, escaped.replace(b"/", b"\\/")}
+
+
+def _spellings(character: str) -> bytes:
+    r"""Return a pattern for all ways in which JSON may write a character: as it is, `\n`, `\u000a`, `\u000A`."""
+    units = character.encode("utf-16-be", errors="surrogatepass").hex()
+    ways = [b"".join(rb"\\u(?i:%b)" % units[at : at + 4].encode() for at in range(0, len(units), 4))]
+    if character not in '"\\':
+        ways.append(re.escape(character.encode(errors="surrogatepass")))
+    if character in _SHORT:
+        ways.append(rb"\\" + _SHORT[character])
+    return b"(?:%b)" % b"|".join(ways)

@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from source_linkless.errors import Actor, Status
 from source_linkless.linking import echoes
@@ -15,6 +17,7 @@ from source_linkless.linking.orchestration import new_run, opened
 from source_linkless.linking.running import Opening, Run, learnt
 from source_linkless.provider.api import Context
 from source_linkless.provider.outcomes import Outcome
+from testing.fuzzing import examples
 from testing.raw_forms import LOGIN, TOKEN, form
 from testing.worlds import World
 
@@ -59,6 +62,39 @@ def test_a_password_is_hidden_where_it_is_a_whole_value() -> None:
     assert b"****" in echoes.delivered(*met(password=PASSWORD), raw).body
     address = {"billing_address": "12 Springfield Road"}
     assert passed_on(address, password="Springfield") == address
+
+
+def spelled(text: str, draw: st.DrawFn) -> str:
+    """Return a text as some JSON writer might spell it: each character as it is, or escaped in one of its ways."""
+    short = {'"': '\\"', "\\": "\\\\", "/": "\\/", "\n": "\\n", "\t": "\\t"}
+    written = []
+    for character in text:
+        units = character.encode("utf-16-be").hex()
+        escaped = "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
+        ways = [escaped, escaped.replace("\\u", "\n").upper().replace("\n", "\\u")]
+        ways += [short[character]] if character in short else []
+        ways += [character] if character >= " " and character not in '"\\' else []
+        written.append(draw(st.sampled_from(ways)))
+    return "".join(written)
+
+
+@st.composite
+def spellings(draw: st.DrawFn) -> tuple[str, str, str]:
+    """Return a password, and how a document writes it and the client secret."""
+    characters = st.sampled_from("abcéßñ密🔑\"\\/<>&+'\n\t 0") | st.characters(exclude_categories=["Cs"])
+    password = draw(st.text(characters, min_size=8, max_size=20).filter(lambda text: text.strip().strip("*")))
+    assume(not password.isdecimal() and len(password.strip()) >= 8)
+    return password, spelled(password, draw), spelled(KEY, draw)
+
+
+@examples(150)
+@given(spellings())
+def test_an_echo_is_found_in_every_spelling(found: tuple[str, str, str]) -> None:
+    r""".NET writes `\u00E9`, `\u0022`, `\u002B` and `\u003C`; what is compared are the characters."""
+    password, password_written, key_written = found
+    raw = f'{{"sent": "{password_written}", "note": "by {key_written}!", "\\u00e9": 1}}'
+    passed = json.loads(bytes(echoes.delivered(*met(password=password), raw.encode()).body))
+    assert passed == {"sent": "****", "note": "by ****!", "é": 1}
 
 
 @pytest.mark.parametrize("password", ["4325586127", "kWh", "short-1"])
