@@ -6,7 +6,9 @@ undisturbed one with what the first left behind, after which nothing may be miss
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
@@ -14,8 +16,14 @@ from typing import IO, Any
 import pytest
 
 from linkless_simulator.bills import Sizes
+from linkless_simulator.files import pdf_of
 from linkless_simulator.front import Front
 from linkless_simulator.wire_faults import WIRE_FAULTS, Setting
+from source_linkless.concurrency.waiting import RateLimit
+from source_linkless.config import parse_config
+from source_linkless.errors import Problem
+from source_linkless.provider import Api
+from source_linkless.provider.api import StatementFile
 from source_linkless.provider.bodies import IN_MEMORY
 from testing.fault_table import (
     A_DOCUMENT,
@@ -26,10 +34,13 @@ from testing.fault_table import (
     EACH_CLASS,
     EFFECTS,
     EXCHANGE,
+    FILE,
+    FILES,
     FOR_EVER,
     KEYS,
     MINUTES,
     NEVER_CARRIED_OUT,
+    NO_FILES,
     PRODUCT,
     REFRESH,
     REFRESHES,
@@ -243,6 +254,34 @@ def test_a_fault_of_the_look_up_of_a_form_is_no_submission(front: Front, fault: 
     second = world.read(first.config or config, state=first.states)
     assert second.row("site")["status"] == "ready"
     assert world.backend.submissions("flat_refused") == 1
+
+
+async def file_of(front: Front, world: WiredWorld, token: str, statement_id: str) -> StatementFile:
+    """Ask for the file of a bill over real sockets."""
+    with closing(world.hasty_transport(parse_config(config_of(world)))) as send:
+        return await Api(send, RateLimit(100)).statement_file(token, statement_id)
+
+
+@pytest.mark.parametrize(
+    "fault", [*(fault for fault in EACH_CLASS if fault not in NO_FILES), "bomb", "silent", "reset"]
+)
+def test_a_fault_of_a_file_is_told_and_costs_this_file_alone(front: Front, fault: str) -> None:
+    """One request each; the next one brings the file, whole."""
+    world = WiredWorld(front, sizes=SMALL)
+    token = world.backend.link("instant")
+    bill = world.backend.document("instant")["accounts"][0]["statements"][0]
+    front.arm(fault, FILE)
+    effect, reason = EFFECTS[fault]
+    if effect is Effect.FINE:
+        assert asyncio.run(file_of(front, world, token, bill["statement_id"])).content == pdf_of(bill)
+    else:
+        with pytest.raises(Problem) as caught:
+            asyncio.run(file_of(front, world, token, bill["statement_id"]))
+        assert (caught.value.reason, caught.value.meaning.then) == (reason, FILES[effect])
+    assert world.count(FILE) == 1
+    found = asyncio.run(file_of(front, world, token, bill["statement_id"]))
+    assert (found.content, found.content_type) == (pdf_of(bill), "application/pdf")
+    assert front.elsewhere.seen == []
 
 
 @pytest.mark.parametrize("fault", [fault for fault in EACH_CLASS if fault not in A_DOCUMENT])

@@ -16,9 +16,10 @@ from threading import Lock
 from linkless_simulator import connections, linking
 from linkless_simulator.answers import JSON, Answer, Fault, Refused, json_answer
 from linkless_simulator.bills import Document, Sizes
-from linkless_simulator.connections import Delivery
+from linkless_simulator.connections import Delivery, FileDelivery
 from linkless_simulator.contract import Contract, shipped_contract
 from linkless_simulator.faults import Planned
+from linkless_simulator.files import PDF, PNG, pdf_of, png
 from linkless_simulator.journal import Entry
 from linkless_simulator.library import Library, serialise
 from linkless_simulator.scenarios import STORIES
@@ -30,7 +31,7 @@ CLIENT_ID = "51a7ed00-c11e-4d1d-8c11-51a7edc11e17"
 SECRET = "51a7ed00-5ec2-4e75-8ec2-51a7ed5ec2e7"
 SECONDS_PER_DAY = 86_400
 
-Rule = Callable[[World, Body], Body | Delivery | None]
+Rule = Callable[[World, Body], Body | Delivery | FileDelivery | None]
 
 RULES: Mapping[str, Rule] = {
     "/test/api_keys": lambda _world, _body: None,
@@ -47,6 +48,7 @@ RULES: Mapping[str, Rule] = {
     "/connection/refresh": connections.refresh,
     "/connection/destroy": connections.destroy,
     "/sustainability/get": connections.product,
+    "/sustainability/statement/file": connections.statement_file,
 }
 
 
@@ -90,11 +92,11 @@ class Backend:
             username = self._world.who(request)
             plan = planned or self._take_plan(path, username)
             outcome = self._carry_out(path, request, refusal, plan)
-            told = outcome if isinstance(outcome, Answer) else Answer(200)
-            self._record(path, username, plan.instead_of(told) if plan else told)
-            number = len(self._journal)
         real = outcome if isinstance(outcome, Answer) else self._deliver(outcome)
         reply = plan.instead_of(real) if plan else real
+        with self._lock:
+            self._record(path, username, reply)
+            number = len(self._journal)
         return replace(reply, headers=reply.headers | {"x-request-id": f"sim-{number:08d}"})
 
     @property
@@ -210,7 +212,9 @@ class Backend:
             self._planned = [plan for plan in self._planned if plan.times > 0]
         return plan
 
-    def _carry_out(self, path: str, request: Body, refusal: Refused | None, plan: Planned | None) -> Answer | Delivery:
+    def _carry_out(
+        self, path: str, request: Body, refusal: Refused | None, plan: Planned | None
+    ) -> Answer | Delivery | FileDelivery:
         if plan is not None and plan.suppresses:
             return Answer(0)
         try:
@@ -219,12 +223,31 @@ class Backend:
             result = RULES[path](self._world, request)
         except Refused as error:
             return error.fault.answer()
-        return result if isinstance(result, Delivery) else json_answer(result)
+        return result if isinstance(result, Delivery | FileDelivery) else json_answer(result)
 
     def _record(self, path: str, username: str | None, told: Answer) -> None:
         self._journal.append(Entry(path, told.status, told.code, username, self._world.now(), told.problem))
 
-    def _deliver(self, delivery: Delivery) -> Answer:
+    def _deliver(self, delivery: Delivery | FileDelivery) -> Answer:
+        if isinstance(delivery, FileDelivery):
+            return self._deliver_file(delivery)
         override = delivery.override
         body = self._library.body(delivery.title) if override is None else serialise(override)
         return Answer(200, {"content-type": JSON}, body)
+
+    def _deliver_file(self, delivery: FileDelivery) -> Answer:
+        documents = (
+            one.override if one.override is not None else self._library.build(one.title) for one in delivery.documents
+        )
+        bills = (
+            bill
+            for one in documents
+            for account in one.get("accounts") or ()
+            for bill in account.get("statements") or ()
+        )
+        bill = next((bill for bill in bills if bill.get("statement_id") == delivery.statement_id), None)
+        if bill is None:
+            return Fault("INVALID_STATEMENT_ID", message="No statement has this id").answer()
+        if delivery.is_picture:
+            return Answer(200, {"content-type": PNG}, png())
+        return Answer(200, {"content-type": PDF}, pdf_of(bill))

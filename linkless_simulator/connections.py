@@ -1,6 +1,6 @@
 """The rules of `/connection/*` and of the product (API notes, sections 2.3, 3 and 4.1)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from linkless_simulator.answers import Refused
 from linkless_simulator.bills import Document
@@ -14,6 +14,15 @@ class Delivery:
 
     title: Title
     override: Document | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FileDelivery:
+    """The file of one statement to deliver; the statement is in one of the documents, or nowhere."""
+
+    documents: tuple[Delivery, ...]
+    statement_id: str
+    is_picture: bool
 
 
 def exchange(world: World, body: Body) -> Body:
@@ -73,3 +82,15 @@ def product(world: World, body: Body) -> Delivery:
     title = world.title(connection.login, connection)
     connection.login.deliveries += 1
     return Delivery(title, connection.login.override)
+
+
+def statement_file(world: World, body: Body) -> FileDelivery:
+    """Deliver the file of a statement that was delivered, or is delivered next."""
+    connection = world.connection(body["access_token"])
+    situation = connection.walk.peek(world.now())
+    if refusal := situation.product or connection.login.story.file:
+        raise Refused(refusal)
+    following = Delivery(world.title(connection.login, connection), connection.login.override)
+    newest = replace(following.title, version=max(1, min(connection.login.deliveries, following.title.version)))
+    documents = (Delivery(newest, following.override), following)
+    return FileDelivery(documents, body["statement_id"], connection.login.story.pictures)

@@ -103,6 +103,12 @@ STORIES: Mapping[str, Story] = {
         "A reason nobody documented while the product is not ready three times, then data",
         after_login(Stage(working("Daydreaming"), Looks(3)), Stage(READY)),
     ),
+    "files_missing": Story("There is no file of any bill", _READY, file=Fault("INVALID_STATEMENT_ID")),
+    "files_not_found": Story("The files of bills answer 404", _READY, file=_NOT_FOUND),
+    "files_broken": Story(
+        "The files of bills answer an error object under a 200", _READY, file=Fault("UNEXPECTED_ERROR", 200)
+    ),
+    "files_scanned": Story("The files of bills are pictures", _READY, pictures=True),
     # There is nothing to deliver
     "empty": Story("Delivers no accounts", _READY, document="empty", promises_accounts=False),
     "no_bills": delivers("Delivers accounts without statements", "no_bills"),

@@ -22,9 +22,9 @@ class Story:
     """What happens to one login.
 
     `stages` run from connect on, `refreshed` from a refresh on; the last stage of each lasts for ever.
-    `connect`, `exchange` and `refresh` are answered instead of doing it. `document` names a row of
-    `shapes.SHAPES`. `wants` are login fields on top of the source's own. `promises_accounts`: whether
-    `/connection/context` names accounts.
+    `connect`, `exchange`, `refresh` and `file` are answered instead of doing it. `pictures`: the files are no PDFs.
+    `document` names a row of `shapes.SHAPES`. `wants` are login fields on top of the source's own. `promises_accounts`:
+    whether `/connection/context` names accounts.
     """
 
     about: str
@@ -33,6 +33,8 @@ class Story:
     connect: Fault | None = None
     exchange: Fault | None = None
     refresh: Fault | None = None
+    file: Fault | None = None
+    pictures: bool = False
     document: str = "bills"
     sizes: Sizes | None = None
     flat_refused: bool = False

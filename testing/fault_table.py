@@ -11,10 +11,13 @@ from enum import Enum, auto
 
 from airbyte_cdk.models import FailureType
 
+from source_linkless.errors import Then
+
 CONFIG, TRANSIENT, SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
 KEYS, CREATE, SOURCES, CONNECT = "/test/api_keys", "/link/token/create", "/link/sources", "/link/connect"
 EXCHANGE, STATUS = "/connection/public_token/exchange", "/link/connection/status"
 CONTEXT, PRODUCT, REFRESH = "/connection/context", "/sustainability/get", "/connection/refresh"
+FILE = "/sustainability/statement/file"
 MINUTES = 5
 """Longest wait of a sync in the matrix."""
 
@@ -146,3 +149,16 @@ def row_of(path: str, fault: str) -> tuple[Row, str]:
     if path == KEYS and fault == "encrypted":
         row = _ready(1)
     return row, reason if row.reason is None else row.reason
+
+
+FILES: dict[Effect, Then] = {
+    Effect.LIMITED: Then.SLOW_DOWN,
+    Effect.HELD: Then.SLOW_DOWN,
+    Effect.DOWN: Then.RETRY,
+    Effect.ODD: Then.STOP,
+    Effect.GARBLED: Then.STOP,
+    Effect.UNKEYED: Then.ASK_KEYS,
+}
+"""What a fault of the file of a bill asks for; with Effect.FINE the file arrives."""
+NO_FILES = ("nan", "deep", "duplicate_keys", "bulk")
+"""Faults of JSON: a file that begins as JSON is none."""

@@ -58,11 +58,16 @@ class WiredWorld(World):
             self._during = during
             return super().read(config, state=state, catalog=catalog, output=output)
 
+    @staticmethod
+    def hasty_transport(config: Config) -> HttpTransport:
+        """Return a real transport that gives a slow peer up at once."""
+        return HttpTransport(config, ordinary=_HASTY, document=_HASTY)
+
     def new_transport(self, config: Config) -> Transport:
         """Return the real transport; where a fault is armed it has little patience, real time is dear."""
         assert self._open is not None
         usual = self._open.enter_context(closing(HttpTransport(config, new_file=self._new_file)))
-        hasty = self._open.enter_context(closing(HttpTransport(config, ordinary=_HASTY, document=_HASTY)))
+        hasty = self._open.enter_context(closing(self.hasty_transport(config)))
 
         async def send(request: Request) -> Answer:
             if request.large:

@@ -22,7 +22,15 @@ from source_linkless.clock import seconds_until
 from source_linkless.concurrency.waiting import Place, RateLimit
 from source_linkless.errors import Meaning, Problem, Then
 from source_linkless.provider.bodies import Body
-from source_linkless.provider.outcomes import ERROR_CODES, GONE, NO_ANSWER, UNKNOWN, of_answer
+from source_linkless.provider.outcomes import (
+    ERROR_CODES,
+    GONE,
+    INVALID_STATEMENT_ID,
+    NO_ANSWER,
+    NO_FILE,
+    UNKNOWN,
+    of_answer,
+)
 from source_linkless.provider.transport import LARGEST_ERROR, Answer, Request, Transport, Unreachable
 
 _REQUEST_IDS = ("x-request-id", "x-deck-correlation-id", "cf-ray")
@@ -30,6 +38,7 @@ _ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 """A request id that may be logged."""
 _CODE = re.compile(r"\w{1,64}", re.ASCII)
 """A code or status that is passed on. A sentence is not: it could quote what was sent."""
+_CONTENT_TYPE = re.compile(r"[a-z]{1,20}/[\w.+-]{1,60}", re.ASCII)
 _BETWEEN_WORDS = re.compile(r"[\s.-]+")
 LONGEST_RETRY_AFTER = 600.0
 """Most seconds that a `Retry-After` is obeyed; then the provider is asked again."""
@@ -68,6 +77,14 @@ class Context:
     """Time of the last change of status, as the provider writes it."""
     accounts: tuple[str, ...]
     account_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatementFile:
+    """The original document of a bill, with its content type (`application/pdf` for nearly all)."""
+
+    content: Body = field(repr=False)
+    content_type: str
 
 
 class Api:
@@ -171,7 +188,26 @@ class Api:
         """
         request = Request("/sustainability/get", orjson.dumps({"access_token": access_token}), large=True)
         await self._limit.take(request.path, first=first, place=place)
-        return (await self._sent(request, gone=True)).body
+        return (await self._sent(request, missing=GONE)).body
+
+    async def statement_file(self, access_token: str, statement_id: str) -> StatementFile:
+        """Return the original document of a bill (`contract/openapi.yaml`); every other request goes first.
+
+        Raises Problem with the meaning NO_FILE (status NO_DATA) when the provider has none.
+        """
+        body = orjson.dumps({"access_token": access_token, "statement_id": statement_id})
+        request = Request("/sustainability/statement/file", body, large=True, accept="*/*")
+        await self._limit.take(request.path, later=True)
+        try:
+            answer = await self._sent(request, missing=NO_FILE)
+        except Problem as problem:
+            if problem.reason != INVALID_STATEMENT_ID:
+                raise
+            raise Problem(problem.reason, NO_FILE, detail=problem.detail) from None
+        content_type = _type_of_file(answer)
+        if content_type is None:
+            raise _problem(None, answer, request.path, UNKNOWN)
+        return StatementFile(answer.body, content_type)
 
     async def _ask(
         self, path: str, payload: Mapping[str, Any], *, once: bool = False, first: bool = False, later: bool = False
@@ -190,12 +226,13 @@ class Api:
         await self._limit.take(request.path, first=request.once)
         return await self._sent(request)
 
-    async def _sent(self, request: Request, *, gone: bool = False) -> Answer:
+    async def _sent(self, request: Request, *, missing: Meaning | None = None) -> Answer:
+        """Send a request; returns a success. `missing`: what 404 or 410 without a code means, if anything special."""
         try:
             answer = await self._transport(request)
         except Unreachable as error:
             raise Problem(error.reason, NO_ANSWER[error.reason], detail=request.path, reached=error.reached) from None
-        problem = _problem_in(answer, request, gone=gone)
+        problem = _problem_in(answer, request, missing)
         if problem is None or problem.meaning.then is Then.WAIT:  # "not ready" is an answer like any other
             self._limit.went_well(request.path)
         elif problem.meaning.then is Then.SLOW_DOWN:
@@ -205,7 +242,7 @@ class Api:
         return answer
 
 
-def _problem_in(answer: Answer, request: Request, *, gone: bool) -> Problem | None:
+def _problem_in(answer: Answer, request: Request, missing: Meaning | None) -> Problem | None:
     """Return the problem that an answer tells: a status that is no success, or an error object under a success.
 
     A document counts as one under 200 only, or if there is a body: 202 and 204 without a body are not documents.
@@ -217,8 +254,8 @@ def _problem_in(answer: Answer, request: Request, *, gone: bool) -> Problem | No
     if succeeded and written is None and (answer.status == _OK or answer.body or not request.large):
         return None
     code, status = _canonical(written), answer.status
-    if gone and code is None and status in (_NOT_FOUND, _GONE):
-        return _problem(None, answer, request.path, GONE)
+    if missing and code is None and status in (_NOT_FOUND, _GONE):
+        return _problem(None, answer, request.path, missing)
     if code is not None and code.isdecimal() and int(code) in _ERRORS:
         code, status = f"HTTP_{code}", int(code)  # a gateway that reports its HTTP status as the code
     return _problem(code, answer, request.path, of_answer(code, status))
@@ -244,6 +281,17 @@ def _canonical(code: Any) -> str | None:
         return None
     known = _BETWEEN_WORDS.sub("_", code.strip()).upper()
     return intern(known) if known in ERROR_CODES else _code(code)
+
+
+def _type_of_file(answer: Answer) -> str | None:
+    """Return the content type of a file; None for an empty body, JSON and HTML: those are answers, not files."""
+    if answer.body[:5] == b"%PDF-":
+        return "application/pdf"  # whatever the header says
+    content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    start = answer.body[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not start or start[:1] in b"{[<" or content_type.endswith(("json", "html", "xml")):
+        return None
+    return content_type if _CONTENT_TYPE.fullmatch(content_type) else "application/octet-stream"
 
 
 def _problem(code: str | None, answer: Answer, path: str, meaning: Meaning) -> Problem:

@@ -63,6 +63,7 @@ CONNECTED = Meaning(Status.READY, Actor.NOBODY, Then.PROCEED, None, "Connected."
 NO_DATA = Meaning(
     Status.NO_DATA, Actor.NOBODY, Then.STOP, None, "The utility shows no accounts or bills for this login."
 )
+NO_FILE = Meaning(Status.NO_DATA, Actor.NOBODY, Then.STOP, None, "The provider has no file of this bill.")
 
 PROVIDER_DOWN = _outage(Actor.PROVIDER, "The provider does not answer properly. The next sync tries again.")
 UTILITY_DOWN = _outage(Actor.UTILITY, "The utility's portal does not respond. The next sync tries again.")
@@ -118,6 +119,7 @@ UNKNOWN = Meaning(
 )
 
 NOT_READY = "PRODUCT_NOT_READY"
+INVALID_STATEMENT_ID = "INVALID_STATEMENT_ID"
 VALIDATION_FAILED = "VALIDATION_FAILED"
 PARTIAL_ACCOUNTS = "PARTIAL_ACCOUNTS"
 TWICE = "SUBMITTED_TWICE"
@@ -152,7 +154,7 @@ ERROR_CODES: dict[str, Meaning] = {
     VALIDATION_FAILED: NOT_ACCEPTED,
     "INVALID_ARGUMENT": NOT_ACCEPTED,
     "INVALID_ACCOUNT_ID": NOT_ACCEPTED,
-    "INVALID_STATEMENT_ID": NOT_ACCEPTED,
+    INVALID_STATEMENT_ID: NOT_ACCEPTED,
     "INVALID_CURP": NOT_ACCEPTED,
     "INVALID_DOCUMENT_UPLOAD": NOT_ACCEPTED,
     **dict.fromkeys(

@@ -96,13 +96,14 @@ class Request:
     """One HTTP request: a POST, or a GET if there is no body.
 
     `once`: it gets a connection of its own, because an idle one may just have been closed by the server, and then
-    nobody knows whether the request arrived. `large`: the answer is a document or a file.
+    nobody knows whether the request arrived. `large`: the answer is a document or a file. `accept`: its content types.
     """
 
     path: str
     body: bytes | None = field(default=None, repr=False)
     once: bool = False
     large: bool = False
+    accept: str = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,6 @@ class HttpTransport:
         self._headers = {
             "x-deck-client-id": config.client_id,
             "x-deck-secret": config.secret,
-            "Accept": "application/json",
             "Accept-Encoding": "gzip",
             "Content-Type": "application/json",
             "User-Agent": f"source-linkless/{version('airbyte-source-linkless')}",
@@ -186,7 +186,8 @@ class HttpTransport:
         bounds = self._bounds(large=request.large)
         method = "GET" if request.body is None else "POST"
         url = self._url + request.path
-        prepared = requests.Request(method, url, headers=self._headers, data=request.body).prepare()
+        headers = self._headers | {"Accept": request.accept}
+        prepared = requests.Request(method, url, headers=headers, data=request.body).prepare()
         timeouts = (CONNECT_SECONDS, bounds.read)
         try:
             with closing(session.send(prepared, timeout=timeouts, allow_redirects=False, **self._settings)) as response:

@@ -26,6 +26,8 @@ OURS: Mapping[str, Meaning] = {
     "HTTP_404 of the product": outcomes.GONE,
     "HTTP_410 of the product": outcomes.GONE,
     "HTTP_401 while linking, with good keys": outcomes.NOT_ALLOWED,
+    "INVALID_STATEMENT_ID of the file of a bill": outcomes.NO_FILE,
+    "HTTP_404 of the file of a bill": outcomes.NO_FILE,
     "SUBMITTED_TWICE": outcomes.SUBMITTED_TWICE,
     "CONFIGURATION_FULL": outcomes.TOO_MANY_LINKS,
     "any other code": outcomes.UNKNOWN,

@@ -6,6 +6,7 @@ import asyncio
 import mmap
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from source_linkless.errors import Meaning, Problem
 from source_linkless.provider.api import Account, Api, Connection, Context
 from source_linkless.provider.outcomes import (
     GONE,
+    NO_FILE,
     NO_ROOM,
     NO_THREADS,
     PROVIDER_DOWN,
@@ -122,6 +124,11 @@ REQUESTS: tuple[tuple[Ask, Request, dict[str, Any]], ...] = (
         Request("/sustainability/get", large=True),
         {"access_token": SECRET},
     ),
+    (
+        lambda api: api.statement_file(SECRET, "bill-1"),
+        Request("/sustainability/statement/file", large=True, accept="*/*"),
+        {"access_token": SECRET, "statement_id": "bill-1"},
+    ),
 )
 
 
@@ -129,13 +136,10 @@ REQUESTS: tuple[tuple[Ask, Request, dict[str, Any]], ...] = (
 def test_an_endpoint_is_asked_as_the_contract_says(ask: Ask, expected: Request, body: dict[str, Any]) -> None:
     """One request; what submits a login travels once, on a connection of its own; documents have time."""
     provider = Provider(answer({"link_token": "l", "access_token": "a", "status": "New", "question": "?"}))
-    provider.ask(ask)
+    with suppress(Problem):  # the file of a bill is not JSON
+        provider.ask(ask)
     (request,) = provider.requests
-    assert (request.path, request.once, request.large) == (
-        expected.path,
-        expected.once,
-        expected.large,
-    )
+    assert replace(request, body=None) == expected
     assert orjson.loads(request.body or b"null") == body
 
 
@@ -387,6 +391,60 @@ def test_only_the_product_can_be_gone(status: int) -> None:
     assert problem(answer(b"Not Found", status), lambda api: api.context("a")).meaning is UNKNOWN
     coded = answer(error("CONNECTION_NOT_FOUND"), status)
     assert problem(coded, lambda api: api.document("a")).meaning is TOKEN
+
+
+FILE = "/sustainability/statement/file"
+PDF = b"%PDF-1.4 and so on"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "expected"),
+    [
+        (PDF, "application/pdf", "application/pdf"),
+        (PDF, "application/octet-stream", "application/pdf"),
+        (PDF, "application/json", "application/pdf"),
+        (PDF, "", "application/pdf"),
+        (b"\x89PNG", "image/PNG; quality=high", "image/png"),
+        (b"II*\0", "image/tiff", "image/tiff"),
+        (b"II*\0", "", "application/octet-stream"),
+        (b"II*\0", "see access-production-1", "application/octet-stream"),
+    ],
+)
+def test_a_file_keeps_its_type(body: bytes, content_type: str, expected: str) -> None:
+    """What begins as a PDF is one; else the header says what it is."""
+    found = Provider(answer(body, content_type=content_type)).ask(lambda api: api.statement_file("a", "s"))
+    assert (found.content, found.content_type) == (body, expected)
+    assert "and so on" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"", "application/pdf"),
+        (b"{}", "application/pdf"),
+        (b' [{"url": "x"}]', "application/octet-stream"),
+        (b"<!doctype html>", "application/pdf"),
+        (b"Be right back", "text/html; charset=utf-8"),
+        (b'"JVBERi0="', "application/json"),
+        (b"\xef\xbb\xbf{}", ""),
+    ],
+)
+def test_json_and_pages_are_no_files(body: bytes, content_type: str) -> None:
+    """Nobody gets the page of a gateway as the evidence of a bill."""
+    found = problem(answer(body, content_type=content_type), lambda api: api.statement_file("a", "s"))
+    assert (found.reason, found.meaning) == ("HTTP_200", UNKNOWN)
+    assert found.detail.startswith(FILE)
+
+
+def test_a_bill_without_a_file_is_no_failure() -> None:
+    """The provider says so with a code, or with 404 or 410; every other code keeps its meaning."""
+    replies = (answer(error("INVALID_STATEMENT_ID"), 400), answer(b"Not Found", 404), answer(b"", 410))
+    found = [problem(reply, lambda api: api.statement_file("a", "s")) for reply in replies]
+    assert [(one.reason, one.meaning) for one in found] == [
+        (reason, NO_FILE) for reason in ("INVALID_STATEMENT_ID", "HTTP_404", "HTTP_410")
+    ]
+    coded = problem(answer(error("CONNECTION_NOT_FOUND"), 404), lambda api: api.statement_file("a", "s"))
+    assert coded.meaning is TOKEN
 
 
 def in_a_minute() -> str:
