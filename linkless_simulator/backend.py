@@ -14,7 +14,7 @@ from datetime import time as time_of_day
 from threading import Lock
 
 from linkless_simulator import connections, linking
-from linkless_simulator.answers import JSON, Answer, Fault, Refused, json_answer
+from linkless_simulator.answers import JSON, Answer, Fault, Refused, json_answer, refused
 from linkless_simulator.bills import Document, Sizes
 from linkless_simulator.connections import Delivery, FileDelivery
 from linkless_simulator.contract import Contract, shipped_contract
@@ -24,6 +24,7 @@ from linkless_simulator.journal import Entry
 from linkless_simulator.library import Library, serialise
 from linkless_simulator.scenarios import STORIES
 from linkless_simulator.sources import ORDINARY, Source
+from linkless_simulator.stages import Situation, Stage, Walk
 from linkless_simulator.state import Body, World
 from linkless_simulator.story import Story
 
@@ -50,6 +51,10 @@ RULES: Mapping[str, Rule] = {
     "/sustainability/get": connections.product,
     "/sustainability/statement/file": connections.statement_file,
 }
+
+
+Steps = Mapping[Situation | None, tuple[tuple[str, ...], tuple[Stage, ...]]]
+"""By situation: the answers that are right, and how the login goes on after one."""
 
 
 class Backend:
@@ -184,6 +189,19 @@ class Backend:
     def revoke_keys(self) -> None:
         """Answer 401 from now on wherever keys are needed."""
         self._keys = None
+
+    def pass_step(self, link_token: str, answer: str, steps: Steps) -> None:
+        """Answer what a login in a browser waits for; `steps` has the right answers by situation, and what follows.
+
+        Raises Refused when the answer is wrong, or nothing waits for one.
+        """
+        with self._lock:
+            connection = self._world.session(link_token).connection
+            shown = connection.walk.peek(self._world.now()) if connection else None
+            answers, stages = steps.get(shown, ((), ()))
+            if connection is None or answer not in answers:
+                raise refused("INVALID_ARGUMENT", "That is not the answer")
+            connection.walk = Walk(stages, self._world.now())
 
     def unlock(self, username: str) -> None:
         """Unlock the account: the utility accepts passwords of this login again."""

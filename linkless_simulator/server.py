@@ -10,6 +10,7 @@ from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any, Self
 
+from linkless_simulator import widget
 from linkless_simulator.backend import CLIENT_ID, SECRET, Backend
 from linkless_simulator.sources import ORDINARY
 from linkless_simulator.wire import End, Wire, plain
@@ -48,7 +49,7 @@ class Simulator:
 
     def start(self) -> Self:
         """Open the port and answer from now on; OSError when the port is taken."""
-        self._server = _Server(self._address, self.respond)
+        self._server = _Server(self._address, self.respond, self.backend)
         self._server.start()
         return self
 
@@ -72,7 +73,7 @@ class Simulator:
         if self._server is not None and self._server.reserved is not None:
             address = self._server.server_address
             self.stop()
-            self._server = _Server((str(address[0]), int(address[1])), self.respond)
+            self._server = _Server((str(address[0]), int(address[1])), self.respond, self.backend)
             self._server.start()
 
     def __enter__(self) -> Self:
@@ -93,9 +94,9 @@ class _Server(socketserver.ThreadingTCPServer):
     request_queue_size = 512
     daemon_threads = False
 
-    def __init__(self, address: tuple[str, int], respond: Respond) -> None:
+    def __init__(self, address: tuple[str, int], respond: Respond, backend: Backend) -> None:
         super().__init__(address, _Handler)
-        self.respond = respond
+        self.respond, self.backend = respond, backend
         self.stopping = Event()
         self._open: set[socket.socket] = set()
         self._lock = Lock()
@@ -164,7 +165,10 @@ class _Handler(BaseHTTPRequestHandler):
         """Read one request and send its answer."""
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         path = self.path.removeprefix(BASE_PATH) if self.path.startswith(BASE_PATH) else ""
-        wire = self.server.respond(self.command, path, dict(self.headers.items()), body)
+        if self.path in widget.PATHS:
+            wire = plain(widget.respond(self.server.backend, self.command, self.path, body))
+        else:
+            wire = self.server.respond(self.command, path, dict(self.headers.items()), body)
         self.server.stopping.wait(wire.delay)
         for piece in wire.pieces:
             if self.server.stopping.wait(wire.pause):

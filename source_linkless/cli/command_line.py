@@ -80,8 +80,10 @@ def sources(search: str, config: Path) -> None:
         "linkless link --config config.json",
         "linkless link --config config.json --key hq-power --output linked.json",
         "pass show utility | linkless link --config config.json --password-stdin",
+        "linkless link --browser hq-power --config config.json",
     )
 )
+@click.argument("named", metavar="[KEY]...", nargs=-1)
 @_config
 @click.option("--key", "keys", metavar="KEY", multiple=True, help="Link this login only, again if need be; repeatable.")
 @click.option(
@@ -92,22 +94,40 @@ def sources(search: str, config: Path) -> None:
 )
 @click.option("--password-stdin", is_flag=True, help="Read the password of the one login from standard input.")
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, secrets masked, and send nothing.")
-def link(config: Path, keys: tuple[str, ...], output: Path | None, *, password_stdin: bool, dry_run: bool) -> None:
+@click.option("--browser", is_flag=True, help="Link in the provider's own form, in a browser on this machine.")
+@click.option("--no-open", is_flag=True, help="With --browser: print the address of the page, and open no browser.")
+@click.option(
+    "--form",
+    metavar="ADDRESS",
+    help="With --browser: the script of the form, by default the provider's; the simulator prints its own.",
+)
+def link(config: Path, output: Path | None, **options: Any) -> None:
     """Link logins; asks for codes and choices on the way.
 
     Links every login that has no token yet, and asks for the code, the answer
     or the accounts that a utility wants. The configuration is written after
     each token, readable by you only. Passwords and codes are asked for without
     showing them; never put one on the command line.
+
+    With --browser: a captcha, or the choice how to get a code, is answered in
+    the provider's own form. Logins that have no token or were refused are
+    linked one after the other, or those that you name.
     """
-    from source_linkless.cli import link_command
+    from source_linkless.cli import browser, link_command
     from source_linkless.cli.workspace import Draft
+
+    keys = (*options["named"], *options["keys"])
+    if options["browser"] and (options["dry_run"] or options["password_stdin"]):
+        raise click.UsageError("--browser takes neither --dry-run nor --password-stdin.")
 
     async def run(setting: Setting) -> int:
         draft = Draft(config, output)
-        if password_stdin:
+        if options["browser"]:
+            script = options["form"] or browser.SCRIPT
+            return await browser.link_in_browser(setting, draft, keys, script=script, opens=not options["no_open"])
+        if options["password_stdin"]:
             _take_password(draft, keys)
-        return await link_command.link(setting, draft, keys, is_dry_run=dry_run)
+        return await link_command.link(setting, draft, keys, is_dry_run=options["dry_run"])
 
     _run(run)
 

@@ -51,7 +51,7 @@ async def search(setting: Setting, source: Path, text: str) -> int:
     """Print the utilities whose name contains a text; returns the exit code."""
     config = Draft(source).keys_only(setting.surroundings)
     links = Links(config, setting.surroundings.now, setting.surroundings.new_salt)
-    run = new_run(config, links, setting.surroundings, _ignored, config.check_timeout_seconds)
+    run = new_run(config, links, setting.surroundings, ignored, config.check_timeout_seconds)
     await test_keys(run)
     found = await _found(run, text)
     if not found:
@@ -67,7 +67,7 @@ async def _found(run: Run, text: str) -> list[dict[str, object]]:
         return await patiently(run, None, lambda: run.api.search_sources(link_token, text))
 
 
-async def _ignored(event: object, *, urgent: bool = False) -> None:
+async def ignored(event: object, *, urgent: bool = False) -> None:
     """Drop what a run reports: this command changes nothing that would have to be written."""
 
 
@@ -121,7 +121,7 @@ async def standings(workspace: Workspace) -> list[Standing]:
     Raises Problem when the keys are refused or the provider is out of reach.
     """
     config = workspace.config
-    run = new_run(config, workspace.links, workspace.surroundings, _ignored, config.data_timeout_seconds)
+    run = new_run(config, workspace.links, workspace.surroundings, ignored, config.data_timeout_seconds)
     await test_keys(run)
     return list(await asyncio.gather(*(_standing(run, login) for login in config.logins)))
 
@@ -202,7 +202,7 @@ async def _destroyed(workspace: Workspace, login: Login) -> bool:
     if token is None:
         return False
     config = workspace.config
-    run = new_run(config, workspace.links, workspace.surroundings, _ignored, config.check_timeout_seconds)
+    run = new_run(config, workspace.links, workspace.surroundings, ignored, config.check_timeout_seconds)
     await test_keys(run)
     try:
         await patiently(run, None, lambda: run.api.destroy(token))

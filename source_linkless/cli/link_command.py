@@ -56,7 +56,7 @@ _NOT_SUBMITTED = Outcome(Status.FAILED, Actor.USER, None, "INTERRUPTED", "It was
 
 async def link(setting: Setting, draft: Draft, keys: Collection[str], *, is_dry_run: bool) -> int:
     """Link every login that needs it, or the named ones, and write the configuration; returns the exit code."""
-    await _fill_passwords(setting, draft, is_dry_run=is_dry_run)
+    await fill_passwords(setting, draft, is_dry_run=is_dry_run)
     workspace = draft.opened(setting.surroundings)
     choice = chosen(workspace, keys, has_person=setting.person is not None)
     if is_dry_run:
@@ -73,7 +73,7 @@ async def link(setting: Setting, draft: Draft, keys: Collection[str], *, is_dry_
     return await _linked(setting, workspace, choice)
 
 
-async def _fill_passwords(setting: Setting, draft: Draft, *, is_dry_run: bool) -> None:
+async def fill_passwords(setting: Setting, draft: Draft, *, is_dry_run: bool) -> None:
     """Ask for each password that the configuration does not hold; without a person the parser reports it."""
     for number, entry in enumerate(draft.text.entries):
         if lacks_password(entry):

@@ -27,10 +27,7 @@ COLUMNS = 80
 _NAME_COLUMNS = 36  # a UUID is not folded, so that it can be copied
 _FEW_LOGINS, _ROWS = 20, 8
 _SAID = {"NOT_ASKED_YET": "submitting"}
-_BROWSER = (
-    "Only a browser can do that: link this login once in the provider's own form, and give the access token you get "
-    "in place of username and password."
-)
+_BROWSER = "Only a browser can do that: run `linkless link --browser`."
 _AGAIN = "Run `linkless link` again when you have it at hand."
 _BY_REASON = {
     "MfaQuestion": f"The code was not given. {_AGAIN}",

@@ -40,7 +40,7 @@ def _ended(actor: Actor, advice: str) -> Meaning:
 
 
 _BY_HAND = "Link this login once by hand with the command `linkless link`, which asks you for it."
-_ELSEWHERE = "Link it once in the provider's own form in a browser and enter its access token here."
+_ELSEWHERE = "Link this login once with the command `linkless link --browser`, in the provider's own form."
 CREDENTIALS = _person(
     "The utility refused the username or the password. Correct it in the configuration; the same login is not "
     "submitted again before it changes or 'attempt' is raised."
