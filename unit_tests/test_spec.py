@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib import resources
 from typing import Any
@@ -27,6 +28,9 @@ def properties() -> Iterator[tuple[str, dict[str, Any]]]:
     yield from FORM["properties"].items()
     for option in OPTIONS:
         yield from ((f"connection.{name}", schema) for name, schema in option["properties"].items())
+
+
+FIELDS = list(properties())
 
 
 def test_the_form_is_a_specification_of_draft_07() -> None:
@@ -65,11 +69,73 @@ def test_every_property_is_explained_under_the_title_that_the_messages_use() -> 
     assert [path for path, schema in properties() if "const" not in schema and not schema["description"]] == []
 
 
+def test_every_field_is_explained_in_at_most_two_sentences() -> None:
+    """The rest stands behind a link; the provider is called by its name, which a user knows."""
+    explained = {
+        path: re.sub(r"<code>.*?</code>|<[^>]+>", "", schema.get("description", "")) for path, schema in FIELDS
+    }
+    long = {path: text for path, text in explained.items() if len(re.findall(r"[.!?](?=[\s)]|$)", text)) > 2}
+    assert long == {}
+    assert [path for path, text in explained.items() if "provider" in text] == []
+
+
+def test_a_credential_says_where_it_is_found() -> None:
+    """By a link into Deck's documentation, or by the command that finds it."""
+    explained = {path: schema.get("description", "") for path, schema in FIELDS}
+    for path in ("environment", "client_id", "secret", "connection.access_token"):
+        assert 'href="https://docs.deck.co/docs/' in explained[path]
+    assert "docker run --rm" in explained["connection.source_id"]
+    assert "--entrypoint linkless airbyte/source-linkless:dev sources" in explained["connection.source_id"]
+
+
+def test_the_name_in_the_warehouse_is_always_shown() -> None:
+    """It cannot be changed later, so nobody may overlook it."""
+    assert [option["properties"]["key"]["always_show"] for option in OPTIONS[:2]] == [True, True]
+
+
+PATTERNS = {
+    "connection.source_id": (
+        [LOGIN["source_id"], LOGIN["source_id"].upper(), f" {LOGIN['source_id']} "],
+        ["", "power", LOGIN["source_id"][:-1], LOGIN["source_id"].replace("-", "")],
+    ),
+    "api_url": (
+        ["https://live.deck.co/api/v1", "https://proxy.example.com:8443/deck/", "http://127.0.0.1:8000/api/v1"],
+        [
+            "live.deck.co/api/v1",
+            "ftp://live.deck.co",
+            "https://live.deck.co/api?v=1",
+            "https://user@live.deck.co/api/v1",
+        ],
+    ),
+}
+"""By property, values that suit the pattern of the form and the connector, and values that suit neither."""
+
+
+@pytest.mark.parametrize("path", PATTERNS)
+def test_the_form_refuses_what_the_connector_would(path: str) -> None:
+    """While it is typed: values with a pattern are no secrets."""
+    good, bad = PATTERNS[path]
+    schema = dict(FIELDS)[path]
+    assert not schema.get("airbyte_secret")
+    assert schema["pattern_descriptor"]
+
+    def raw(value: str) -> dict[str, Any]:
+        return form(api_url=value) if path == "api_url" else form({**LOGIN, "source_id": value})
+
+    for value in good:
+        assert re.search(schema["pattern"], value)
+        parse_config(raw(value))
+    for value in bad:
+        assert not re.search(schema["pattern"], value)
+        with pytest.raises(AirbyteTracedException):
+            parse_config(raw(value))
+
+
 def test_the_groups_come_in_order() -> None:
     """The form reads from the keys to what hardly anybody changes."""
     assert [group["title"] for group in FORM["groups"]] == [
-        "Provider keys",
-        "Utility logins",
+        "Deck API keys",
+        "What to connect",
         "What to sync",
         "Advanced",
     ]

@@ -190,7 +190,7 @@ def test_a_configuration_cannot_be_changed() -> None:
 
 
 METHODS = "login, access_token, fleet"
-PSEUDONYM_KEY = '"Key of the pseudonyms" (pseudonym_key)'
+PSEUDONYM_KEY = '"Pseudonymization key" (pseudonym_key)'
 MAKE_ONE_UP = "account numbers are hashed with it; make up a long random one"
 FORM_MISTAKES: list[tuple[Any, str]] = [
     ([], "The configuration must be a JSON object."),
@@ -255,35 +255,35 @@ FORM_MISTAKES: list[tuple[Any, str]] = [
     (form(failed_connections="warn"), '"Failed logins" (failed_connections) must be one of report, fail.'),
     (
         form(poll_interval_seconds="5"),
-        '"Pause between looks (seconds)" (poll_interval_seconds) must be a number, without quotes.',
+        '"Polling interval (seconds)" (poll_interval_seconds) must be a number, without quotes.',
     ),
     (
         form(poll_interval_seconds=True),
-        '"Pause between looks (seconds)" (poll_interval_seconds) must be a number, without quotes.',
+        '"Polling interval (seconds)" (poll_interval_seconds) must be a number, without quotes.',
     ),
     (
         form(poll_interval_seconds=0.04),
-        '"Pause between looks (seconds)" (poll_interval_seconds) must be at least 0.05.',
+        '"Polling interval (seconds)" (poll_interval_seconds) must be at least 0.05.',
     ),
     (
         form(poll_interval_seconds=float("nan")),
-        '"Pause between looks (seconds)" (poll_interval_seconds) must be a number of ordinary size.',
+        '"Polling interval (seconds)" (poll_interval_seconds) must be a number of ordinary size.',
     ),
     (
         form(poll_interval_seconds=10**400),
-        '"Pause between looks (seconds)" (poll_interval_seconds) must be a number of ordinary size.',
+        '"Polling interval (seconds)" (poll_interval_seconds) must be a number of ordinary size.',
     ),
     (
         form(check_timeout_seconds=481),
-        '"Longest connection test (seconds)" (check_timeout_seconds) must be at most 480.',
+        '"Connection test timeout (seconds)" (check_timeout_seconds) must be at most 480.',
     ),
     (
         form(check_timeout_seconds=0),
-        '"Longest connection test (seconds)" (check_timeout_seconds) must be at least 0.05.',
+        '"Connection test timeout (seconds)" (check_timeout_seconds) must be at least 0.05.',
     ),
     (
         form(data_timeout_minutes=0),
-        '"Longest wait for data (minutes)" (data_timeout_minutes) must be at least 0.01.',
+        '"Sync timeout (minutes)" (data_timeout_minutes) must be at least 0.01.',
     ),
     (
         form(max_requests_per_second=-1),
