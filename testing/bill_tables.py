@@ -1,4 +1,4 @@
-"""Bills written as rows of the connector's tables, for tests of what is made of them in a warehouse.
+"""Bills as rows of the connector's tables, for tests of queries and models in a warehouse.
 
 tables = Tables()
 account = tables.account("steady")

@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Run:
-    """How one process ended and what it said."""
+    """How one process ended, and its output."""
 
     code: int
     stdout: str
@@ -71,7 +71,7 @@ class Run:
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """The error traces in the order sent; the platform decides by the first."""
+        """The error traces in the order sent; the first decides for the platform."""
         return [trace["error"] for trace in self.of("TRACE") if trace["type"] == "ERROR"]
 
     @property
@@ -93,7 +93,7 @@ class Run:
 
     @property
     def said(self) -> str:
-        """Everything but what is written back into the configuration, as it stood on the two outputs."""
+        """Both outputs without the configurations that were written back."""
         lines = [line for line in self.stdout.split("\n") if not line.startswith('{"type":"CONTROL"')]
         return "\n".join([*lines, self.stderr])
 
@@ -188,7 +188,7 @@ def ended(process: subprocess.Popen[bytes], *, already_read: bytes = b"") -> Run
 
 
 def together(*calls: Callable[[], T]) -> list[T]:
-    """Make several calls at once, as many as a small machine bears; results in the order of the calls."""
+    """Make several calls, two at a time; results in the order of the calls."""
     with ThreadPoolExecutor(2) as threads:
         return list(threads.map(lambda call: call(), calls))
 
@@ -202,7 +202,7 @@ def catalog_json(
 
 
 def login_at(simulator: Simulator, username: str, **options: Any) -> dict[str, Any]:
-    """Return a configuration with one login at the simulator, quick enough for tests; `options` replace or add."""
+    """Return a configuration with one login at the simulator and short pauses; `options` replace or add."""
     login = {
         "method": "login",
         "source_id": simulator.source_id,

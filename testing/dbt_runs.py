@@ -1,4 +1,4 @@
-"""The dbt package in dbt/, run on a DuckDB file or on a PostgreSQL server, and questions to what it made."""
+"""Run the dbt package in dbt/ on a DuckDB file or on a PostgreSQL server, and query its models."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Warehouse:
     folder: Path
     variables: Mapping[str, Any]
     postgres: Mapping[str, Any] | None = None
-    """How to reach the server; None: DuckDB."""
+    """Connection string of the server; None for DuckDB."""
 
     @property
     def file(self) -> Path:

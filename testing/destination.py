@@ -1,4 +1,4 @@
-"""A destination as the platform runs one: rows by primary key, and states that count once their line has come whole."""
+"""A destination as the platform runs one: rows by primary key, and states that count after their whole line arrived."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Destination:
         self._states: dict[str, dict[str, Any]] = {}
 
     def take(self, messages: Iterable[Mapping[str, Any]], *, loses_uncommitted: bool = False) -> None:
-        """Load what came of one run; one that fails as well keeps of each stream what came before its last state."""
+        """Load the output of one run. If the run fails, keep of each stream what came before its last state."""
         pending: list[Mapping[str, Any]] = []
         for message in messages:
             if message["type"] == "RECORD":
@@ -45,7 +45,7 @@ class Destination:
 
     @property
     def states(self) -> list[dict[str, Any]]:
-        """What the next run is given."""
+        """The states for the next run."""
         return list(self._states.values())
 
     @property

@@ -1,4 +1,4 @@
-"""How hard the tests with invented input try: the only place that chooses the profile of hypothesis.
+"""The effort of the tests with invented input: the only place that chooses the profile of hypothesis.
 
 In CI each test has its own small number of examples, always the same ones: CI never fails by chance. `scripts/fuzz`
 sets FUZZ_EXAMPLES, and every test then tries that many, drawn at random.
@@ -31,7 +31,7 @@ def examples(in_ci: int) -> settings:
 
 
 def result_or_refusal(command: Callable[[], T]) -> tuple[T | None, AirbyteTracedException | None]:
-    """Return what a command gives, or the error with which it refuses its input; any other error passes through."""
+    """Return the result of a command, or the error with which it refuses its input; other errors pass through."""
     try:
         return command(), None
     except AirbyteTracedException as error:
@@ -42,5 +42,5 @@ def result_or_refusal(command: Callable[[], T]) -> tuple[T | None, AirbyteTraced
 
 
 def sentence_of(refusal: AirbyteTracedException) -> str:
-    """Return what a refusal tells the user."""
+    """Return the message of a refusal."""
     return str(refusal.message)

@@ -1,4 +1,4 @@
-"""Random histories of what a provider, a user and a scheduler do, and a destination that believes what it is sent."""
+"""Random histories of a provider, a user and a scheduler, and a destination that follows the rules for rows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _edits = st.one_of(
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What changes before a sync, and how that sync goes."""
+    """Changes before a sync, and how that sync runs."""
 
     edits: list[Any]
     configured: frozenset[str]
@@ -82,7 +82,7 @@ _steps = st.builds(
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Step]:
-    """Return histories of a few syncs each, the first of them of an account or two."""
+    """Return histories of a few syncs; the first has one or two accounts."""
     first, *rest = draw(st.lists(_steps, min_size=2, max_size=6))
     return [replace(first, edits=draw(st.lists(_additions, min_size=2, max_size=8))), *rest]
 
@@ -122,7 +122,7 @@ class World:
                 bills.clear()
 
     def sync(self, step: Step) -> None:
-        """Sync, after as many attempts as are killed; the failing login delivers nothing."""
+        """Sync, after the attempts that are killed; the failing login delivers nothing."""
         self.streams = {name: _at_version(STREAMS[name], step.version) for name in (*sorted(step.streams), "accounts")}
         for records in step.killed_after:
             self._attempt(step, records)
@@ -138,11 +138,11 @@ class World:
                 self.newest[name][login] = [row for row in kept if row["account_number"] not in numbers] + rows
 
     def sync_again(self, step: Step) -> list[Row]:
-        """Return what a second sync of the same bills sends, in another order and notation."""
+        """Return the rows of a second sync of the same bills, in another order and notation."""
         return self._attempt(replace(step, seed=step.seed + 1), None)
 
     def shown(self) -> dict[str, list[Row]]:
-        """Return what a reader who follows the rules sees in the tables of the last sync."""
+        """Return the rows of the last sync that are current by the rules of the dictionary."""
         rows = {name: self._comparable(name, _current(self.tables[name].values())) for name in self.streams}
         return {name: _readable(name, found, rows["accounts"], self._newest(name)) for name, found in rows.items()}
 
@@ -155,7 +155,7 @@ class World:
         return self._comparable(name, [row for rows in self.newest[name].values() for row in rows])
 
     def _comparable(self, name: str, rows: list[Row]) -> list[Row]:
-        """Leave out logins of which this table is older than `accounts`: the stream was not selected."""
+        """Leave out logins whose rows here are older than those in `accounts`: the stream was not selected."""
         accounts = {login: at for (of, login), at in self.synced.items() if of == "accounts"}
         as_new = {login for login, at in accounts.items() if self.synced.get((name, login)) == at}
         return [row for row in rows if row["connection_key"] in as_new]
@@ -164,11 +164,11 @@ class World:
         return sorted(step.configured - {step.failing})
 
     def _is_unreadable(self, login: str, step: Step) -> bool:
-        """Whether the login's bills come in a shape that nobody knows; without bills there is no shape."""
+        """Whether the login's bills have an unknown shape; without bills there is no shape."""
         return login == step.unreadable and any(self.bills[login].values())
 
     def _attempt(self, step: Step, records: int | None) -> list[Row]:
-        """Run a sync; stop it after so many records, with the states that happened to be saved by then."""
+        """Run a sync; stop it after some records, with the states that were saved by then."""
         self.syncs += 1
         observed_at = f"2026-06-01T00:00:{self.syncs:02}.000000Z"
         dice = random.Random(step.seed + self.syncs)  # noqa: S311 - repeatable, not cryptography
@@ -216,7 +216,7 @@ class World:
 
 
 def _at_version(stream: Stream, version: int) -> Stream:
-    """Return a stream as an upgrade changes it: a raised version comes with another column."""
+    """Return a stream after an upgrade: a higher version with another column."""
     projection = stream.projection
     assert projection is not None
 
@@ -280,7 +280,7 @@ def shuffled(items: list[Any], dice: random.Random) -> list[Any]:
 
 
 def scrambled(value: Any, dice: random.Random) -> str:
-    """Write a JSON value in one of the notations that say the same."""
+    """Write a JSON value in one of several equal notations."""
     if isinstance(value, dict):
         members = [f"{orjson.dumps(name).decode()}:{scrambled(value[name], dice)}" for name in shuffled([*value], dice)]
         return "{" + (", " if dice.random() < 0.5 else ",").join(members) + "}"

@@ -1,4 +1,4 @@
-"""Time that jumps: an event loop whose clock moves to the next timer as soon as nothing else is going on.
+"""Virtual time: an event loop whose clock moves to the next timer as soon as nothing else can run.
 
 Hours of waiting pass in milliseconds, and every pause still has its exact length. While another thread has work to
 do for the loop (a request in the thread pool, an event that the consumer looks at) the clock stands still.
@@ -46,7 +46,7 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def run_in_executor(  # type: ignore[override] # typeshed ties the arguments to those of `func`
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> Any:
-        """Run a call in a thread; the clock stands still until it has ended."""
+        """Run a call in a thread; the clock stops until it has ended."""
         future = super().run_in_executor(executor, func, *args)
         self.busy_elsewhere += 1
         future.add_done_callback(self._back)

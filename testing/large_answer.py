@@ -1,4 +1,4 @@
-"""Fetch documents from an address and say how much memory each took: a process of its own, for `test_large_answers`.
+"""Fetch documents from an address and print the memory that each took: a separate process, for `test_large_answers`.
 
 python -m testing.large_answer URL NUMBER   ──► for each: bytes, kilobytes of anonymous memory at the peak
 """
@@ -24,7 +24,7 @@ def anonymous() -> int:
 
 
 class Watching:
-    """Looks at the memory all the time; `peak` is what it was at most."""
+    """Samples the memory; `peak` is the maximum."""
 
     def __init__(self) -> None:
         """Start."""

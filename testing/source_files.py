@@ -1,4 +1,4 @@
-"""The modules of the connector as files, for tests of what their texts say."""
+"""The modules of the connector as files, for tests of their texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON as nobody expects it: values of every kind, documents that are nearly right, texts that are nearly JSON."""
+"""Unexpected JSON: values of every kind, documents that are nearly right, texts that are nearly JSON."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ anything = values | values | values | deep
 def _object(
     readers: Mapping[str, Any], *, more: tuple[str, ...] = (), **nested: Any
 ) -> st.SearchStrategy[dict[str, Any]]:
-    """Return objects with some of the declared fields, each of any type, and with others that nobody declared."""
+    """Return objects with some of the declared fields, each of any type, and with undeclared fields."""
     fields = {name: nested.get(name, scalars) | anything for name in (*readers, *more)}
     strangers = st.dictionaries(_names | texts, anything, max_size=1)
     return st.builds(lambda known, unknown: {**unknown, **known}, st.fixed_dictionaries({}, optional=fields), strangers)
@@ -84,7 +84,7 @@ orderly = st.builds(
 
 @st.composite
 def repeating(draw: st.DrawFn) -> dict[str, Any]:
-    """Return documents that say accounts and bills twice, sometimes with a difference."""
+    """Return documents that have accounts and bills twice, sometimes with a difference."""
     document = draw(envelopes | orderly)
     accounts = document.get("accounts")
     if isinstance(accounts, list) and accounts:
@@ -112,7 +112,7 @@ _UNORDERED: Mapping[str, Mapping[str, str]] = {
 
 
 def rearranged(fields: Mapping[str, Any], dice: random.Random, what: str = "document") -> dict[str, Any]:
-    """Return a document with its names, accounts, bills and lines in another order: it says the same."""
+    """Return an equal document with its names, accounts, bills and lines in another order."""
     unordered = _UNORDERED.get(what, {})
     return {
         name: _rearranged_items(fields[name], dice, unordered[name]) if name in unordered else fields[name]
@@ -183,7 +183,7 @@ def sendable(value: Any) -> Any:
 
 
 def plain(value: Any) -> str:
-    """Return one text for everything that says the same in JSON: 12.0 is 12, true is not 1."""
+    """Return one text for all equal JSON values: 12.0 is 12, true is not 1."""
     return json.dumps(_plain(value), sort_keys=True)
 
 
@@ -213,7 +213,7 @@ _DAMAGED_LEVELS = 12
 
 
 def _places(value: Any) -> list[tuple[Any, ...]]:
-    """Return the way to every value inside a JSON value, and to itself; what lies deeper than a dozen levels stays."""
+    """Return the path to every value inside a JSON value, and to itself, down to a dozen levels."""
     found: list[tuple[Any, ...]] = []
     ahead: list[tuple[tuple[Any, ...], Any]] = [((), value)]
     while ahead:
@@ -227,7 +227,7 @@ def _places(value: Any) -> list[tuple[Any, ...]]:
 
 @st.composite
 def damaged(draw: st.DrawFn, whole: st.SearchStrategy[Any], within: Any = anything) -> Any:
-    """Return values of `whole` in which a few parts are others, gone, or joined by what nobody knows."""
+    """Return values of `whole` in which a few parts are changed, removed or joined by unknown ones."""
     value = copy.deepcopy(draw(whole))
     for _ in range(draw(st.integers(1, 3))):
         way = draw(st.sampled_from(_places(value)))

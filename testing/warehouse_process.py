@@ -1,4 +1,4 @@
-"""PyAirbyte in its own environment: syncs and answers queries. A line of JSON asks, a line of JSON answers.
+"""PyAirbyte in its own environment: syncs and runs queries. Requests and answers are lines of JSON.
 
     {"cache": {"kind": "duckdb", ...}, "sync": CONFIGURATION, "connector": PROGRAM}  ->  {"config": as written back}
     {"cache": {"kind": "duckdb", ...}, "ask": QUERY}                                 ->  {"rows": [[...], ...]}
@@ -77,7 +77,7 @@ def _answer(request: Request) -> dict[str, Any]:
 
 
 def _as_text(value: object) -> str:
-    """Write what JSON does not know: numbers with all digits, dates and times as ISO 8601."""
+    """Serialise types that JSON lacks: decimals with all digits, dates and times as ISO 8601."""
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""PyAirbyte as a process of its own environment, for tests that fill a warehouse and ask it.
+"""PyAirbyte as a process of its own environment, for tests that fill a warehouse and query it.
 
     with PyAirbyte(folder) as pyairbyte:
         config = pyairbyte.sync(cache, config)
@@ -24,7 +24,7 @@ from testing.generated_parts import ROOT
 PYTHON = ROOT / ".venv-demo" / "bin" / "python"
 SCRIPT = Path(__file__).with_name("warehouse_process.py")
 LONGEST_SECONDS = 900
-"""After this the process is ended: a test that hangs says nothing."""
+"""After these seconds the process is ended, so that no test hangs."""
 
 Cache = Mapping[str, Any]
 
@@ -75,7 +75,7 @@ class PyAirbyte:
         return answer
 
     def __enter__(self) -> Self:
-        """Do nothing: the process runs."""
+        """Return the running process."""
         return self
 
     def __exit__(

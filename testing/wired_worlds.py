@@ -1,4 +1,4 @@
-"""A world whose connector talks over real sockets, through a front that can damage the wire; waits stay virtual.
+"""A world whose connector uses real sockets, through a front that can damage answers; waits stay virtual.
 
 with Front() as front:
     world = WiredWorld(front)
@@ -24,14 +24,14 @@ from source_linkless.sync.output import Output
 from testing.worlds import Sync, World
 
 _HASTY = replace(ORDINARY, read=0.1, total=0.15)
-"""Bounds with which a slow peer is given up, instead of minutes."""
+"""Short limits for a slow peer, instead of minutes."""
 
 
 class WiredWorld(World):
-    """One provider behind a front, and connectors with the real transport; the front is lent, one world at a time."""
+    """One provider behind a front, and connectors with the real transport. Worlds share the front one after another."""
 
     def __init__(self, front: Front, *, new_file: NewFile = TemporaryFile, **options: Any) -> None:
-        """Put this world's provider behind the front, whose wire is whole."""
+        """Put this world's provider behind the front, without any fault."""
         super().__init__(**options)
         self._front, self._new_file = front, new_file
         self._open: ExitStack | None = None
@@ -64,7 +64,7 @@ class WiredWorld(World):
         return HttpTransport(config, ordinary=_HASTY, document=_HASTY)
 
     def new_transport(self, config: Config) -> Transport:
-        """Return the real transport; where a fault is armed it has little patience, real time is dear."""
+        """Return the real transport, with short limits where a fault is armed, because real time is costly."""
         assert self._open is not None
         usual = self._open.enter_context(closing(HttpTransport(config, new_file=self._new_file)))
         hasty = self._open.enter_context(closing(self.hasty_transport(config)))

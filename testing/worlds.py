@@ -1,4 +1,4 @@
-"""A whole world for the connector in one process: the simulator's rules, virtual time, a fixed calendar, no chance.
+"""A whole world for the connector in one process: the simulator's rules, virtual time, a fixed date, no randomness.
 
 world = World()
 sync = world.read(world.config(username="user_good"))
@@ -48,7 +48,7 @@ ALL_STREAMS = tuple(STREAMS)
 
 @dataclass
 class Sync:
-    """What one read said, and how it ended."""
+    """The messages of one read, and how it ended."""
 
     messages: list[AirbyteMessage] = field(default_factory=list)
     error: AirbyteTracedException | None = None
@@ -65,7 +65,7 @@ class Sync:
 
     @property
     def states(self) -> list[AirbyteStateMessage]:
-        """The last state of every stream, to go on from."""
+        """The last state of every stream, for the next read."""
         last = {
             message.state.stream.stream_descriptor.name: message.state
             for message in self.messages
@@ -95,7 +95,7 @@ class Sync:
 
 
 class World:
-    """One provider, one clock, and connectors that meet them; `latency` is in virtual seconds."""
+    """One provider, one clock, and connectors that use them; `latency` is in virtual seconds."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class World:
         is_cloud: bool = False,
         sizes: Sizes = Sizes(),  # noqa: B008 - a frozen value
     ) -> None:
-        """Start with a provider that knows nothing yet."""
+        """Start with an empty provider."""
         self._loop: JumpingLoop | None = None
         self._passed = self._stepped = 0.0
         self.backend = backend or Backend(self.seconds, today=TODAY, sizes=sizes)
@@ -123,11 +123,11 @@ class World:
         self._passed += seconds
 
     def step_clock(self, seconds: float) -> None:
-        """Set the connector's wall clock forward or back; nothing else notices."""
+        """Set the connector's wall clock forward or back, and no other clock."""
         self._stepped += seconds
 
     def count(self, path: str, username: str | None = None) -> int:
-        """Return how often a path was asked."""
+        """Return how often a path was requested."""
         return self.backend.count(path, username)
 
     def config(self, *, username: str = "user_good", password: str = "pass_good", **options: Any) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class World:
         return {**login, **changes}
 
     def source(self, output: Output | None = None) -> SourceLinkless:
-        """Make a connector that lives in this world."""
+        """Make a connector in this world."""
         return SourceLinkless(self.surroundings(), output)
 
     def surroundings(self) -> Surroundings:
@@ -216,7 +216,7 @@ class World:
         return self._loop
 
     def new_transport(self, config: Config) -> Transport:
-        """Return the way to the provider: into its rules directly, in virtual time."""
+        """Return a transport that calls the rules of the provider directly, in virtual time."""
         headers = {
             "x-deck-client-id": config.client_id,
             "x-deck-secret": config.secret,

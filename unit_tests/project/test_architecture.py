@@ -10,7 +10,7 @@ from pathlib import Path
 import grimp
 
 from testing.generated_parts import ROOT, prove, read, table
-from testing.source_files import CONNECTOR, first_line
+from testing.source_files import CONNECTOR, MODULES, first_line
 
 PAGE = "docs/architecture.md"
 
@@ -68,3 +68,15 @@ def test_the_files_that_it_names_exist() -> None:
     """Paths are written from the root of the repository or from `source_linkless/`."""
     named = re.findall(r"`([\w./-]+\.(?:py|json|yaml|toml|md|csv)|[\w./-]+/)`", read(PAGE))
     assert [path for path in named if not ((ROOT / path).exists() or (CONNECTOR / path).exists())] == []
+
+
+def test_the_names_that_it_mentions_are_defined() -> None:
+    """Each `name()`, `Class.name()` and `Class` is a function or class of the connector."""
+    code = "\n".join(path.read_text(encoding="utf-8") for path in MODULES.values())
+    functions = {name.rpartition(".")[2] for name in re.findall(r"`([\w.]+)\(\)`", read(PAGE))}
+    classes = set(re.findall(r"`([A-Z][a-z]\w+)(?:\.\w+\(\))?`", read(PAGE))) - {"Connecting", "Connected"}
+    assert functions
+    assert [
+        name for name in sorted(functions) if not re.search(rf"^\s*(?:async )?def {name}\b", code, re.MULTILINE)
+    ] == []
+    assert [name for name in sorted(classes) if not re.search(rf"^class {name}\b", code, re.MULTILINE)] == []
