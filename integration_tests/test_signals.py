@@ -25,7 +25,7 @@ IN_THE_PIPE = {"charges": 20_000, "sustainability": 1}
 """By stream, the bytes in a pipe that nobody reads from which on its writer waits or is about to."""
 FAULTY_CONSUMER = """
 import asyncio
-from source_linkless.concurrency.handover import events
+from source_linkless.concurrency.handover import events_of
 
 async def main(emit):
     await emit("first")
@@ -35,7 +35,7 @@ def consume(run):
     for event in run:
         raise ValueError("a fault of the consumer")
 
-consume(events(main))  # the traceback keeps the run until the interpreter has stopped every other thread
+consume(events_of(main))  # the traceback keeps the run until the interpreter has stopped every other thread
 """
 
 

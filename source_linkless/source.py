@@ -21,16 +21,12 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources.source import Source
 
 from source_linkless import json_files
-from source_linkless.concurrency.handover import events
+from source_linkless.concurrency import events_of
 from source_linkless.config import masking, notices
 from source_linkless.errors import Problem, invalid_configuration, invalid_state
-from source_linkless.linking.checking import check_all
-from source_linkless.linking.events import Event, Finished, LinksChanged, Moved
-from source_linkless.linking.orchestration import Surroundings, opened, sync_all
+from source_linkless.linking import Surroundings, check_all, events, opened, sync_all
 from source_linkless.streams import catalog_streams
-from source_linkless.sync.check_report import CheckReport
-from source_linkless.sync.output import Messages, Output, say
-from source_linkless.sync.sync import SyncMessages, selected_streams
+from source_linkless.sync import CheckReport, Messages, Output, SyncMessages, say, selected_streams
 
 
 class SourceLinkless(Source):
@@ -107,11 +103,11 @@ class SourceLinkless(Source):
         try:
             for event in self._events(partial(check_all, parsed, links, self._surroundings)):
                 match event:
-                    case LinksChanged():
+                    case events.LinksChanged():
                         say(create_connector_config_control_message({**config, "links": event.links}))
-                    case Finished():
+                    case events.Finished():
                         report.add(event)
-                    case Moved():
+                    case events.Moved():
                         logger.info("%s", event.waiting)
         except Problem as problem:
             return _without_secrets(report.without_logins(problem))
@@ -137,8 +133,8 @@ class SourceLinkless(Source):
         )
         return messages.of(self._events(partial(sync_all, parsed, links, self._surroundings)))
 
-    def _events(self, main: Any) -> Iterator[Event]:
-        return events(main, new_loop=self._surroundings.new_loop, before_waiting=self._output.flush)
+    def _events(self, main: Any) -> Iterator[events.Event]:
+        return events_of(main, new_loop=self._surroundings.new_loop, before_waiting=self._output.flush)
 
 
 def _tell_notices(config: Mapping[str, Any], logger: logging.Logger) -> None:

@@ -34,9 +34,8 @@ from linkless_simulator.bills import Sizes
 from linkless_simulator.sources import ORDINARY
 from source_linkless import SourceLinkless
 from source_linkless.config import Config, Links, parse_config
-from source_linkless.linking.checking import check_all
+from source_linkless.linking import Surroundings, check_all
 from source_linkless.linking.events import Event, LinksChanged
-from source_linkless.linking.orchestration import Surroundings
 from source_linkless.provider.transport import Answer, Request, Transport, Unreachable
 from source_linkless.streams import STREAMS, catalog_streams
 from source_linkless.sync.output import Output

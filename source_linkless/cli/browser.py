@@ -31,17 +31,14 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from source_linkless.cli.commands import INTERRUPTED, OK, Setting, code_of, ignored
+from source_linkless.cli.commands import INTERRUPTED, OK, Setting, code_of
 from source_linkless.cli.link_command import fill_passwords
 from source_linkless.cli.screen import line_of, printable
 from source_linkless.cli.workspace import Draft, FileProblem, Workspace
 from source_linkless.config import Login
-from source_linkless.errors import Actor, Problem, Status, Then
-from source_linkless.linking.handshake import link_options
-from source_linkless.linking.opening import test_keys
-from source_linkless.linking.orchestration import new_run
-from source_linkless.linking.running import Run, at_allowed_rate, patiently
-from source_linkless.provider.outcomes import READY, Outcome, of_problem
+from source_linkless.errors import Actor, Problem, Status
+from source_linkless.linking import by_hand
+from source_linkless.provider.outcomes import Outcome, of_problem
 
 SCRIPT = "https://link.deck.co/link-initialize.js"
 """The provider's script (its public sample applications)."""
@@ -58,7 +55,6 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "cross-origin-resource-policy": "same-origin",
 }
-_SESSION_SECONDS = 24 * 3600.0
 
 _NEXT = {
     (True, False): "Next login",
@@ -280,9 +276,9 @@ async def link_in_browser(
         setting.say("Nothing to link: every login has its token. Name a login to link it again.")
         return OK
     workspace.prove_writable()
-    config = workspace.config
-    run = new_run(config, workspace.links, workspace.surroundings, ignored, _SESSION_SECONDS)
-    await asyncio.wait_for(test_keys(run), config.check_timeout_seconds)
+    provider = await by_hand.Form.opened(
+        workspace.config, workspace.links, workspace.surroundings, lambda: workspace.keep({})
+    )
     loop, heard = asyncio.get_running_loop(), asyncio.Queue[Message]()
 
     def hear(message: Message) -> None:
@@ -292,7 +288,7 @@ async def link_in_browser(
         setting.screen.say(f"Open this address in a browser on this machine; it works once:\n  {page.address}")
         if opens:
             await asyncio.to_thread(webbrowser.open, page.address)
-        session = _Session(setting, workspace, run, page, heard)
+        session = _Session(setting, workspace, provider, page, heard)
         session.link_seconds = link_seconds
         return await session.link(logins)
 
@@ -312,9 +308,10 @@ class _Session:
     """One page and its logins, one after the other."""
 
     def __init__(
-        self, setting: Setting, workspace: Workspace, run: Run, page: Page, heard: asyncio.Queue[Message]
+        self, setting: Setting, workspace: Workspace, provider: by_hand.Form, page: Page, heard: asyncio.Queue[Message]
     ) -> None:
-        self._setting, self._workspace, self._run, self._page, self._heard = setting, workspace, run, page, heard
+        self._setting, self._workspace, self._provider = setting, workspace, provider
+        self._page, self._heard = page, heard
         self.link_seconds = LINK_SECONDS
         self._step = 0
         self._ends: list[Outcome] = []
@@ -373,7 +370,7 @@ class _Session:
     async def _tried(self, login: Login, heading: str) -> Outcome:
         """Open the form for a login once; returns how that ended."""
         try:
-            token, is_update = await self._link_token(login)
+            token, is_update = await self._provider.link_token(login)
             self._tell("link", heading=heading, token=token, source_id=login.source_id)
             async with asyncio.timeout(self.link_seconds):
                 said = await self._said("success", "exit", "failed")
@@ -395,44 +392,15 @@ class _Session:
             case _:
                 return _FORM_CLOSED
 
-    async def _link_token(self, login: Login) -> tuple[str, bool]:
-        """Create a link token; of a connection that exists it updates the credentials. Raises Problem."""
-        run, old = self._run, self._run.links.token(login)
-        try:
-            token = await patiently(run, None, lambda: run.api.create_link_token(link_options(run.config, old)))
-        except Problem as problem:
-            if old is None or problem.meaning.then is not Then.RELINK:
-                raise
-            run.links.forget_token(login)  # the provider does not know the connection any more
-            return await self._link_token(login)
-        run.mask(token)
-        return token, old is not None
-
     async def _taken(self, login: Login, public_token: object, *, is_update: bool) -> Outcome:
         """Exchange the public token, and write the link before anything else happens. An update keeps its token."""
-        run, links = self._run, self._run.links
         if not is_update and not (isinstance(public_token, str) and public_token):
             return _NO_TOKEN
-        links.ask_again(login)
-        links.announce(login)
         try:
-            self._workspace.keep({})
-            access_token = None
-            if not is_update:
-                run.mask(str(public_token))
-                connection = await at_allowed_rate(run, None, lambda: run.api.exchange(str(public_token)))
-                access_token = connection.access_token
-                run.mask(access_token)
-            links.remember(login, access_token)
-            self._workspace.keep({})
-        except Problem as problem:
-            links.withdraw(login)
-            self._workspace.keep({})
-            return of_problem(problem)
+            return await self._provider.taken(login, None if is_update else str(public_token))
         except FileProblem as problem:
             self._setting.say(str(problem))
             return _NOT_WRITTEN
-        return READY
 
     def _tell(self, kind: str, **event: Any) -> None:
         """Send an event that begins a step: answers to an earlier one do not count."""

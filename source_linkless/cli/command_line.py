@@ -249,7 +249,7 @@ def _setting() -> Setting:
     from source_linkless.cli.commands import Setting
     from source_linkless.cli.prompting import PersonAtTerminal, Terminal
     from source_linkless.cli.screen import Screen
-    from source_linkless.linking.orchestration import Surroundings
+    from source_linkless.linking import Surroundings
 
     screen, terminal = Screen(sys.stdout, sys.stderr), Terminal.of_process()
     return Setting(Surroundings(), screen, PersonAtTerminal(terminal, screen) if terminal else None)

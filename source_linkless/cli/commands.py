@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,26 +11,14 @@ from typing import Any
 from source_linkless.cli.prompting import PersonAtTerminal
 from source_linkless.cli.screen import Screen, advice, printable, sources_table, table, wrapped
 from source_linkless.cli.workspace import Draft, Workspace
-from source_linkless.concurrency.waiting import time
-from source_linkless.config import Links, Login
-from source_linkless.errors import Actor, Problem, Status, Then
-from source_linkless.linking.handshake import refusal
-from source_linkless.linking.opening import test_keys, with_good_keys
-from source_linkless.linking.orchestration import Surroundings, new_run
-from source_linkless.linking.refreshing import look_at
-from source_linkless.linking.running import Opening, Run, patiently
-from source_linkless.provider.api import Connection, Context
-from source_linkless.provider.outcomes import PROVIDER_DOWN, READY, Outcome, of_context, outcome
+from source_linkless.config import Login
+from source_linkless.errors import Actor, Status
+from source_linkless.linking import Surroundings, by_hand
+from source_linkless.provider.outcomes import Outcome
 
 OK, FAILED, WRONG, PERSON, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: all is well; it failed; the command or the configuration is wrong; a person is needed; Ctrl-C."""
 MASK = "********"
-_NOT_LINKED = Outcome(
-    Status.PENDING, Actor.CONNECTOR, None, "NOT_LINKED", "Not linked yet: the next sync links it, or `linkless link`."
-)
-_NOT_TOLD = Outcome(
-    Status.PENDING, Actor.PROVIDER, None, "NOT_TOLD", "The provider does not tell how it is; a sync will show."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +37,7 @@ class Setting:
 async def search(setting: Setting, source: Path, text: str) -> int:
     """Print the utilities whose name contains a text; returns the exit code."""
     config = Draft(source).keys_only(setting.surroundings)
-    links = Links(config, setting.surroundings.now, setting.surroundings.new_salt)
-    run = new_run(config, links, setting.surroundings, ignored, config.check_timeout_seconds)
-    await test_keys(run)
-    found = await _found(run, text)
+    found = await by_hand.find_sources(config, setting.surroundings, text)
     if not found:
         setting.say(f"No utility has '{text}' in its name. Try a shorter part of it.")
         return FAILED
@@ -61,21 +45,12 @@ async def search(setting: Setting, source: Path, text: str) -> int:
     return OK
 
 
-async def _found(run: Run, text: str) -> list[dict[str, object]]:
-    async with run.deadline.applied():
-        link_token = await patiently(run, None, lambda: run.api.create_link_token({}))
-        return await patiently(run, None, lambda: run.api.search_sources(link_token, text))
-
-
-async def ignored(event: object, *, urgent: bool = False) -> None:
-    """Drop what a run reports: this command changes nothing that would have to be written."""
-
-
 async def status(setting: Setting, source: Path, *, as_json: bool) -> int:
     """Print the health of every connection; returns the exit code."""
-    found = await standings(Draft(source).opened(setting.surroundings))
+    workspace = Draft(source).opened(setting.surroundings)
+    found = await by_hand.look_at_all(workspace.config, workspace.links, workspace.surroundings)
     if as_json:
-        setting.screen.say(json.dumps([one.as_json() for one in found], indent=2, ensure_ascii=False))
+        setting.screen.say(json.dumps([facts_of(one) for one in found], indent=2, ensure_ascii=False))
     else:
         setting.screen.say(_standings_table(found))
     return code_of([one.outcome for one in found])
@@ -89,44 +64,25 @@ def code_of(outcomes: Sequence[Outcome]) -> int:
     return FAILED if bad else OK
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The health of one connection."""
-
-    login: Login
-    outcome: Outcome
-    context: Context | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the facts for a program; what is unknown is null."""
-        context, result = self.context, self.outcome
-        facts = {
-            "status": result.status.value,
-            "reason": result.reason,
-            "actor": result.actor.value,
-            "message": result.message or None,
-            "connection_id": context and context.connection_id,
-            "source_id": (context and context.source_id) or self.login.source_id,
-            "source_name": context and context.source_name,
-            "accounts": context and context.account_count,
-            "since": context and context.since,
-        }
-        shown = {name: printable(value) if isinstance(value, str) else value for name, value in facts.items()}
-        return {"key": self.login.key, **shown}
+def facts_of(standing: by_hand.Standing) -> dict[str, Any]:
+    """Return the facts of a connection for a program; what is unknown is null."""
+    context, result = standing.context, standing.outcome
+    facts = {
+        "status": result.status.value,
+        "reason": result.reason,
+        "actor": result.actor.value,
+        "message": result.message or None,
+        "connection_id": context and context.connection_id,
+        "source_id": (context and context.source_id) or standing.login.source_id,
+        "source_name": context and context.source_name,
+        "accounts": context and context.account_count,
+        "since": context and context.since,
+    }
+    shown = {name: printable(value) if isinstance(value, str) else value for name, value in facts.items()}
+    return {"key": standing.login.key, **shown}
 
 
-async def standings(workspace: Workspace) -> list[Standing]:
-    """Ask for the health of every connection at once, in the order of the configuration.
-
-    Raises Problem when the keys are refused or the provider is out of reach.
-    """
-    config = workspace.config
-    run = new_run(config, workspace.links, workspace.surroundings, ignored, config.data_timeout_seconds)
-    await test_keys(run)
-    return list(await asyncio.gather(*(_standing(run, login) for login in config.logins)))
-
-
-def _standings_table(found: Sequence[Standing]) -> str:
+def _standings_table(found: Sequence[by_hand.Standing]) -> str:
     """Return the health of connections as a table, and below it what to do about each that is not well."""
     rows = [
         (
@@ -147,34 +103,6 @@ def _standings_table(found: Sequence[Standing]) -> str:
     return "\n".join([shown, *([""] if notes else []), *notes])
 
 
-async def _standing(run: Run, login: Login) -> Standing:
-    reason = run.links.refused(login)
-    token = run.links.token(login)
-    if token is None:
-        return Standing(login, refusal(reason) if reason else _NOT_LINKED)
-    opening = Opening(login, time())
-    try:
-        async with run.deadline.applied():
-            context = await look_at(run, opening, Connection(token))
-    except Problem as problem:
-        return Standing(login, with_good_keys(problem))
-    except TimeoutError:
-        return Standing(login, outcome("TIMEOUT", PROVIDER_DOWN))
-    if context is None:
-        return Standing(login, refusal(reason) if reason else _NOT_TOLD)
-    return Standing(login, _judged(context, reason), context)
-
-
-def _judged(context: Context, refused: str | None) -> Outcome:
-    """Judge a connection; what was seen while it was linked says more than the reason of its last session."""
-    meaning = of_context(context.status, context.reason)
-    if meaning.status is Status.NEEDS_USER and refused:
-        return refusal(refused)
-    if meaning.status is Status.READY:
-        return READY
-    return outcome(context.reason or context.status, meaning)
-
-
 async def forget(setting: Setting, source: Path, key: str, *, is_dry_run: bool) -> int:
     """Delete a connection at the provider, and its link and entry in the configuration; returns the exit code."""
     workspace = Draft(source).opened(setting.surroundings)
@@ -190,27 +118,10 @@ async def forget(setting: Setting, source: Path, key: str, *, is_dry_run: bool) 
         setting.say("Nothing was deleted.")
         return FAILED
     workspace.prove_writable()
-    was_known = await _destroyed(workspace, login)
+    was_known = await by_hand.destroy(workspace.config, workspace.links, workspace.surroundings, login)
     workspace.forget(login)
     setting.say(_forgotten(workspace, login, was_known=was_known))
     return OK
-
-
-async def _destroyed(workspace: Workspace, login: Login) -> bool:
-    """Delete the connection; False when the provider has none. Raises Problem when the provider refuses."""
-    token = workspace.links.token(login)
-    if token is None:
-        return False
-    config = workspace.config
-    run = new_run(config, workspace.links, workspace.surroundings, ignored, config.check_timeout_seconds)
-    await test_keys(run)
-    try:
-        await patiently(run, None, lambda: run.api.destroy(token))
-    except Problem as problem:
-        if problem.meaning.then is not Then.RELINK:
-            raise
-        return False
-    return True
 
 
 def _forgotten(workspace: Workspace, login: Login, *, was_known: bool) -> str:

@@ -15,43 +15,20 @@ submitted gets its token first.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from source_linkless.cli.commands import INTERRUPTED, MASK, OK, PERSON, Setting, code_of, request
 from source_linkless.cli.screen import Screen, line_of, wrapped
-from source_linkless.cli.workspace import Draft, FileProblem, Workspace, lacks_password
-from source_linkless.concurrency.handover import Emit
-from source_linkless.concurrency.waiting import every, time
+from source_linkless.cli.workspace import Draft, Workspace, lacks_password
 from source_linkless.config import Login, Step
-from source_linkless.errors import Actor, Problem, Status, Then
-from source_linkless.linking.asking import Person
-from source_linkless.linking.events import Event, Finished, LinksChanged
-from source_linkless.linking.handshake import announce, finish, link_options, open_connection, refusal, relink
-from source_linkless.linking.opening import test_keys
-from source_linkless.linking.orchestration import new_run
-from source_linkless.linking.running import Opening, Run, of_error
-from source_linkless.provider.api import Connection
-from source_linkless.provider.outcomes import (
-    ACCOUNTS,
-    CODE,
-    CREDENTIALS,
-    QUESTION,
-    READY,
-    WORKING,
-    Outcome,
-    outcome,
-)
+from source_linkless.errors import Status
+from source_linkless.linking import by_hand, events
+from source_linkless.provider.outcomes import ACCOUNTS, CODE, CREDENTIALS, QUESTION, Outcome
 
-_LOOK_SECONDS = 0.25
 _LATER = "(from the answer)"
 _ANSWERABLE = {CODE.advice, QUESTION.advice, ACCOUNTS.advice}
-_NOT_WRITTEN = Outcome(
-    Status.FAILED, Actor.USER, None, "NOT_WRITTEN", "The configuration could not be written; link this login again."
-)
-_NOT_SUBMITTED = Outcome(Status.FAILED, Actor.USER, None, "INTERRUPTED", "It was not submitted.")
 
 
 async def link(setting: Setting, draft: Draft, keys: Collection[str], *, is_dry_run: bool) -> int:
@@ -90,7 +67,7 @@ async def _correct(setting: Setting, choice: Choice) -> None:
     for login in choice.refused_password:
         other = await setting.person.correct(login) if setting.person else None
         if other is None:
-            choice.left.append((login, refusal("InvalidCredentials")))
+            choice.left.append((login, by_hand.refusal("InvalidCredentials")))
         else:
             choice.submitted.append(other)
 
@@ -98,7 +75,7 @@ async def _correct(setting: Setting, choice: Choice) -> None:
 async def _linked(setting: Setting, workspace: Workspace, choice: Choice) -> int:
     has_person = setting.person is not None
 
-    def tell(end: Finished) -> None:
+    def tell(end: events.Finished) -> None:
         setting.screen.say(line_of(end.login.key, end.outcome, end.waited, has_person=has_person))
 
     passwords = setting.person.passwords if setting.person else {}
@@ -144,7 +121,7 @@ def _sort(workspace: Workspace, choice: Choice, login: Login, *, is_named: bool,
             links.ask_again(login)
         choice.submitted.append(login)
     else:
-        result = refusal(reason)
+        result = by_hand.refusal(reason)
         if result.message == CREDENTIALS.advice:
             choice.refused_password.append(login)
         elif is_named or (has_person and result.message in _ANSWERABLE):
@@ -172,7 +149,7 @@ def _submission(workspace: Workspace, login: Login) -> Iterator[str]:
         yield wrapped(f"{login.key}: left as it is; it was {step.value}.", "  ")
         return
     is_update = step is Step.UPDATE
-    options = link_options(workspace.config, MASK if is_update else None)
+    options = by_hand.link_options(workspace.config, MASK if is_update else None)
     yield f"{login.key}: would {step.value}"
     yield from request(workspace, "/link/token/create", options)
     credentials = {"username": login.username, "password": MASK} if login.fields is None else _masked(login.fields)
@@ -194,83 +171,43 @@ class HandLinking:
         self,
         workspace: Workspace,
         screen: Screen,
-        person: Person | None,
+        person: by_hand.Person | None,
         passwords: Mapping[str, str],
-        tell: Callable[[Finished], None],
+        tell: Callable[[events.Finished], None],
     ) -> None:
         """Prepare; `passwords` are typed ones by key, which are written with the links."""
         self._workspace, self._screen, self._person = workspace, screen, person
         self._passwords, self._tell = passwords, tell
-        self.ends: list[Finished] = []
+        self.ends: list[events.Finished] = []
         self.is_interrupted = False
 
     async def link(self, logins: Sequence[Login]) -> None:
-        """Link all logins at once. Raises Problem when the keys are refused, FileProblem when a token got lost."""
-        config = self._workspace.config
-        run = new_run(
-            config, self._workspace.links, self._workspace.surroundings, self._emit, config.data_timeout_seconds
-        )
-        run.person = self._person
-        await test_keys(run)
-        openings = [Opening(login, time()) for login in logins]
-        announce(run, openings)
-        beside = asyncio.create_task(every(_LOOK_SECONDS, lambda: self._screen.watch(openings)))
+        """Link all logins at once. Raises Problem when the keys are refused, FileProblem when a token was lost."""
+        workspace = self._workspace
         try:
-            await self._to_the_end(run, openings)
+            await by_hand.link(
+                workspace.config,
+                workspace.links,
+                workspace.surroundings,
+                logins,
+                self._person,
+                self,
+            )
         finally:
-            beside.cancel()
             self._screen.rest()
-        await run.written()
 
-    async def _to_the_end(self, run: Run, openings: Sequence[Opening]) -> None:
-        work = asyncio.gather(*(_link(run, opening, self._emit) for opening in openings))
-        try:
-            await asyncio.shield(work)
-        except asyncio.CancelledError:
-            self.is_interrupted = True
-            run.deadline.strike_now()
-            self._screen.note("Stopping: what is being submitted is finished first. Ctrl-C again ends at once.")
-            await work
+    def watch(self, waiting: Sequence[events.Waiting]) -> None:
+        """Show the logins that are still waited for."""
+        self._screen.watch(waiting)
 
-    async def _emit(self, event: Event, *, urgent: bool = False) -> None:  # noqa: ARG002 - nothing queues here
+    def tell(self, event: events.Event) -> None:
+        """Write links, and print what has ended. Raises FileProblem."""
         match event:
-            case LinksChanged():
+            case events.LinksChanged():
                 self._workspace.keep(self._passwords)
-            case Finished():
+            case events.Finished():
                 self.ends.append(event)
                 self._tell(event)
-
-
-async def _link(run: Run, opening: Opening, emit: Emit[Event]) -> None:
-    """Bring one login to its end; whatever happens to it must not cost the others."""
-    try:
-        await _connection(run, opening)
-        opening.outcome = opening.concern or READY
-    except Exception as error:  # noqa: BLE001 - see above
-        opening.outcome = _outcome_of(run, opening, error)
-    await finish(run, opening, opening.outcome, emit)
-
-
-async def _connection(run: Run, opening: Opening) -> Connection:
-    try:
-        return await open_connection(run, opening)
-    except Problem as problem:
-        if problem.meaning.then is not Then.RELINK:
-            raise
-        run.links.ask_again(opening.login)  # the link that is not known any more may be a refused one
-        opening.concern = None
-        return await relink(run, opening, problem)
-
-
-def _outcome_of(run: Run, opening: Opening, error: Exception) -> Outcome:
-    match error:
-        case TimeoutError() if not opening.sent:
-            return _NOT_SUBMITTED
-        case TimeoutError():
-            reason = run.links.refused(opening.login)
-            return refusal(reason) if reason else outcome(opening.reason, WORKING)
-        case FileProblem():
-            run.deadline.strike_now()  # a disk that refuses once would cost the other tokens too
-            return _NOT_WRITTEN
-        case _:
-            return of_error(error)
+            case events.Stopping():
+                self.is_interrupted = True
+                self._screen.note("Stopping: what is being submitted is finished first. Ctrl-C again ends at once.")

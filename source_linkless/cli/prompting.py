@@ -16,10 +16,10 @@ from dataclasses import replace
 from typing import Protocol, TextIO
 
 from source_linkless.cli.screen import Screen, duration, wrapped
-from source_linkless.concurrency.waiting import time
+from source_linkless.concurrency import waiting
 from source_linkless.config import Login, logins
-from source_linkless.linking.asking import Question
-from source_linkless.provider.api import Account
+from source_linkless.linking import by_hand
+from source_linkless.provider import Account
 
 _SHOWN = 40
 _GIVE_UP = "Enter alone gives up"
@@ -43,12 +43,14 @@ class PersonAtTerminal:
         self._turn = asyncio.Lock()
         self.passwords: dict[str, str] = {}
 
-    async def answer(self, question: Question) -> str | None:
+    async def answer(self, question: by_hand.Question) -> str | None:
         """Ask for a code or the answer to a security question."""
         asks = "that answer was not accepted; one more try" if question.is_repeated else "the utility asks"
         heading = [wrapped(f"{question.login.key}: {asks}", "  "), wrapped(f"  {question.text}", "  ")]
         return await self._ask(
-            heading, lambda: f"Answer within {duration(question.ends - time())} (not shown; {_GIVE_UP}): ", hidden=True
+            heading,
+            lambda: f"Answer within {duration(question.ends - waiting.time())} (not shown; {_GIVE_UP}): ",
+            hidden=True,
         )
 
     async def choose(self, login: Login, accounts: Sequence[Account], ends: float) -> Sequence[str] | None:
@@ -57,7 +59,9 @@ class PersonAtTerminal:
         more = [f"  ... and {len(accounts) - _SHOWN} more"] if len(accounts) > _SHOWN else []
         heading = [wrapped(f"{login.key}: which accounts shall be linked?", "  "), *shown, *more]
         while True:
-            typed = await self._ask(heading, lambda: f"Numbers such as 1,2 or all, within {duration(ends - time())}: ")
+            typed = await self._ask(
+                heading, lambda: f"Numbers such as 1,2 or all, within {duration(ends - waiting.time())}: "
+            )
             if typed is None:
                 return None
             chosen = _chosen(typed, accounts)

@@ -16,10 +16,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from source_linkless.concurrency.waiting import time
 from source_linkless.config import masking
 from source_linkless.errors import Status
-from source_linkless.linking.running import Opening
+from source_linkless.linking.events import Waiting
 from source_linkless.provider.outcomes import CAPTCHA, CREDENTIALS, METHOD, Outcome
 
 COLUMNS = 80
@@ -147,9 +146,8 @@ class Screen:
         """Print progress."""
         self._print(self._err, text)
 
-    def watch(self, openings: Sequence[Opening]) -> None:
+    def watch(self, waiting: Sequence[Waiting]) -> None:
         """Show how far the logins are that have not ended yet."""
-        waiting = [opening for opening in openings if opening.outcome is None]
         if self._live is None:
             self._note_steps(waiting)
         elif self._held is None:
@@ -174,11 +172,11 @@ class Screen:
             self._live.update(Text(""))
             self._live.stop()
 
-    def _note_steps(self, waiting: Sequence[Opening]) -> None:
-        for opening in waiting if len(waiting) <= _FEW_LOGINS else ():
-            if self._seen.get(opening.login.key) != opening.reason:
-                self._seen[opening.login.key] = opening.reason
-                self.note(_line(opening))
+    def _note_steps(self, waiting: Sequence[Waiting]) -> None:
+        for one in waiting if len(waiting) <= _FEW_LOGINS else ():
+            if self._seen.get(one.key) != one.reason:
+                self._seen[one.key] = one.reason
+                self.note(_line(one))
 
     def _print(self, stream: TextIO, text: str) -> None:
         if self._held is not None:
@@ -191,12 +189,12 @@ class Screen:
                 stream.flush()
 
 
-def _lines(waiting: Sequence[Opening]) -> str:
+def _lines(waiting: Sequence[Waiting]) -> str:
     more = [f"... and {len(waiting) - _ROWS} more"] if len(waiting) > _ROWS else []
-    return "\n".join([*(_line(opening) for opening in waiting[:_ROWS]), *more])
+    return "\n".join([*(_line(one) for one in waiting[:_ROWS]), *more])
 
 
-def _line(opening: Opening) -> str:
-    reason = printable(_SAID.get(opening.reason, opening.reason))
-    line = f"{opening.login.key}: {reason} ({time() - opening.started:.0f} s)"
+def _line(waiting: Waiting) -> str:
+    reason = printable(_SAID.get(waiting.reason, waiting.reason))
+    line = f"{waiting.key}: {reason} ({waiting.seconds:.0f} s)"
     return line if len(line) <= COLUMNS - 1 else line[: COLUMNS - 4] + "..."

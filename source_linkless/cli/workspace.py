@@ -23,7 +23,7 @@ from typing import Any
 
 from source_linkless.config import Config, Login, logins, masking, parse_config
 from source_linkless.errors import invalid_configuration
-from source_linkless.linking.orchestration import Surroundings, opened
+from source_linkless.linking import Surroundings, events, opened
 
 _ADVICE = {
     errno.EBUSY: "A single file mounted into a container cannot be replaced: mount its folder.",
@@ -35,7 +35,7 @@ _MARK = "\ufeff"
 _INDENT = re.compile(r"\s*[\[{][^\S\n]*\r?\n([ \t]+)\S")
 
 
-class FileProblem(Exception):  # noqa: N818 - a fact about the disk, shown to a person
+class FileProblem(events.NotWrittenError):
     """A file cannot be read or written; the text is a sentence for a person."""
 
 

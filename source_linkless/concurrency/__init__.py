@@ -1,1 +1,15 @@
-"""The wing `concurrency`."""
+"""Concurrency: how to wait, and the bridge between an event loop and the generator that Airbyte consumes.
+
+    event loop in a background thread                         the caller's thread
+    tasks ─► RateLimit, Pace, Retries, Deadline ─► emit ════► events_of(main) ─► for event in …
+             └─ requests in DaemonThreads
+
+- `waiting`: pauses as small values, one rate limit, one deadline. All time is the event loop's, so tests let it jump.
+- `handover`: events cross to the consumer one at a time; `emit` returns when the event was consumed.
+"""
+
+from source_linkless.concurrency import waiting
+from source_linkless.concurrency.handover import DaemonThreads, Emit, events_of
+from source_linkless.concurrency.waiting import Place, RateLimit
+
+__all__ = ["DaemonThreads", "Emit", "Place", "RateLimit", "events_of", "waiting"]

@@ -2,7 +2,7 @@
 
     main(emit) on a loop in a background thread            the caller's thread
     ------------------------------------------------       ---------------------------------
-    await emit(event)  ── waits for its turn ──►           for event in events(main): ...
+    await emit(event)  ── waits for its turn ──►           for event in events_of(main): ...
     goes on            ◄── acknowledged ──                 asking for the next event
 
 Asking for the next event acknowledges the last: an `emit` that has returned was really consumed, so *written
@@ -155,7 +155,7 @@ class _Background(Generic[E]):
         self._thread.join()
 
 
-def events(
+def events_of(
     main: Callable[[Emit[E]], Awaitable[None]],
     *,
     new_loop: NewLoop | None = None,

@@ -11,10 +11,12 @@ import contextlib
 import heapq
 import itertools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 pause = asyncio.sleep
+_HELD_SECONDS = 1.0
+"""How often a deadline that is held when its time has come looks again."""
 
 
 def time() -> float:
@@ -213,13 +215,19 @@ class RateLimit:
 
 
 class Deadline:
-    """One moment that ends every wait of a run, and that can be brought forward for all of them at once."""
+    """One moment that ends every wait of a run, and that can be brought forward for all of them at once.
+
+    Time in which it is held does not count.
+    """
 
     def __init__(self, seconds: float) -> None:
         """End all waits `seconds` from now: by one timer, as one for each of thousands would be megabytes."""
         self._when = time() + seconds
+        self._is_struck = False
+        self._holds = 0
+        self._held_since = 0.0
         self._waits: weakref.WeakSet[asyncio.Timeout] = weakref.WeakSet()
-        asyncio.get_running_loop().call_at(self._when, self.strike_now)
+        self._watch()
 
     def applied(self) -> asyncio.Timeout:
         """Raise TimeoutError in the block when the deadline comes, before the block if it has passed."""
@@ -229,26 +237,52 @@ class Deadline:
         self._waits.add(wait)
         return wait
 
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Move the deadline back by as long as the block takes; blocks that overlap count once."""
+        if not self._holds:
+            self._held_since = time()
+        self._holds += 1
+        try:
+            yield
+        finally:
+            self._holds -= 1
+            if not self._holds:
+                self._when += time() - self._held_since
+
     def is_over(self) -> bool:
         """Tell whether the deadline has passed."""
-        return time() >= self._when
+        return self._is_struck or self.left() <= 0
 
     def left(self) -> float:
         """Return the seconds that are left."""
-        return max(0.0, self._when - time())
+        return 0.0 if self._is_struck else max(0.0, self._when - (self._held_since if self._holds else time()))
 
     def strike_now(self) -> None:
         """End every wait of the run at once, those to come included."""
-        self._when = time()
+        self._is_struck = True
         for wait in tuple(self._waits):
             with contextlib.suppress(RuntimeError):  # that wait has just ended by itself
-                wait.reschedule(self._when)
+                wait.reschedule(time())
+
+    def _watch(self) -> None:
+        """Strike if the time has come; else look again when it may have."""
+        if self._is_struck:
+            return
+        if self.is_over() and not self._holds:
+            self.strike_now()
+        else:
+            asyncio.get_running_loop().call_later(self.left() or _HELD_SECONDS, self._watch)
 
 
 async def every(seconds: float, action: Callable[[], object]) -> None:
-    """Call `action` each `seconds`, until cancelled; what it returns is awaited if it can be."""
+    """Call `action` each `seconds`, until cancelled; what it returns is awaited if it can be.
+
+    It runs beside the work of a run, so that an exception of it costs nothing else: it is dropped.
+    """
     while True:
         await pause(seconds)
-        done = action()
-        if asyncio.iscoroutine(done):
-            await done
+        with contextlib.suppress(Exception):
+            done = action()
+            if asyncio.iscoroutine(done):
+                await done

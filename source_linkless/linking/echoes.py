@@ -15,8 +15,7 @@ from typing import Any, TypeVar
 
 from source_linkless.linking.events import Delivered, Finished
 from source_linkless.linking.running import Opening, Run
-from source_linkless.provider.api import Context
-from source_linkless.provider.bodies import Body
+from source_linkless.provider import Body, Context
 from source_linkless.provider.outcomes import ERROR_CODES, LINK_STATUSES, REASONS, Outcome
 
 Told = TypeVar("Told", Outcome, Context)

@@ -1,16 +1,21 @@
-"""What a run tells its consumer, in order; `check`, `read` and the command line understand the same events."""
+"""What a run tells its consumer, in order; `check`, `read` and the command line consume the same events."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from source_linkless.config import Login
-from source_linkless.provider.api import Context
-from source_linkless.provider.bodies import Body
+from source_linkless.provider import Body, Context
 from source_linkless.provider.outcomes import Outcome
 
 FEW_LOGINS = 20
-"""Up to so many, each login has lines of its own in the log; of more, it tells numbers and what needs attention."""
+"""Up to so many logins, each has lines of its own in the log; of more, the log has counts and what needs attention."""
+NOT_ASKED_YET = "NOT_ASKED_YET"
+"""Reason of a login whose data has not been asked for: its turn under the rate limit has not come."""
+
+
+class NotWrittenError(Exception):
+    """Raised by the consumer of a LinksChanged that could not write it: the links must not be taken as written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,7 @@ class Receipt:
     """What the consumer found in a document; filled in before the document is acknowledged."""
 
     accounts: int | None = None
-    """Number of accounts; None when the document could not be read whole."""
+    """Number of accounts; None when the document could not be read completely."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One login that is being waited for: its key, the provider's latest word, the seconds so far."""
+    """One login that is being waited for: its key, the provider's latest reason code, the seconds so far."""
 
     key: str
     reason: str
@@ -70,14 +75,19 @@ class Progress:
     counts: dict[str, int]
     slowest: tuple[Waiting, ...]
     heartbeat: bool
-    """True every few minutes: time to repeat the states, so that the platform knows that we live."""
+    """True every few minutes: time to repeat the states, so that the platform sees that the sync is alive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A login has got a step further; told only of few logins, never once per look."""
+    """A login has reached the next step; told only when there are few logins, never once per poll."""
 
     waiting: Waiting
 
 
-Event = LinksChanged | Delivered | Finished | Progress | Moved
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """A person has interrupted the run: every wait ends, and what is being submitted is finished first."""
+
+
+Event = LinksChanged | Delivered | Finished | Progress | Moved | Stopping

@@ -1,4 +1,4 @@
-"""All logins of a sync at once: login ──► connection ──► document, and every wait on the way.
+"""One login of a sync: login ──► connection ──► document, and every wait on the way.
 
     linked in this run ─────────────────────────────┐
     has a token ──► status ──► Connected ───────────┴──► product ──► PRODUCT_NOT_READY ──► polled with backoff
@@ -9,23 +9,34 @@
 
 One task per login on one event loop; a pause costs no thread. Memory is bounded by places for documents (see
 `waiting.Place`): a document gives its place back when the consumer has dealt with it.
+
+A refresh is a login at the utility like any other: it is announced before it is sent, counts, is sent once in a run,
+and never for a connection that needs a person.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 
-from source_linkless.concurrency.handover import Emit
-from source_linkless.concurrency.waiting import Place, pause, time
+from source_linkless.clock import hours_since
+from source_linkless.concurrency import Place, waiting
 from source_linkless.errors import Problem, Status, Then
 from source_linkless.linking.echoes import delivered, finished
-from source_linkless.linking.events import Event, Receipt
+from source_linkless.linking.events import Finished, Receipt
 from source_linkless.linking.handshake import open_connection, relink, withdraw
-from source_linkless.linking.refreshing import is_outdated, look_at, may_refresh, refresh, refresh_if_old
-from source_linkless.linking.running import Ended, Opening, Run, of_error, patiently
-from source_linkless.provider.api import Connection, Context
-from source_linkless.provider.bodies import Body
+from source_linkless.linking.running import (
+    Ended,
+    Opening,
+    Run,
+    at_allowed_rate,
+    of_deadline,
+    of_error,
+    of_surprise,
+    patiently,
+    ready_but,
+)
+from source_linkless.provider import Body, Connection, Context
 from source_linkless.provider.outcomes import (
     BROKEN,
     NOT_ALLOWED,
@@ -34,7 +45,6 @@ from source_linkless.provider.outcomes import (
     Outcome,
     of_context,
     of_problem,
-    of_wait,
     outcome,
 )
 
@@ -43,106 +53,144 @@ _POLLS_PER_STATUS = 4
 _POLLS_BEFORE_FIRST_STATUS = 2  # of a login that was linked in this run, or whose status could not be had
 _IN_PROGRESS = "New", "Connecting"
 """`connection_status` of a login that has not been accepted yet (API notes, section 3.1)."""
+_SHARE_FOR_NEWS = 0.5
+"""Of the time left: a session that does not end must not cost the data that is there."""
 
 
-@dataclass(slots=True)
-class Sync:
-    """What the logins of one sync share besides the run."""
-
-    run: Run
-    emit: Emit[Event]
-    verdict: Outcome | None = None
-    """What ended the whole run: refused keys, or a provider out of reach."""
-
-
-async def sync_login(sync: Sync, opening: Opening) -> None:
+async def sync_login(run: Run, opening: Opening) -> None:
     """Bring one login to its end: hand over its document if there is one, then its outcome. Raises nothing."""
-    body = None
+    await to_its_end(run, opening, lambda: _delivered(run, opening), lambda error: _outcome_of(run, opening, error))
+
+
+async def to_its_end(
+    run: Run,
+    opening: Opening,
+    work: Callable[[], Awaitable[Outcome]],
+    explained: Callable[[Exception], Awaitable[Outcome]],
+) -> None:
+    """Bring a login to its outcome and report it. This is the one place where exceptions of any kind end.
+
+    `work` returns the outcome, `explained` makes one of what `work` raised. Data that was delivered stays delivered:
+    what was raised after it becomes a concern.
+    """
     try:
-        body = await _document(sync, opening)
+        opening.outcome = await work()
     except Exception as error:  # noqa: BLE001 - whatever happens to one login must not cost the others
-        opening.outcome = await _outcome_of(sync, opening, error)
-    waited = time() - opening.started
-    if body is not None:
-        try:
-            event = delivered(sync.run, opening, body)
-            receipt = event.receipt
-            await sync.emit(event)
-        finally:
-            del body, event
-            _give_back(opening)
-        opening.outcome = await _health(sync, opening, receipt)
-    if opening.outcome and opening.outcome.status is Status.NEEDS_USER:
-        sync.run.links.refuse(opening.login, opening.outcome.reason or "")
-    withdraw(sync.run, opening)
-    await sync.emit(finished(sync.run, opening, opening.outcome or READY, waited))
+        opening.outcome = await _explained(opening, error, explained)
+    waited = waiting.time() - opening.started if opening.waited is None else opening.waited
+    try:
+        withdraw(run, opening)
+        end = finished(run, opening, opening.outcome, waited)
+    except Exception as error:  # noqa: BLE001 - see above
+        end = Finished(opening.login, of_surprise(error), None, None, waited)
+    await run.emit(end)
 
 
-async def _outcome_of(sync: Sync, opening: Opening, error: Exception) -> Outcome:
+async def _explained(
+    opening: Opening, raised: Exception, explained: Callable[[Exception], Awaitable[Outcome]]
+) -> Outcome:
+    try:
+        result = await explained(raised)
+    except Exception as error:  # noqa: BLE001 - see `to_its_end`
+        result = of_error(error)
+    return ready_but(result) if opening.is_delivered else result
+
+
+async def _delivered(run: Run, opening: Opening) -> Outcome:
+    body = await _document(run, opening)
+    opening.waited = waiting.time() - opening.started
+    try:
+        event = delivered(run, opening, body)
+        receipt = event.receipt
+        del body
+        await run.emit(event)
+        del event
+    finally:
+        _give_back(opening)
+    opening.is_delivered = True
+    return await _health(run, opening, receipt)
+
+
+async def _outcome_of(run: Run, opening: Opening, error: Exception) -> Outcome:
+    result = await _judged(run, opening, error)
+    if result.status is Status.NEEDS_USER:
+        run.links.refuse(opening.login, result.reason or "")
+    return result
+
+
+async def _judged(run: Run, opening: Opening, error: Exception) -> Outcome:
     match error:
-        case _ if sync.verdict:
-            return sync.verdict
+        case _ if run.verdict:
+            return run.verdict
         case Problem() if error.meaning.then is Then.ASK_KEYS:
-            return await _judge_keys(sync, opening, error)
+            return await _judge_keys(run, opening, error)
         case TimeoutError():
-            return opening.concern or of_wait(opening.reason)
+            return opening.concern or of_deadline(opening)
         case _:
             return of_error(error)
 
 
-async def _judge_keys(sync: Sync, opening: Opening, problem: Problem) -> Outcome:
-    """After a 401: refused keys end the whole run at once, else only this connection is at fault."""
+async def _judge_keys(run: Run, opening: Opening, problem: Problem) -> Outcome:
+    """Return the outcome of a 401: refused keys end the whole run at once, else only this connection is at fault."""
     try:
-        await test_keys(sync.run)
+        await test_keys(run)
     except Problem as refusal:
         if refusal.meaning.then is Then.ASK_KEYS:
-            sync.verdict = of_problem(refusal)
-            sync.run.deadline.strike_now()
+            run.verdict = of_problem(refusal)
+            run.deadline.strike_now()
         return of_problem(refusal)
     except TimeoutError:
-        if sync.verdict:
-            return sync.verdict
-    return with_good_keys(problem, has_token=sync.run.links.token(opening.login) is not None)
+        if run.verdict:
+            return run.verdict
+    return with_good_keys(run, opening, problem)
 
 
 async def test_keys(run: Run) -> None:
-    """Prove the keys; raises Problem when they are refused or the provider is out of reach."""
+    """Test the keys; raises Problem when they are refused or the provider is out of reach.
+
+    The endpoint came late to the provider's description (API notes, section 1.2): without it, or with an answer from
+    it that nothing can be learnt from, the run goes on, and each request is judged by itself.
+    """
     try:
         async with run.deadline.applied():
             await patiently(run, None, run.api.test_keys)
     except Problem as problem:
         if problem.meaning.then in (Then.ASK_KEYS, Then.RETRY):
             raise
-        # An endpoint that came late to the provider's description (API notes, section 1.2): without it we go on.
+    except TimeoutError:
+        raise
+    except Exception:  # noqa: BLE001, S110 - see above
+        pass
 
 
-def with_good_keys(problem: Problem, *, has_token: bool = True) -> Outcome:
-    """Return the outcome of a problem that came after the keys were proven: a 401 is then about this login alone."""
+def with_good_keys(run: Run, opening: Opening, problem: Problem) -> Outcome:
+    """Return the outcome of a problem that came after the test of the keys: a 401 is then about this login alone."""
     if problem.meaning.then is not Then.ASK_KEYS:
         return of_problem(problem)
+    has_token = run.links.token(opening.login) is not None
     return outcome(problem.reason, TOKEN if has_token else NOT_ALLOWED, problem.detail)
 
 
-async def _document(sync: Sync, opening: Opening) -> Body:
+async def _document(run: Run, opening: Opening) -> Body:
     """Return the body of a connection's document, which holds a place."""
     try:
-        connection = await open_connection(sync.run, opening)
-        return await _document_of(sync, opening, connection)
+        connection = await open_connection(run, opening)
+        return await _document_of(run, opening, connection)
     except Problem as problem:
         if problem.meaning.then is not Then.RELINK:
             raise
-        connection = await relink(sync.run, opening, problem)
-        return await _document_of(sync, opening, connection)
+        connection = await relink(run, opening, problem)
+        return await _document_of(run, opening, connection)
 
 
-async def _document_of(sync: Sync, opening: Opening, connection: Connection) -> Body:
+async def _document_of(run: Run, opening: Opening, connection: Connection) -> Body:
     opening.connection_id = connection.connection_id or opening.connection_id
-    sync.run.waiting += 1
+    run.waiting += 1
     try:
-        async with sync.run.deadline.applied():
-            return await _polled(sync, opening, connection, await _status_first(sync.run, opening, connection))
+        async with run.deadline.applied():
+            return await _polled(run, opening, connection, await _status_first(run, opening, connection))
     finally:
-        sync.run.waiting -= 1
+        run.waiting -= 1
 
 
 async def _status_first(run: Run, opening: Opening, connection: Connection) -> Context | None:
@@ -153,54 +201,54 @@ async def _status_first(run: Run, opening: Opening, connection: Connection) -> C
     """
     if opening.sent and opening.connection_id:
         return None
-    started = time()
+    started = waiting.time()
     while context := await look_at(run, opening, connection):
         if context.status not in _IN_PROGRESS or of_context(context.status, context.reason).then is not Then.WAIT:
-            return None if await refresh_if_old(run, opening, connection, context) else context
+            return None if await _refresh_if_old(run, opening, connection, context) else context
         opening.reason = context.reason or context.status
-        await pause(run.pace.between_status_polls(time() - started, run.waiting))
+        await waiting.pause(run.pace.between_status_polls(waiting.time() - started, run.waiting))
     return None
 
 
-async def _polled(sync: Sync, opening: Opening, connection: Connection, context: Context | None) -> Body:
+async def _polled(run: Run, opening: Opening, connection: Connection, context: Context | None) -> Body:
     """Poll the product until there is a document. `context` is the status told before, None when it is not known."""
-    run, since, is_first = sync.run, math.inf, context is not None
+    since, is_first = math.inf, context is not None
     is_over = context is not None and of_context(context.status, context.reason).then is Then.STOP
     until_status = _POLLS_PER_STATUS if context else _POLLS_BEFORE_FIRST_STATUS
-    while (body := await _newest(sync, opening, connection, is_first=is_first)) is None:
+    while (body := await _newest(run, opening, connection, is_first=is_first)) is None:
         if context and is_over and not opening.refreshed:
             await _end_or_refresh(run, opening, connection, context)
-        is_first, since, until_status = False, min(since, time()), until_status - 1
+        is_first, since, until_status = False, min(since, waiting.time()), until_status - 1
         if until_status == 0:
             until_status = _POLLS_PER_STATUS
             if not opening.has_data:
                 await _end_if_hopeless(run, opening, connection)
         opening.is_told = False  # what was told belongs to the time before the document
-        await pause(run.pace.between_product_polls(time() - since, run.waiting))
+        await waiting.pause(run.pace.between_product_polls(waiting.time() - since, run.waiting))
     return body
 
 
-async def _newest(sync: Sync, opening: Opening, connection: Connection, *, is_first: bool) -> Body | None:
+async def _newest(run: Run, opening: Opening, connection: Connection, *, is_first: bool) -> Body | None:
     """Ask once for the document; None as well while a refresh is about to bring a newer one."""
-    body = await _ask_product(sync, opening, connection, is_first=is_first)
+    body = await _ask_product(run, opening, connection, is_first=is_first)
     if body is None:
         return None
     is_kept = False
     try:
-        is_kept = not await is_outdated(sync.run, opening, connection)
+        is_kept = not await _is_outdated(run, opening, connection)
     finally:
         if not is_kept:
             _give_back(opening)
     return body if is_kept else None
 
 
-async def _ask_product(sync: Sync, opening: Opening, connection: Connection, *, is_first: bool) -> Body | None:
+async def _ask_product(run: Run, opening: Opening, connection: Connection, *, is_first: bool) -> Body | None:
     """Ask once for the document; None while it is being prepared. A document keeps its place."""
 
     async def ask() -> Body:
-        place = Place(sync.run.limit)
+        place = Place(run.limit)
         try:
-            body = await sync.run.api.document(connection.access_token, place=place, first=is_first)
+            body = await run.ask(opening).document(connection.access_token, place=place, first=is_first)
         except BaseException:
             place.give_back()
             raise
@@ -209,9 +257,9 @@ async def _ask_product(sync: Sync, opening: Opening, connection: Connection, *, 
         return body
 
     try:
-        return await patiently(sync.run, opening, ask)
+        return await patiently(run, opening, ask)
     except Problem as problem:
-        if problem.meaning.then is not Then.WAIT and not await _is_repeated(sync.run, opening, connection, problem):
+        if problem.meaning.then is not Then.WAIT and not await _is_repeated(run, opening, connection, problem):
             raise
         opening.reason = problem.reason
         return None
@@ -224,18 +272,18 @@ def _give_back(opening: Opening) -> None:
 
 
 async def _is_repeated(run: Run, opening: Opening, connection: Connection, problem: Problem) -> bool:
-    """Have a session that ended in an error repeated when that is long enough ago; tell whether it was."""
+    """Repeat a session that ended in an error if that is long enough ago; returns whether it was repeated."""
     if problem.meaning is not BROKEN or opening.refreshed or opening.sent:
         return False
     context = opening.context if opening.is_told else await look_at(run, opening, connection)
-    if context is None or not may_refresh(run, opening, context, _ERROR_HOURS):
+    if context is None or not _may_refresh(run, opening, context, _ERROR_HOURS):
         return False
-    await refresh(run, opening, connection)
+    await _refresh(run, opening, connection)
     return True
 
 
 async def _end_if_hopeless(run: Run, opening: Opening, connection: Connection) -> None:
-    """Tell "still working" from "ended without data" and "needs a person", which waiting does not cure."""
+    """End a login whose status says that waiting is useless: it ended without data, or needs a person."""
     context = await look_at(run, opening, connection)
     if context is None:
         if opening.concern:
@@ -248,28 +296,91 @@ async def _end_if_hopeless(run: Run, opening: Opening, connection: Connection) -
 async def _end_or_refresh(run: Run, opening: Opening, connection: Connection, context: Context) -> None:
     """End a login whose session is over without data; refresh it instead if it ended in an error long enough ago."""
     meaning = of_context(context.status, context.reason)
-    if meaning is BROKEN and may_refresh(run, opening, context, _ERROR_HOURS):
-        await refresh(run, opening, connection)
+    if meaning is BROKEN and _may_refresh(run, opening, context, _ERROR_HOURS):
+        await _refresh(run, opening, connection)
         return
     raise Ended(outcome(context.reason or context.status, meaning))
 
 
-async def _health(sync: Sync, opening: Opening, receipt: Receipt) -> Outcome:
+async def look_at(run: Run, opening: Opening, connection: Connection, *, later: bool = False) -> Context | None:
+    """Ask for the status of a connection; None when the provider does not tell, which costs only the facts."""
+    opening.is_told = True
+    try:
+        context = await patiently(run, opening, lambda: run.ask(opening).context(connection.access_token, later=later))
+    except Problem as problem:
+        if problem.meaning.then in (Then.ASK_KEYS, Then.RELINK):
+            raise
+        return None
+    opening.context = context
+    if context.connection_id:
+        opening.connection_id = context.connection_id
+        run.links.note_connection(opening.login, context.connection_id)
+    return context
+
+
+async def _refresh_if_old(run: Run, opening: Opening, connection: Connection, context: Context) -> bool:
+    """Refresh a connection whose last session is older than the user wants (option `refresh_after_days`).
+
+    Returns whether a refresh was sent.
+    """
+    days = run.config.refresh_after_days
+    if days is None or not _may_refresh(run, opening, context, days * 24.0):
+        return False
+    await _refresh(run, opening, connection)
+    return True
+
+
+def _may_refresh(run: Run, opening: Opening, context: Context, hours: float) -> bool:
+    """Tell whether a session older than `hours` may be refreshed: once in a run, never if it needs a person."""
+    age = hours_since(context.since, run.now())
+    is_due = age is not None and age > hours and not opening.refreshed and not opening.sent
+    needs_person = of_context(context.status, context.reason).status is Status.NEEDS_USER
+    return is_due and not needs_person and run.links.may_submit(opening.login)
+
+
+async def _refresh(run: Run, opening: Opening, connection: Connection) -> None:
+    """Start a new session; the wait that follows is the ordinary one."""
+    opening.refreshed, opening.is_told = True, False
+    run.links.announce(opening.login)
+    await run.written()
+    try:
+        await at_allowed_rate(run, opening, lambda: run.ask(opening).refresh(connection.access_token))
+    except Problem as problem:
+        if not problem.reached:
+            run.links.withdraw(opening.login)
+        if problem.meaning.status is Status.NEEDS_USER:
+            run.links.refuse(opening.login, problem.reason)
+        await run.written()
+        opening.concern = of_problem(problem)
+        return
+    opening.news_until = waiting.time() + run.deadline.left() * _SHARE_FOR_NEWS
+
+
+async def _is_outdated(run: Run, opening: Opening, connection: Connection) -> bool:
+    """Tell whether data that is there is still that of the session before the refresh, with a newer one under way."""
+    if waiting.time() >= opening.news_until:
+        return False
+    context = await look_at(run, opening, connection)
+    opening.has_data = context is not None and of_context(context.status, context.reason).then is Then.WAIT
+    return opening.has_data
+
+
+async def _health(run: Run, opening: Opening, receipt: Receipt) -> Outcome:
     """Judge a connection whose document was delivered: what its latest session says about the next one."""
     context = opening.context
     if not opening.is_told or _may_have_changed(context, receipt):
-        context = await _asked_again(sync.run, opening)
+        context = await _asked_again(run, opening)
     if context is not None:
         meaning = of_context(context.status, context.reason)
         is_unfinished = opening.refreshed and meaning.then is Then.WAIT
         if meaning.status is Status.NEEDS_USER:
-            sync.run.links.refuse(opening.login, context.reason or "")
+            run.links.refuse(opening.login, context.reason or "")
         if meaning.status is Status.NEEDS_USER or meaning is BROKEN or is_unfinished:
-            return _ready_but(outcome(context.reason or context.status, meaning))
+            return ready_but(outcome(context.reason or context.status, meaning))
         if not opening.sent and not opening.refreshed:
-            sync.run.links.recovered(opening.login, context.since)
+            run.links.recovered(opening.login, context.since)
     if opening.concern and (context is None or opening.sent or opening.refreshed):
-        return _ready_but(opening.concern)
+        return ready_but(opening.concern)
     return READY
 
 
@@ -288,9 +399,3 @@ async def _asked_again(run: Run, opening: Opening) -> Context | None:
             return await look_at(run, opening, Connection(token), later=True)
     except (Problem, TimeoutError):
         return None
-
-
-def _ready_but(concern: Outcome) -> Outcome:
-    """The data is there, yet something stands in the way of newer data."""
-    message = f"The data of the last good session was delivered. {concern.message}"
-    return Outcome(Status.READY, concern.actor, None, concern.reason, message, concern.detail)

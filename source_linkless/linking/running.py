@@ -1,7 +1,7 @@
-"""What the logins of one run share, one login on its way, and the two ways to repeat a request.
+"""The state of one run and of one login in it, the two ways to repeat a request, and the outcome of an exception.
 
-patiently        reads: through every 429, and a few times through failures of the provider or the network
-at_allowed_rate  anything: through every 429, which the provider answers before it does anything
+patiently        for reads: through every 429, and a few times through failures of the provider or the network
+at_allowed_rate  for everything else: through every 429, which the provider answers before it does anything
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import traceback
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from source_linkless.clock import Now
-from source_linkless.concurrency.waiting import Deadline, Pace, Place, RateLimit, Retries, pause
+from source_linkless.concurrency import Emit, Place, RateLimit, waiting
 from source_linkless.config import Config, Links, Login
-from source_linkless.errors import Problem, Then
-from source_linkless.linking.asking import Person
-from source_linkless.provider.api import Api, Context
-from source_linkless.provider.outcomes import UNKNOWN, Outcome, of_problem, outcome
+from source_linkless.errors import Problem, Status, Then
+from source_linkless.linking.events import NOT_ASKED_YET, Event
+from source_linkless.provider import Api, Context, outcomes
+from source_linkless.provider.outcomes import Outcome
 
 T = TypeVar("T")
 
-NOT_ASKED_YET = "NOT_ASKED_YET"
-"""Word of a login whose turn has not come: the deadline can strike before it."""
+_HANGING_SECONDS = 10.0
+"""A request that has had no answer for so long at the deadline counts as hanging."""
 
 
 class Ended(Exception):  # noqa: N818 - an outcome, not an error
@@ -37,16 +37,19 @@ class Ended(Exception):  # noqa: N818 - an outcome, not an error
 
 @dataclass(slots=True)
 class Opening:
-    """One login on its way in this run."""
+    """One login in this run."""
 
     login: Login
     started: float
+    """Seconds of the event loop, as all moments here."""
     reason: str = NOT_ASKED_YET
-    """The provider's latest word: what a wait is about, and the reason of a row that stays pending."""
+    """The provider's latest reason code or status: what the login waits for."""
+    asked_at: float | None = None
+    """When the request was sent that has no answer yet."""
     announced: bool = False
     """Written down as about to be submitted, and not submitted yet."""
     tokens: tuple[str, ...] = field(default=(), repr=False)
-    """Every token that this run was given for the login: none is said again."""
+    """Every token that this run received for the login: none may appear in any output."""
     sent: bool = False
     """Submitted in this run: never again in it."""
     is_out: bool = False
@@ -59,21 +62,33 @@ class Opening:
     """Whether the status was asked for since the product was last not ready and since the last refresh."""
     refreshed: bool = False
     news_until: float = 0.0
-    """Until when a refreshed session is waited for although there is data of the one before it."""
+    """Until when a refreshed session is waited for although there is data of the session before it."""
     has_data: bool = False
-    """Data of an earlier session is there, should nothing newer come."""
-    answered: str | None = None
-    """The status that a person answered last, and `patience`: how often it may be seen again before it asks again."""
-    patience: int = 0
-    answers: int = 0
-    wrong_answers: int = 0
+    """Whether there is data of an earlier session, in case nothing newer comes."""
     is_corrected: bool = False
     """A person has typed another password in this run: once, as a third wrong one could lock the account."""
     concern: Outcome | None = None
     """What is wrong with the latest submission although the token works."""
     place: Place | None = None
     """What its document holds until it is handed over."""
+    waited: float | None = None
+    """Seconds until its document was there."""
+    is_delivered: bool = False
     outcome: Outcome | None = None
+
+    def note_request(self) -> None:
+        """Note that a request for this login is being sent."""
+        self.asked_at = waiting.time()
+
+
+class Answers(Protocol):
+    """Answers what a login waits for while it is being linked. A sync has none: there a question ends the login."""
+
+    async def answered(self, run: Run, opening: Opening, link_token: str) -> bool:
+        """Tell whether the status is worth another look: a person has answered, or the provider still works on it."""
+
+    async def corrected(self, run: Run, opening: Opening) -> bool:
+        """Tell whether a person has corrected a refused password, announced and ready to be submitted."""
 
 
 @dataclass(slots=True)
@@ -83,9 +98,10 @@ class Run:
     config: Config
     api: Api
     links: Links
-    deadline: Deadline
+    emit: Emit[Event]
+    deadline: waiting.Deadline
     limit: RateLimit
-    pace: Pace
+    pace: waiting.Pace
     written: Callable[[], Awaitable[None]]
     """Returns when everything that `links` knows now has been written back into the configuration."""
     mask: Callable[[str], object]
@@ -96,15 +112,20 @@ class Run:
     """A random number between 0 and 1, for jitter."""
     only_if_remembered: bool
     """True where a link that outgrows the secret store would be lost (Airbyte Cloud)."""
-    person: Person | None = None
-    """Who answers what a login asks; None in a sync, where every question ends the login."""
-    retries: Retries = field(default_factory=Retries)
+    answers: Answers | None = None
+    retries: waiting.Retries = field(default_factory=waiting.Retries)
     waiting: int = 0
-    """Connections that are being waited for now."""
+    """Number of connections that are being waited for now."""
+    verdict: Outcome | None = None
+    """What ended the whole run: refused keys, or a provider out of reach."""
+
+    def ask(self, opening: Opening) -> Api:
+        """Return the API for requests of a login, which notes when each is sent."""
+        return self.api.noting(opening.note_request)
 
 
 def learnt(run: Run, opening: Opening, token: str) -> str:
-    """Keep a token out of everything that is said from the moment it is known; returns it."""
+    """Keep a token out of all output from the moment it is known; returns it."""
     run.mask(token)
     opening.tokens += (token,)
     return token
@@ -120,11 +141,11 @@ def at_allowed_rate(run: Run, opening: Opening | None, call: Callable[[], Awaita
     return _repeated(run, opening, call, _NO_RETRIES)
 
 
-_NO_RETRIES = Retries(attempts=1)
+_NO_RETRIES = waiting.Retries(attempts=1)
 
 
-async def _repeated(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]], retries: Retries) -> T:
-    """Make a request until it is answered; one frame for both ways, as thousands stand here at once."""
+async def _repeated(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]], retries: waiting.Retries) -> T:
+    """Make a request until it is answered; one frame for both ways, as thousands of logins wait in it at once."""
     failures = 0
     while True:
         try:
@@ -138,7 +159,10 @@ async def _repeated(run: Run, opening: Opening | None, call: Callable[[], Awaita
             if wait is None:
                 raise
             _note(opening, problem.reason)
-            await pause(max(wait, problem.retry_after or 0.0))
+            await waiting.pause(max(wait, problem.retry_after or 0.0))
+        finally:
+            if opening is not None:
+                opening.asked_at = None
 
 
 def _note(opening: Opening | None, reason: str) -> None:
@@ -147,18 +171,31 @@ def _note(opening: Opening | None, reason: str) -> None:
 
 
 def of_error(error: Exception) -> Outcome:
-    """Make the outcome of a login that ended with an exception."""
+    """Return the outcome of a login that ended with an exception."""
     match error:
         case Ended():
             return error.outcome
         case Problem():
-            return of_problem(error)
+            return outcomes.of_problem(error)
         case _:
             return of_surprise(error)
 
 
 def of_surprise(error: Exception) -> Outcome:
-    """Make the outcome of a login that met an error of ours: type and place, never its text, which may hold data."""
+    """Return the outcome of a login that met an error of ours: type and place, never its text, which may hold data."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{type(error).__name__} in {PurePath(place.filename).stem}, line {place.lineno}"
-    return outcome("UNEXPECTED_ERROR_HERE", UNKNOWN, where)
+    return outcomes.outcome("UNEXPECTED_ERROR_HERE", outcomes.UNKNOWN, where)
+
+
+def of_deadline(opening: Opening) -> Outcome:
+    """Return the outcome of a login that the deadline ended while it waited."""
+    hanging = 0.0 if opening.asked_at is None else waiting.time() - opening.asked_at
+    never_answered = opening.reason == NOT_ASKED_YET and opening.asked_at is not None
+    return outcomes.of_wait("TIMEOUT" if never_answered or hanging >= _HANGING_SECONDS else opening.reason)
+
+
+def ready_but(concern: Outcome) -> Outcome:
+    """Return the outcome of a login whose data was delivered although something stands in the way of newer data."""
+    message = f"The data of the last good session was delivered. {concern.message}"
+    return Outcome(Status.READY, concern.actor, None, concern.reason, message, concern.detail)

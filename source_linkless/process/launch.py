@@ -45,7 +45,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_linkless.config import masking
 from source_linkless.errors import invalid_configuration
 from source_linkless.source import SourceLinkless
-from source_linkless.sync.output import Lines, line_of
+from source_linkless.sync import Lines, line_of
 
 _COMMANDS = "spec, check, discover or read"
 _FAILED = 1

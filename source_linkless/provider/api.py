@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from source_linkless.clock import seconds_until
-from source_linkless.concurrency.waiting import Place, RateLimit
+from source_linkless.concurrency import Place, RateLimit
 from source_linkless.errors import Meaning, Problem, Then
 from source_linkless.provider.bodies import Body
 from source_linkless.provider.outcomes import (
@@ -90,9 +90,13 @@ class StatementFile:
 class Api:
     """The endpoints that the connector uses. Every method waits for the shared rate limit, and may raise Problem."""
 
-    def __init__(self, transport: Transport, limit: RateLimit) -> None:
-        """Use the transport and the rate limit of one run."""
-        self._transport, self._limit = transport, limit
+    def __init__(self, transport: Transport, limit: RateLimit, sending: Callable[[], object] = lambda: None) -> None:
+        """Use the transport and the rate limit of one run; `sending` is called just before each request is sent."""
+        self._transport, self._limit, self._sending = transport, limit, sending
+
+    def noting(self, sending: Callable[[], object]) -> Api:
+        """Return the same API with another `sending`."""
+        return Api(self._transport, self._limit, sending)
 
     async def test_keys(self) -> None:
         """Ask whether the keys are valid in this environment; has no side effect (API notes, section 1.2)."""
@@ -228,6 +232,7 @@ class Api:
 
     async def _sent(self, request: Request, *, missing: Meaning | None = None) -> Answer:
         """Send a request; returns a success. `missing`: what 404 or 410 without a code means, if anything special."""
+        self._sending()
         try:
             answer = await self._transport(request)
         except Unreachable as error:

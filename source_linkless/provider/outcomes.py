@@ -57,6 +57,14 @@ CONSENT = _person(
 PIN = _person("The utility wants a PIN that this login does not carry. Enter all its fields as 'Login fields'.")
 
 WORKING = _working("The provider is still working on it; the next sync goes on waiting, nothing is submitted again.")
+NOT_ASKED = Meaning(
+    Status.PENDING,
+    Actor.CONNECTOR,
+    Then.WAIT,
+    _TRANSIENT,
+    "The time for waiting was over before this login was asked for its data; the next sync asks it. Raise 'Longest "
+    "wait for data' or 'Requests per second', or spread the logins over several sources.",
+)
 RATE_LIMITED = _working("The provider limits the number of requests: lower 'Requests per second'.", Then.SLOW_DOWN)
 SESSION_GONE = _working("The link session has ended; the connection itself is asked instead.", Then.ASK_CONTEXT)
 CONNECTED = Meaning(Status.READY, Actor.NOBODY, Then.PROCEED, None, "Connected.")
@@ -249,8 +257,17 @@ def outcome(reason: str | None, meaning: Meaning, detail: str = "") -> Outcome:
 
 
 def of_wait(reason: str) -> Outcome:
-    """Make the outcome of a login that is still waited for at the deadline; `word` is the provider's latest."""
-    return outcome(reason, RATE_LIMITED if reason in ("RATE_LIMIT_EXCEEDED", "HTTP_429") else WORKING)
+    """Return the outcome of a login that is still waited for at the deadline; `reason` is the provider's latest."""
+    return outcome(reason, _AT_DEADLINE.get(reason, WORKING))
+
+
+_AT_DEADLINE = {
+    "RATE_LIMIT_EXCEEDED": RATE_LIMITED,
+    "HTTP_429": RATE_LIMITED,
+    "NOT_ASKED_YET": NOT_ASKED,
+    "TIMEOUT": PROVIDER_DOWN,
+}
+"""Reasons of a wait that mean something else than work in progress; the last two are ours."""
 
 
 def of_problem(problem: Problem) -> Outcome:

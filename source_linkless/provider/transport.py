@@ -38,7 +38,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError, SSLError
 
-from source_linkless.concurrency.handover import DaemonThreads
+from source_linkless.concurrency import DaemonThreads
 from source_linkless.config import Config
 from source_linkless.errors import invalid_configuration
 from source_linkless.provider.bodies import (

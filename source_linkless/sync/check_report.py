@@ -8,7 +8,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_linkless.config import Config
 from source_linkless.errors import Problem, Status, Then
-from source_linkless.linking.events import Finished
+from source_linkless.linking import events
 from source_linkless.sync.verdict import End, steps
 
 _FIRST = 5
@@ -27,7 +27,7 @@ class CheckReport:
         self._config = config
         self._ends: list[End] = []
 
-    def add(self, finished: Finished) -> None:
+    def add(self, finished: events.Finished) -> None:
         """Add one checked login."""
         self._ends.append(End(finished.login.key, finished.outcome))
 

@@ -13,7 +13,7 @@ from statistics import median
 from source_linkless.bills import Account, Document, content
 from source_linkless.clock import day_number
 from source_linkless.errors import Actor, Status
-from source_linkless.linking.events import Finished
+from source_linkless.linking import events
 from source_linkless.provider.outcomes import NO_DATA, PARTIAL_ACCOUNTS, UNKNOWN, Outcome, outcome
 
 _LATE = 1.5
@@ -83,7 +83,7 @@ def _is_late(dates: Sequence[str | None], today: str) -> bool:
     return day_number(today) - days[-1] > _LATE * usual
 
 
-def judged(finished: Finished, delivery: Delivery | None) -> Outcome:
+def judged(finished: events.Finished, delivery: Delivery | None) -> Outcome:
     """Return the outcome of a login in the light of what its document held."""
     result, context = finished.outcome, finished.context
     if delivery is None or result.status is not Status.READY:
@@ -120,7 +120,7 @@ def is_worth_a_warning(outcome: Outcome) -> bool:
 
 
 def connection_row(
-    finished: Finished, connection_id: str | None, result: Outcome, delivery: Delivery | None, observed_at: str
+    finished: events.Finished, connection_id: str | None, result: Outcome, delivery: Delivery | None, observed_at: str
 ) -> content.Rows:
     """Make the record of `connections` for one login; what is unknown is left out."""
     context, login = finished.context, finished.login

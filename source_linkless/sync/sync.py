@@ -34,18 +34,7 @@ from source_linkless.bills import Document, UnreadableDocument, content, persona
 from source_linkless.clock import Now, stamp_after
 from source_linkless.config import Config, Links
 from source_linkless.errors import invalid_configuration
-from source_linkless.linking.events import (
-    FEW_LOGINS,
-    Delivered,
-    Event,
-    Finished,
-    LinksChanged,
-    Moved,
-    Progress,
-    Receipt,
-    Waiting,
-)
-from source_linkless.linking.running import of_surprise
+from source_linkless.linking import events, of_surprise
 from source_linkless.provider.outcomes import UNKNOWN, Outcome, outcome
 from source_linkless.streams import STREAMS
 from source_linkless.sync.changes import Connection, StreamChanges
@@ -135,14 +124,14 @@ class SyncMessages:
         self._unreadable: dict[str, Outcome] = {}
         self._warnings, self._is_large = 0, False
         self._personal = personal_of(config)
-        self._are_few = len(config.logins) <= FEW_LOGINS
+        self._are_few = len(config.logins) <= events.FEW_LOGINS
 
-    def of(self, events: Iterable[Event]) -> Iterator[AirbyteMessage]:
+    def of(self, told: Iterable[events.Event]) -> Iterator[AirbyteMessage]:
         """Turn events into messages; raises the one error of a failed run after everything was sent."""
         yield from (stream.status(AirbyteStreamStatus.STARTED) for stream in self._streams)
         for notice in self._personal.notices({one.name: one.earlier.is_afresh for one in self._streams}):
             self._logger.warning("%s", notice)
-        for event in events:
+        for event in told:
             yield from self._messages(event)
         if (unsaid := self._warnings - WARNINGS_SHOWN) > 0:
             self._logger.warning("%d more logins need attention: see the stream connections.", unsaid)
@@ -157,20 +146,20 @@ class SyncMessages:
         if failure is not None:
             raise failure
 
-    def _messages(self, event: Event) -> Iterator[AirbyteMessage]:
+    def _messages(self, event: events.Event) -> Iterator[AirbyteMessage]:
         match event:
-            case LinksChanged():
+            case events.LinksChanged():
                 self._warn_of_size(len(event.links))
                 yield create_connector_config_control_message({**self._raw, "links": event.links})
                 self._output.flush()  # asking for the next event says that this one was written
-            case Delivered():
+            case events.Delivered():
                 yield from self._document(event)
-            case Finished():
+            case events.Finished():
                 yield from self._finished(event)
-            case Progress():
+            case events.Progress():
                 self._logger.info(_line_of(event.counts, event.slowest))
                 yield from (stream.state() for stream in self._streams if stream.has_news or event.heartbeat)
-            case Moved():
+            case events.Moved():
                 self._logger.info("%s", event.waiting)
 
     def _warn_of_size(self, size: int) -> None:
@@ -178,7 +167,7 @@ class SyncMessages:
             self._is_large = True
             self._logger.warning(_LARGE, size / 1_000)
 
-    def _document(self, event: Delivered) -> Iterator[AirbyteMessage]:
+    def _document(self, event: events.Delivered) -> Iterator[AirbyteMessage]:
         """Send what changed in a document, in every selected stream, and keep only the numbers of it."""
         key = event.login.key
         try:
@@ -189,7 +178,9 @@ class SyncMessages:
         except Exception as error:  # noqa: BLE001 - a document nobody foresaw must not cost the other logins
             self._unreadable[key] = of_surprise(error)
 
-    def _accounts(self, document: Document, connection: Connection, receipt: Receipt) -> Iterator[AirbyteMessage]:
+    def _accounts(
+        self, document: Document, connection: Connection, receipt: events.Receipt
+    ) -> Iterator[AirbyteMessage]:
         """Let every stream look at one account before the next is decoded."""
         observed_at, read = self._observed_at(connection.key), []
         streams = [stream for stream in self._streams if STREAMS[stream.name].projection is not None]
@@ -203,7 +194,7 @@ class SyncMessages:
         receipt.accounts = delivery.accounts if document.is_readable else None
         self._delivered[connection.key] = (delivery, document.without_bills())
 
-    def _finished(self, event: Finished) -> Iterator[AirbyteMessage]:
+    def _finished(self, event: events.Finished) -> Iterator[AirbyteMessage]:
         """Send the last of a login: accounts that vanished, and its row in `connections`."""
         key, connection = event.login.key, self._connection(event)
         delivery, document = self._delivered.pop(key, (None, None))
@@ -222,7 +213,7 @@ class SyncMessages:
         self._ends.append(End(key, result, lost_rows=had_rows, is_unread=bool(delivery and delivery.warning)))
         self._tell(key, result, event.waited)
 
-    def _connection(self, event: Delivered | Finished) -> Connection:
+    def _connection(self, event: events.Delivered | events.Finished) -> Connection:
         """Return the connection of a login: its id as this sync learnt it, else as an earlier one did."""
         key = event.login.key
         earlier = (stream.earlier.connection_id(key) for stream in self._streams)
@@ -242,7 +233,7 @@ class SyncMessages:
             self._logger.warning("%s: %s", key, described(result))
 
 
-def _line_of(counts: Mapping[str, int], slowest: Iterable[Waiting] = ()) -> str:
+def _line_of(counts: Mapping[str, int], slowest: Iterable[events.Waiting] = ()) -> str:
     told = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in sorted(counts.items()))
     waits = ", ".join(f"{one.key} {one.reason} {one.seconds:.0f} s" for one in slowest)
     return f"Logins: {told}." + (f" Longest waits: {waits}." if waits else "")

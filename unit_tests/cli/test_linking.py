@@ -17,13 +17,13 @@ from linkless_simulator.backend import CLIENT_ID, SECRET
 from linkless_simulator.situations import CONNECTING, MFA_CODE, MFA_REPLY, READY, REFUSED, SELECTION
 from linkless_simulator.stages import Choice, Looks, Stage
 from linkless_simulator.story import Story
-from source_linkless.cli.commands import Standing, standings
+from source_linkless.cli.commands import facts_of
 from source_linkless.cli.link_command import HandLinking, chosen
 from source_linkless.cli.screen import Screen
 from source_linkless.cli.workspace import Draft, Workspace
 from source_linkless.config import Login
 from source_linkless.errors import Problem
-from source_linkless.linking.asking import Question
+from source_linkless.linking.by_hand import Question, Standing, look_at_all
 from source_linkless.linking.events import Finished
 from source_linkless.provider.api import Account
 from testing.worlds import World
@@ -361,9 +361,13 @@ def test_refused_keys_end_it_before_anything_is_sent(desk: Desk) -> None:
     assert desk.world.count("/link/token/create") == 0
 
 
+def _looked(workspace: Workspace) -> Coroutine[Any, Any, list[Standing]]:
+    return look_at_all(workspace.config, workspace.links, workspace.surroundings)
+
+
 def looked(desk: Desk) -> dict[str, Standing]:
     """Return how every connection is, by its key."""
-    return {one.login.key: one for one in in_world(desk.world, standings(desk.open()))}
+    return {one.login.key: one for one in in_world(desk.world, _looked(desk.open()))}
 
 
 def test_the_health_of_every_connection_is_told(desk: Desk) -> None:
@@ -390,7 +394,7 @@ def test_the_health_of_every_connection_is_told(desk: Desk) -> None:
 def test_the_health_is_told_to_programs(desk: Desk) -> None:
     """Every fact has its name; what is unknown is null, and no secret is among them."""
     desk.link(None, config=one(desk, "instant"))
-    facts = looked(desk)["site"].as_json()
+    facts = facts_of(looked(desk)["site"])
     assert sorted(facts) == sorted(
         (
             "key",

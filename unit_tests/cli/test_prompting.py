@@ -13,7 +13,7 @@ import pytest
 from source_linkless.cli.prompting import PersonAtTerminal
 from source_linkless.cli.screen import COLUMNS, Screen, duration, printable, sources_table, wrapped
 from source_linkless.config import Login
-from source_linkless.linking.asking import Question
+from source_linkless.linking.by_hand import Question
 from source_linkless.provider.api import Account
 from testing.jumping_loop import in_jumping_time
 

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from source_linkless.concurrency.handover import DaemonThreads, Emit, events
+from source_linkless.concurrency.handover import DaemonThreads, Emit, events_of
 from source_linkless.concurrency.waiting import pause
 from testing.jumping_loop import JumpingLoop
 
@@ -43,7 +43,7 @@ def test_events_come_in_the_order_emitted() -> None:
         for number in range(100):
             await emit(number)
 
-    assert list(events(main)) == list(range(100))
+    assert list(events_of(main)) == list(range(100))
 
 
 def test_an_event_crosses_without_a_thread_of_its_own() -> None:
@@ -53,7 +53,7 @@ def test_an_event_crosses_without_a_thread_of_its_own() -> None:
         await emit("event")
 
     before = threading.active_count()
-    assert [threading.active_count() - before for _ in events(main)] == [1]
+    assert [threading.active_count() - before for _ in events_of(main)] == [1]
 
 
 def test_an_event_is_acknowledged_by_asking_for_the_next() -> None:
@@ -65,7 +65,7 @@ def test_an_event_is_acknowledged_by_asking_for_the_next() -> None:
             await emit(name)
             acknowledged.append(name)
 
-    it = events(main)
+    it = events_of(main)
     seen = [(event, list(acknowledged)) for event in it]
     assert seen == [("first", []), ("second", ["first"])]
     assert acknowledged == ["first", "second"]
@@ -82,7 +82,7 @@ def test_an_urgent_event_overtakes_all_that_have_not_begun_to_cross() -> None:
     async def emit_it(emit: Emit[str], name: str) -> None:
         await emit(name)
 
-    assert list(events(main)) == ["a", "first!", "second!", "b", "c"]
+    assert list(events_of(main)) == ["a", "first!", "second!", "b", "c"]
 
 
 def test_a_slow_consumer_stops_the_loop_s_side() -> None:
@@ -94,7 +94,7 @@ def test_a_slow_consumer_stops_the_loop_s_side() -> None:
             produced.append(number)
             await emit(number)
 
-    assert all(len(produced) == number + 1 for number in events(main))
+    assert all(len(produced) == number + 1 for number in events_of(main))
 
 
 def test_nothing_keeps_an_event_alive_after_its_turn() -> None:
@@ -104,7 +104,7 @@ def test_nothing_keeps_an_event_alive_after_its_turn() -> None:
         for _ in range(3):
             await emit(Document())
 
-    it = events(main)
+    it = events_of(main)
     gone = weakref.ref(next(it))
     second = next(it)
     assert gone() is None
@@ -120,7 +120,7 @@ def test_standard_output_is_flushed_before_waiting() -> None:
         assert flushed.wait(LONG)
         await emit("after the flush")
 
-    assert list(events(main, before_waiting=flushed.set)) == ["after the flush"]
+    assert list(events_of(main, before_waiting=flushed.set)) == ["after the flush"]
 
 
 def test_an_error_comes_after_the_last_event() -> None:
@@ -131,7 +131,7 @@ def test_an_error_comes_after_the_last_event() -> None:
         await emit(2)
         raise LookupError("of main")
 
-    it = events(main)
+    it = events_of(main)
     assert [next(it), next(it)] == [1, 2]
     with pytest.raises(LookupError, match="of main"):
         next(it)
@@ -149,7 +149,7 @@ def test_the_loop_can_be_brought_along() -> None:
         await pause(3600)
         await emit(asyncio.get_running_loop().time())
 
-    assert list(events(main, new_loop=new_loop)) == [3600]
+    assert list(events_of(main, new_loop=new_loop)) == [3600]
     assert [loop.is_closed() for loop in loops] == [True]
 
 
@@ -176,7 +176,7 @@ def endless(ended: Callable[[str], object]) -> Callable[[Emit[str]], Awaitable[N
 def test_closing_cancels_main_and_waits_for_its_end(taken: int) -> None:
     """A consumer that stops leaves nothing behind, wherever the loop's side stands."""
     ended: list[str] = []
-    it = opened(events(endless(ended.append)))
+    it = opened(events_of(endless(ended.append)))
     for _ in range(taken):
         next(it)
     it.close()
@@ -186,7 +186,7 @@ def test_closing_cancels_main_and_waits_for_its_end(taken: int) -> None:
 def test_an_error_of_the_consumer_ends_main_too() -> None:
     """The error goes on its way, after main has ended."""
     ended: list[str] = []
-    it = opened(events(endless(ended.append)))
+    it = opened(events_of(endless(ended.append)))
     next(it)
     with pytest.raises(BrokenPipeError):
         it.throw(BrokenPipeError())
@@ -211,7 +211,7 @@ def test_what_is_closed_before_it_begins_does_not_begin() -> None:
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        next(events(main, new_loop=new_loop, before_waiting=fail))
+        next(events_of(main, new_loop=new_loop, before_waiting=fail))
     assert begun == []
 
 
@@ -226,7 +226,7 @@ def test_closing_after_the_end_is_no_matter() -> None:
     async def beside(emit: Emit[str]) -> None:
         await emit("unwanted")
 
-    it = opened(events(main))
+    it = opened(events_of(main))
     assert next(it) == "unwanted"
     it.close()
 
