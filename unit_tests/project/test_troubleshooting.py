@@ -29,6 +29,7 @@ OURS: Mapping[str, Meaning] = {
     "INVALID_STATEMENT_ID of the file of a bill": outcomes.NO_FILE,
     "HTTP_404 of the file of a bill": outcomes.NO_FILE,
     "SUBMITTED_TWICE": outcomes.SUBMITTED_TWICE,
+    "NOT_ASKED_YET": outcomes.NOT_ASKED,
     "CONFIGURATION_FULL": outcomes.TOO_MANY_LINKS,
     "any other code": outcomes.UNKNOWN,
     **dict.fromkeys(("UNEXPECTED_ANSWER", "UNREADABLE_DOCUMENT", "ENCRYPTED_ANSWER"), outcomes.UNKNOWN),
@@ -36,8 +37,8 @@ OURS: Mapping[str, Meaning] = {
 }
 """Reason codes of the connector itself, and what it makes of answers that are in no table."""
 
-SILENT = {"errors", "charge_texts", "charge_words"}
-"""Modules without messages: their texts are descriptions and patterns."""
+SILENT = {"errors", "charge_texts", "charge_words", "by_hand"}
+"""Modules without messages: their texts are descriptions and patterns, or belong to the screens of `linkless`."""
 
 FRAGMENT = re.compile(r"[A-Za-z'].{11,}")
 NO_MESSAGES = {name.strip(" .,;:()") for name in (*TITLES.values(), *(step.value for step in Step))}
