@@ -99,37 +99,54 @@ class _Number(NamedTuple):
 
 
 _SPACES = re.compile("[ \u00a0\u2009\u202f]")
-_THOUSANDS = re.compile(r"[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})*")
+_GROUP = 3
+_OTHER = {".": ",", ",": "."}
+_ONE_MARK = re.compile(r"(\d*)([.,])(\d+)")
+_APOSTROPHES = re.compile(r"[1-9]\d{0,2}(?:'\d{3})+(?:[.,]\d+)?")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})+")
 _THOUSANDS_AND_DECIMALS = re.compile(r"[1-9]\d{0,2}([.,])\d{3}(?:\1\d{3})*(?!\1)([.,])\d+")
 
 
 @lru_cache(4_096)
 def _readings(printed: str) -> Sequence[_Number]:
     """Return every reading of a number as printed; none if no notation prints numbers like this."""
-    if len(printed) > _LONGEST_NUMBER:
-        return []
     if printed.isdecimal():
         return [_Number(printed, float(printed), "")]
-    sign = "-" if printed[0] in "-−–" else ""
-    digits = printed.lstrip("-−–")
-    groups = _SPACES.split(digits)
-    if len(groups) > 1:  # "2 480" is one number, or a 2 before 480: after a plain space both are possible
-        rests = ("".join(groups[first:]) for first in range(len(groups) if " " in digits else 1))
-        return [_number(sign, rest) for rest in rests]
-    if "'" in digits or "’" in digits:
-        digits = digits.replace("'", "").replace("’", "")
-    elif thousands := _THOUSANDS.fullmatch(digits):
-        mark = thousands[1]
-        plain = sign + digits.replace(mark, "")
-        whole = _Number(plain, float(plain), "." if mark == "," else ",")
-        return [whole] if digits.count(mark) > 1 else [whole, _number(sign, digits)]
-    elif both := _THOUSANDS_AND_DECIMALS.fullmatch(digits):
-        digits = digits.replace(both[1], "")
-    return [_number(sign, digits)] if digits.count(".") + digits.count(",") <= 1 else []
+    if one_mark := _ONE_MARK.fullmatch(printed):
+        return _with_one_mark(*one_mark.groups())
+    if printed[0] in "-−–":
+        return [_Number(f"-{digits}", -value, mark) for digits, value, mark in _readings(printed[1:])]
+    if len(groups := _SPACES.split(printed)) > 1:
+        return _with_spaces(groups, is_one=" " not in printed)
+    return _with_thousands(printed.replace("’", "'"))
 
 
-def _number(sign: str, digits: str) -> _Number:
-    plain = sign + digits.replace(",", ".")
+def _with_one_mark(whole: str, mark: str, decimals: str) -> Sequence[_Number]:
+    """Return the number with decimals; before it, if they are three digits, the whole number of thousands."""
+    digits = f"{whole}.{decimals}"
+    number = _Number(digits, float(digits), mark)
+    if len(decimals) != _GROUP or not 0 < len(whole) <= _GROUP or whole[0] == "0":
+        return [number]
+    return [_Number(whole + decimals, float(whole + decimals), _OTHER[mark]), number]
+
+
+def _with_spaces(groups: Sequence[str], *, is_one: bool) -> Sequence[_Number]:
+    """Return the number; and after plain spaces what may stand behind another one: 480 in "Tier 2 480 kWh"."""
+    return [_number("".join(groups[first:])) for first in range(1 if is_one else len(groups))]
+
+
+def _with_thousands(printed: str) -> Sequence[_Number]:
+    """Return the number whose thousands are divided by apostrophes or by a mark that does not divide decimals."""
+    if _APOSTROPHES.fullmatch(printed):
+        return [_number(printed.replace("'", ""))]
+    if thousands := _THOUSANDS.fullmatch(printed):
+        return [_number(printed.replace(thousands[1], ""))._replace(mark=_OTHER[thousands[1]])]
+    both = _THOUSANDS_AND_DECIMALS.fullmatch(printed)
+    return [_number(printed.replace(both[1], ""))] if both else []
+
+
+def _number(digits: str) -> _Number:
+    plain = digits.replace(",", ".")
     return _Number(plain, float(plain), "," if "," in digits else "." if "." in digits else "")
 
 
@@ -173,9 +190,10 @@ def _power_between(unit: str, per: str) -> int | None:
 # --- The form that most lines have; what it leaves goes through the tokens, which would give the same. ---------------
 
 _DIGIT = re.compile(r"\d")
+_MORE = r"[\d.,]{0,15}"
 _COMMON_FORM = re.compile(
-    rf"(?:\D* )?(?P<many>\d[\d.,]*) ?(?P<unit>{_ANY_UNIT}) ?(?:[@x×]|at) ?(?:[$€£] ?(?P<major>\d?[\d.,]*\d)"
-    rf"|(?P<minor>\d[\d.,]*) ?[¢cp])(?: ?(?:/|per ) ?(?P<per>{_ANY_UNIT}))?"
+    rf"(?:\D* )?(?P<many>\d{_MORE}) ?(?P<unit>{_ANY_UNIT}) ?(?:[@x×]|at) ?(?:[$€£] ?(?P<major>\d?{_MORE}\d)"
+    rf"|(?P<minor>\d{_MORE}) ?[¢cp])(?: ?(?:/|per ) ?(?P<per>{_ANY_UNIT}))?"
 )
 
 
@@ -262,6 +280,8 @@ def _tokens(name: str) -> _Tokens:
             kind = _KINDS_OF_SIGNS.get(token, token)
         elif kind == "m":
             kind = "$"
+        elif kind == "n" and len(token) > _LONGEST_NUMBER:
+            kind = "w"
         kinds.append(kind)
         texts.append(token)
     measured = [texts[place.start()] for place in _MEASURED_NUMBER.finditer("".join(kinds))]

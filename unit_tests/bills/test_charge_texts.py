@@ -298,9 +298,35 @@ def test_the_common_form_is_read_as_its_tokens_are(drawn: tuple[Charge, Reading]
     assert short is None or short.reading == long.reading
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["Energy 1,000 kWh @ $0.10", "1000 kWh x 10 ¢/kWh", "Gas 100 therms @ $1.00 per therm", "1 MWh at 10.0p/kWh"],
+)
+def test_most_lines_have_the_common_form(text: str) -> None:
+    """The shortcut is taken for lines like these."""
+    assert read_common_form(text, 100.0) is not None
+
+
 WORDS = (
     *("1", "234", "1,234.5", "$0.05", "5 ¢", "/", "per", "@", "x", "kWh", "kW", "CCF", "-", "(", ")", ":", "+"),
-    *("first", "days", "%", "100", "gal", "2 480", "12/31", "=", "#", "1.5.", "'", "\u202f", "−3"),
+    *(
+        "first",
+        "days",
+        "%",
+        "100",
+        "gal",
+        "2 480",
+        "12/31",
+        "=",
+        "#",
+        "1.5.",
+        "'",
+        "’",
+        "1'234",
+        "1.2.3",
+        "\u202f",
+        "−3",
+    ),
 )
 
 
