@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import pytest
 from linkless_simulator.bills import Sizes
 from linkless_simulator.front import Front
 from linkless_simulator.wire_faults import Setting
+from source_linkless.provider.bodies import IN_MEMORY
+from testing.connector import Connector, Run, ended, fleet_at
 from testing.wired_worlds import WiredWorld
 
 SIZE = 200 * 2**20
@@ -69,3 +72,27 @@ def test_a_document_is_read_alike_from_memory_and_from_a_file(megabytes: int) ->
     assert [row["statements"][0]["scan"] for row in first.rows("sustainability")] == scans
     assert {row["status"] for row in second.rows("connections")} == {"ready"}
     assert [second.rows(name) for name in ("sustainability", "accounts", "statements", "charges")] == [[]] * 4
+
+
+def without_files(process: subprocess.Popen[bytes]) -> Run:
+    """Let a process write no file from now on: no folder is of use for a temporary one. Return how it ends."""
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, 0))
+    return ended(process)
+
+
+def test_without_a_folder_for_temporary_files_only_a_large_document_fails(tmp_path: Path) -> None:
+    """Check and read work; the row of the login whose document needs such a folder says what to do."""
+    with Front(setting=Setting(size=IN_MEMORY + 2**20)) as front:
+        tokens = {name: front.backend.link(f"instant+{name}") for name in ("large", "small")}
+        logins = [{"key": key, "access_token": token} for key, token in tokens.items()]
+        config = fleet_at(front, *logins)
+        connector = Connector(tmp_path)
+        assert without_files(connector.start("check", config)).verdict[0] == "SUCCEEDED"
+        front.arm("bulk", "/sustainability/get", times=7)  # four attempts of one login, three of the other
+        run = without_files(connector.start_read(config))
+    ends = {(row["status"], row.get("reason")) for row in run.rows("connections")}
+    assert ends == {("ready", None), ("failed", "NO_TEMPORARY_SPACE")}
+    (message,) = [row["message"] for row in run.rows("connections") if row["status"] == "failed"]
+    assert "folder for temporary files" in message
+    assert run.rows("statements")
+    assert (run.code, run.errors, run.stderr) == (0, [], "")
