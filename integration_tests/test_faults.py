@@ -7,6 +7,7 @@ undisturbed one with what the first left behind, after which nothing may be miss
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from functools import cache
@@ -25,6 +26,7 @@ from source_linkless.errors import Problem
 from source_linkless.provider import Api
 from source_linkless.provider.api import StatementFile
 from source_linkless.provider.bodies import IN_MEMORY
+from testing.connector import Connector, fleet_at
 from testing.fault_table import (
     A_DOCUMENT,
     CONFIG,
@@ -351,3 +353,15 @@ def test_no_room_for_a_document_is_told_and_costs_the_other_logins_nothing() -> 
         (message,) = [row["message"] for row in sync.rows("connections") if row["status"] == "failed"]
         assert "or set TMPDIR" in message
         assert sync.error is None
+
+
+@pytest.mark.parametrize("path", [CONTEXT, PRODUCT])
+def test_logins_whose_requests_hang_do_not_stop_the_others(path: str, tmp_path: Path) -> None:
+    """Twenty requests get no byte until the deadline; every other login is delivered before it."""
+    with Front() as front:
+        logins = [{"key": f"{n}", "access_token": front.backend.link(f"instant+{n}")} for n in range(30)]
+        front.arm("silent", path, times=20)
+        run = Connector(tmp_path).read(fleet_at(front, *logins, data_timeout_minutes=0.1))
+    counts = Counter(row["status"] for row in run.rows("connections"))
+    assert counts == {"pending": 20, "ready": 10}
+    assert len({row["connection_key"] for row in run.rows("accounts")}) == 10

@@ -53,8 +53,9 @@ from source_linkless.provider.bodies import (
     unpacked,
 )
 
-IO_THREADS = 16
-"""Most requests under way at once: at least the usual latency in seconds times the rate limit."""
+IO_THREADS = 96
+"""Most requests under way at once. The rate limit needs few of them; the others are for requests that hang, so that
+these do not hold up the requests of other logins. A thread is started when it is first needed."""
 CONNECT_SECONDS = 10.0
 """Longest time for opening a connection to one address of the host."""
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

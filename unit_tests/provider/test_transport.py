@@ -89,6 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _HttpServer(ThreadingHTTPServer):
+    request_queue_size = 128
     told: Server
 
     def handle_error(self, request: object, client_address: object) -> None:
