@@ -24,7 +24,7 @@ def test_the_checks_that_cannot_pass_are_those_of_the_script() -> None:
 def test_the_files_that_it_names_exist() -> None:
     """Each step of a recipe leads to a file; names in capitals are to be filled in."""
     paths = re.findall(
-        r"`((?:source_linkless|linkless_simulator|unit_tests|integration_tests|testing|contract|docs|examples)/[\w./-]+)`",
+        r"`((?:source_linkless|linkless_simulator|unit_tests|integration_tests|testing|benchmarks|contract|docs|examples)/[\w./-]+)`",
         read(PAGE),
     )
     missing = [path for path in paths if not (ROOT / path).exists()]
