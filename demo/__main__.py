@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +17,12 @@ from rich.console import Console
 from demo.configuration import UnusableError, keep_links, read_configuration, write_configuration
 from demo.simulated import simulated
 
-_QUERY = """\
-  .venv-demo/bin/python -c 'import duckdb; duckdb.connect("{}").sql("select * from connections").show()'"""
+_QUERY = "select connection_key, status, reason, message from connections"
 _SMALLEST = """\
     {"environment": "live", "client_id": "...", "secret": "...", "connection":
      {"method": "login", "source_id": "...", "username": "...", "password": "..."}}"""
 _WIDTH = 110
+ROOT = Path(__file__).parent.parent
 _EXIT_FAILED = 1
 _EXIT_STOPPED = 130
 
@@ -80,6 +82,7 @@ def _demo(options: argparse.Namespace, console: Console) -> None:
     path = options.database.with_suffix(".config.json")
     kept = read_configuration(path) if path.exists() else {}
     console.print(f"[bold]Six utility logins, one with a wrong password, become tables in {options.database}.[/bold]")
+    console.print("Starting the simulated provider ...")
     with simulated(kept) as configuration:
         write_configuration(path, configuration)
         _bring(Job(path, configuration, options.database, not options.no_pictures), console)
@@ -96,27 +99,41 @@ def _sync(options: argparse.Namespace, console: Console) -> None:
 
 def _bring(job: Job, console: Console) -> None:
     """Sync, then show what came."""
-    console.print("Starting PyAirbyte and the connector ...")
-    from demo import report, warehouse  # noqa: PLC0415 - takes seconds; a wrong configuration is said at once
+    console.print("Loading PyAirbyte ...")
+    from demo import answers, report, warehouse  # noqa: PLC0415 - takes seconds; errors in the configuration come first
 
+    console.print("Starting the connector ...")
     started = datetime.now(UTC)
     streams = warehouse.sync(
         job.configuration, job.database, lambda written_back: keep_links(job.path, written_back), console
     )
-    console.print(f"\nSynced in {(datetime.now(UTC) - started).total_seconds():.1f} s.\n")
+    console.print(f"\nSynced in {(datetime.now(UTC) - started).total_seconds():.1f} s.")
+    console.print("Computing usage, cost and coverage with dbt ...")
+    answers.build(job.database)
+    console.print()
     report.show(job.database, streams, started, console)
     if job.pictures:
         _draw(job.database, console)
     console.print("\n[bold]Query the file[/bold]")
-    console.print(_QUERY.format(job.database), soft_wrap=True, markup=False)
+    console.print(query(job.database), soft_wrap=True, markup=False)
+
+
+def query(database: Path) -> str:
+    """Return a command that shows the health of every login, to be run in the present folder."""
+    python = ROOT / ".venv-demo" / "bin" / "python"
+    if python.is_relative_to(Path.cwd()):
+        python = python.relative_to(Path.cwd())
+    code = f'import duckdb; db = duckdb.connect({json.dumps(str(database))}); db.sql("{_QUERY}").show()'
+    return f"  {shlex.quote(str(python))} -c {shlex.quote(code)}"
 
 
 def _draw(database: Path, console: Console) -> None:
+    console.print("Drawing the charts ...")
     from demo import chart  # noqa: PLC0415 - not needed without pictures, and slow to import
 
     picture = database.with_suffix(".png")
     if chart.draw(database, picture):
-        console.print(f"\nChart of billed cost per month and account: {picture}")
+        console.print(f"Charts of usage beside cost: {picture}")
 
 
 if __name__ == "__main__":

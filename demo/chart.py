@@ -1,8 +1,9 @@
-"""One picture: what was billed per month and account."""
+"""One picture: what was used per month and account, beside what it cost."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import matplotlib as mpl
@@ -11,64 +12,79 @@ mpl.use("Agg")  # a file, no window
 
 import matplotlib.pyplot as plt
 
-from demo.report import COST_PER_MONTH, ask
+from demo.report import PER_MONTH, ask
+
+_SHOWN = 15
+_NAMES = {"kWh": "energy", "m³": "water"}
+
+Months = dict[str, float]
+Accounts = dict[str, Months]
+"""Values by account and month."""
+
+
+@dataclass
+class _Panels:
+    """Usage and cost of the accounts that are billed in one currency, in one unit."""
+
+    currency: str | None
+    unit: str
+    usage: Accounts = field(default_factory=lambda: defaultdict(dict))
+    cost: Accounts = field(default_factory=lambda: defaultdict(dict))
 
 
 def draw(database: Path, picture: Path) -> bool:
-    """Draw the billed cost per month and account, one panel per currency; False when there is no bill."""
-    costs = _costs(database)
-    if not costs:
+    """Draw usage beside cost, one row of panels per currency and unit; False when there is nothing to draw."""
+    rows = _panels(database)
+    if not rows:
         return False
-    figure, panels = plt.subplots(len(costs), figsize=(11, 4.5 * len(costs)), squeeze=False, layout="constrained")
-    for axes, (currency, accounts) in zip(panels[:, 0], costs.items(), strict=True):
-        _stack(axes, accounts)
-        axes.set_title("Billed cost per month and account")
-        axes.set_ylabel(currency or "currency unknown")
+    figure, axes = plt.subplots(len(rows), 2, figsize=(16, 4.2 * len(rows)), squeeze=False, layout="constrained")
+    for (left, right), panels in zip(axes, rows, strict=True):
+        name, currency = _NAMES[panels.unit], panels.currency or "unknown currency"
+        shown = _most_expensive(panels.cost)
+        _stack(
+            left, _merged(panels.usage, shown), f"{name.capitalize()} used per month, billed in {currency}", panels.unit
+        )
+        _stack(right, _merged(panels.cost, shown), f"Cost of {name} per month in {currency}", currency)
+        right.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small", frameon=False)
     figure.savefig(picture, dpi=120)
     plt.close(figure)
     return True
 
 
-_SHOWN = 15
-
-Accounts = dict[str, dict[str, float]]
-"""Cost by account and month."""
-
-
-def _costs(database: Path) -> dict[str | None, Accounts]:
-    """Return the accounts of each currency."""
-    costs: dict[str | None, Accounts] = {}
-    for currency, account, month, cost in ask(database, COST_PER_MONTH).rows:
-        costs.setdefault(currency, defaultdict(dict))[account][month] = float(cost)
-    most_expensive = sorted(costs.items(), key=lambda item: -_total(item[1]))
-    return {currency: _merged(accounts) for currency, accounts in most_expensive}
+def _panels(database: Path) -> list[_Panels]:
+    found: dict[tuple[str | None, str], _Panels] = {}
+    for currency, unit, account, month, quantity, cost in ask(database, PER_MONTH).rows:
+        panels = found.setdefault((currency, unit), _Panels(currency, unit))
+        panels.usage[account][month] = float(quantity or 0)
+        panels.cost[account][month] = float(cost or 0)
+    return list(found.values())
 
 
-def _total(accounts: Accounts) -> float:
-    return sum(sum(months.values()) for months in accounts.values())
+def _most_expensive(accounts: Accounts) -> list[str]:
+    return sorted(accounts, key=lambda account: -sum(accounts[account].values()))[:_SHOWN]
 
 
-def _merged(accounts: Accounts) -> Accounts:
-    """Return the accounts that cost most, and all others as one."""
-    ordered = sorted(accounts, key=lambda account: -sum(accounts[account].values()))
-    shown: Accounts = {account: accounts[account] for account in ordered[:_SHOWN]}
-    if others := ordered[_SHOWN:]:
+def _merged(accounts: Accounts, shown: list[str]) -> Accounts:
+    """Return the accounts of `shown`, and all others as one."""
+    result: Accounts = {account: accounts[account] for account in shown}
+    if others := [account for account in accounts if account not in shown]:
         months = {month for account in others for month in accounts[account]}
         label = f"{len(others)} other accounts"
-        shown[label] = {month: sum(accounts[account].get(month, 0.0) for account in others) for month in months}
-    return shown
+        result[label] = {month: sum(accounts[account].get(month, 0.0) for account in others) for month in months}
+    return result
 
 
-def _stack(axes: plt.Axes, accounts: Accounts) -> None:
+def _stack(axes: plt.Axes, accounts: Accounts, title: str, unit: str) -> None:
     """Draw the months as bars, in which the accounts stand one on another."""
-    months = sorted({month for costs in accounts.values() for month in costs})
+    months = sorted({month for values in accounts.values() for month in values})
     colours = plt.get_cmap("tab20").colors
     bottom = [0.0] * len(months)
-    for number, (account, costs) in enumerate(accounts.items()):
-        heights = [costs.get(month, 0.0) for month in months]
+    for number, (account, values) in enumerate(accounts.items()):
+        heights = [values.get(month, 0.0) for month in months]
         axes.bar(months, heights, bottom=bottom, label=account, color=colours[number % len(colours)], width=0.85)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
     axes.set_xticks(months[::3])
     axes.tick_params(axis="x", rotation=45)
-    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small", frameon=False)
+    axes.set_title(title)
+    axes.set_ylabel(unit)
     axes.spines[["top", "right"]].set_visible(False)

@@ -40,8 +40,8 @@ class Customer:
 CUSTOMERS = (
     Customer("headquarters", "user_good+headquarters", ORDINARY),
     Customer("warehouse", "slow+warehouse", ORDINARY, later="instant"),
-    Customer("waterworks", "growing+waterworks", WATER),
-    Customer("plant", "user_good+plant", FIELDS_ONLY),
+    Customer("waterworks", "catching_up+waterworks", WATER),
+    Customer("plant", "awkward+plant", FIELDS_ONLY),
     Customer("greenhouse", "user_good+greenhouse", WITH_PIN, pin="1234"),
     Customer("old-office", "user_good+old-office", ORDINARY, password="changed-last-week"),
 )

@@ -1,4 +1,4 @@
-"""What is in the database after a sync: rows per stream, the logins, the newest bills."""
+"""What is in the database after a sync: rows per stream, the logins, the newest bills, usage, cost and findings."""
 
 from __future__ import annotations
 
@@ -15,28 +15,41 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-CURRENT_BILLS = """
-    select *, total_due_amount - coalesce(balance_forward, 0) as billed
-    from statements
-    qualify snapshot_at = max(snapshot_at) over (partition by connection_key, account_number)
-"""
-"""The bills that are in the provider's newest document, each with its own cost (without older debts)."""
-
 _LOGINS = """
     select connection_key as login, status, reason, waited_seconds as waited, accounts_delivered as accounts,
            statements_delivered as bills, message
     from connections order by connection_key
 """
-_NEWEST_BILLS = f"""
-    select connection_key as login, account_number as account, billing_date as billed, billed as cost,
-           currency_code as currency, payment_due_date as due
-    from ({CURRENT_BILLS}) order by billing_date desc nulls last, account_number limit 8
-"""  # noqa: S608 - made of constants
-COST_PER_MONTH = f"""
-    select currency_code, connection_key || ' ' || account_number as account,
-           strftime(billing_date, '%Y-%m') as month, sum(billed) as cost
-    from ({CURRENT_BILLS}) where billing_date is not null group by all order by all
-"""  # noqa: S608 - made of constants
+_NEWEST_BILLS = """
+    select connection_key as login, account_number as account, billing_date as billed, cost,
+           currency_code as currency, total_due_amount as due
+    from linkless__bills where superseded_by is null order by billed desc nulls last, account limit 8
+"""
+_YEAR = """
+    with months as (
+        select * from linkless__monthly
+        where month >= (
+            select date_trunc('month', max(period_end) - 1) - interval 11 months from linkless__bills))
+    select connection_key as login, account_number as account,
+           sum(quantity) filter (service = 'electricity' and unit = 'kWh') as "electricity kWh",
+           sum(quantity) filter (service = 'gas' and unit = 'kWh') as "gas kWh",
+           sum(quantity) filter (service = 'water' and unit = 'm³') as "water m³",
+           sum(cost) as cost, currency_code as currency
+    from months group by all order by all
+"""
+_FINDINGS = """
+    select connection_key as login, account_number as account, kind, start_date as start, end_date as "end", days,
+           severity
+    from linkless__coverage order by all
+"""
+PER_MONTH = """
+    select currency_code, unit, connection_key || ' ' || account_number as account,
+           strftime(month, '%Y-%m') as month, sum(quantity) as quantity, sum(cost) as cost
+    from linkless__monthly
+    where month is not null and unit in ('kWh', 'm³') and service <> 'wastewater'
+    group by all order by all
+"""
+"""Usage and cost for the charts, by currency, unit, account and month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,11 @@ def show(database: Path, streams: Sequence[str], started: datetime, console: Con
     """Print what the database holds and what of it came with the sync that started at `started` (UTC)."""
     console.print(_table("Rows per stream", _counts(database, streams, started)))
     console.print(_table("Logins (stream connections)", ask(database, _LOGINS)))
-    console.print(_table("Newest bills (stream statements)", ask(database, _NEWEST_BILLS)))
+    console.print(_table("Newest bills (model linkless__bills)", ask(database, _NEWEST_BILLS)))
+    console.print(_table("Usage and cost of the last twelve months (model linkless__monthly)", ask(database, _YEAR)))
+    findings = ask(database, _FINDINGS)
+    if findings.rows:
+        console.print(_table("Missing, doubled and late bills (model linkless__coverage)", findings))
 
 
 def _counts(database: Path, streams: Sequence[str], started: datetime) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -33,7 +33,7 @@ def sync(configuration: dict[str, Any], database: Path, on_links: OnLinks, conso
     _prove_usable(database)
     log = database.with_suffix(".log")
     keeper = _Keeper(on_links)
-    with _without_chatter(log):
+    with _without_chatter(log), _watched(console) as watch:
         source = airbyte.get_source(
             CONNECTOR,
             config=configuration,
@@ -41,7 +41,8 @@ def sync(configuration: dict[str, Any], database: Path, on_links: OnLinks, conso
             local_executable=EXECUTABLE,
             install_if_missing=False,
         )
-        with _watched(console) as watch:
+        keeper.source = source
+        with _logged(watch):
             try:
                 streams = _read(source, database)
             except PyAirbyteError as error:
@@ -52,13 +53,19 @@ def sync(configuration: dict[str, Any], database: Path, on_links: OnLinks, conso
 
 
 class _Keeper:
-    """Passes on what is written back. PyAirbyte swallows the errors of a callback: this one remembers them."""
+    """Passes on what is written back, and gives it to `source`, whose next read would begin with the old one.
+
+    PyAirbyte swallows the errors of a callback: this one remembers them.
+    """
 
     def __init__(self, on_links: OnLinks) -> None:
+        self.source: airbyte.Source | None = None
         self._on_links = on_links
         self._failure: Exception | None = None
 
     def __call__(self, configuration: dict[str, Any]) -> None:
+        if self.source is not None:
+            self.source.set_config(configuration, validate=False)
         try:
             self._on_links(configuration)
         except Exception as error:
@@ -96,12 +103,19 @@ def _prove_usable(database: Path) -> None:
 
 @contextmanager
 def _watched(console: Console) -> Iterator[Watch]:
-    logger = logging.getLogger(f"airbyte.{CONNECTOR}")  # PyAirbyte makes it again with every source
+    """Tell what is waited for while PyAirbyte works."""
     watch = Watch(console)
+    with watch.telling():
+        yield watch
+
+
+@contextmanager
+def _logged(watch: Watch) -> Iterator[None]:
+    """Show the connector's log. PyAirbyte makes its logger anew with every source."""
+    logger = logging.getLogger(f"airbyte.{CONNECTOR}")
     logger.addHandler(watch)
     try:
-        with watch.live() if console.is_terminal else nullcontext():
-            yield watch
+        yield
     finally:
         logger.removeHandler(watch)
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
+from linkless_simulator.awkward import KINDS
 from linkless_simulator.bills import Document, Sizes, document, identifier
 from linkless_simulator.sources import Source
 
@@ -43,6 +44,37 @@ def _corrected(login: str, source: Source, sizes: Sizes, today: date, version: i
     old["total_due_amount"] = round(old["total_due_amount"] - 5.5, 2)
     del statements[4]
     return result
+
+
+def _catching_up(login: str, source: Source, sizes: Sizes, today: date, version: int) -> Document:
+    """Version 1 lacks the bills of the last two weeks."""
+    result = document(login, source, sizes, today)
+    if version == 1:
+        known_until = (today - timedelta(days=14)).isoformat()
+        for account in result["accounts"]:
+            account["statements"] = [bill for bill in account["statements"] if bill["billing_date"] <= known_until]
+    return result
+
+
+def _awkward(login: str, source: Source, sizes: Sizes, today: date, _version: int) -> Document:
+    """One account for each kind of awkward bills."""
+    more = replace(sizes, accounts=len(KINDS), statements=max(sizes.statements, 6))
+    result = document(login, source, more, today)
+    for account, change in zip(result["accounts"], KINDS.values(), strict=True):
+        account["statements"] = change(account["statements"])
+    return result
+
+
+def _awkward_in(kind: str) -> Build:
+    """Return what builds documents whose accounts all have one kind of awkward bills."""
+
+    def build(login: str, source: Source, sizes: Sizes, today: date, _version: int) -> Document:
+        result = document(login, source, replace(sizes, statements=max(sizes.statements, 6)), today)
+        for account in result["accounts"]:
+            account["statements"] = KINDS[kind](account["statements"])
+        return result
+
+    return build
 
 
 def _partial(login: str, source: Source, sizes: Sizes, today: date, _version: int) -> Document:
@@ -118,6 +150,9 @@ SHAPES: Mapping[str, Shape] = {
     "bills": Shape(_bills),
     "growing": Shape(_growing, 1000),
     "corrected": Shape(_corrected, 2),
+    "catching_up": Shape(_catching_up, 2),
+    "awkward": Shape(_awkward),
+    **{kind: Shape(_awkward_in(kind)) for kind in KINDS},
     "partial": Shape(_partial),
     "empty": Shape(_empty),
     "no_bills": Shape(_no_bills),
