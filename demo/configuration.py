@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from source_linkless.json_files import FileProblem, read_object
+
 LINKS = "links"
 
 
@@ -18,16 +20,9 @@ class UnusableError(Exception):
 def read_configuration(path: Path) -> dict[str, Any]:
     """Read a configuration, or raise UnusableError: what is wrong with the file, never what is in it."""
     try:
-        configuration = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UnusableError(f"Cannot read the configuration {path}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UnusableError(f"The configuration {path} is not UTF-8 text.") from None
-    except json.JSONDecodeError as error:
-        raise UnusableError(f"The configuration {path} is not JSON: {error.msg} in line {error.lineno}.") from None
-    if not isinstance(configuration, dict):
-        raise UnusableError(f"The configuration {path} is not a JSON object.")
-    return configuration
+        return read_object(path, "configuration")
+    except FileProblem as problem:
+        raise UnusableError(str(problem)) from None
 
 
 def write_configuration(path: Path, configuration: dict[str, Any]) -> None:

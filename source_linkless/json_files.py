@@ -35,7 +35,7 @@ def parse_object(text: str, path: "FilePath", what: str) -> "JsonObject":
 
 
 def read_text(path: "FilePath", what: str) -> str:
-    """Return the text of a file without its byte order mark. Raises FileProblem."""
+    """Return the text of a file, with a byte order mark if it has one. Raises FileProblem."""
     file = f"The {what} file {path}"
     try:
         with open(path, "rb") as source:  # noqa: PTH123 - pathlib costs more than the whole answer of `spec`
@@ -57,18 +57,18 @@ def parse(text: str, path: "FilePath", what: str) -> "Any":
     """Return the value of the JSON text of a file. Raises FileProblem with line and column of the first mistake."""
     import json  # noqa: PLC0415 - `spec` does without
 
-    file = f"The {what} file {path}"
+    file, text = f"The {what} file {path}", text.removeprefix("\ufeff")
     if not text.strip():
         raise FileProblem(f"{file} is empty.")
     try:
         value = json.loads(text)
-        json.dumps([[[[value]]]])  # what can be read must also fit into a message
+        json.dumps([[[[value]]]], allow_nan=False)  # what can be read must also fit into a message
     except json.JSONDecodeError as error:
         problem = f"is not valid JSON {_mistake(text, error)}."
     except RecursionError:
         problem = "is not valid JSON: it is nested too deeply."
     except ValueError:
-        problem = "is not valid JSON: it holds a number with too many digits."
+        problem = "is not valid JSON: it holds a number that is too large, NaN or Infinity."
     else:
         return value
     raise FileProblem(f"{file} {problem}")  # outside the handlers: the error of `json` carries the whole text
@@ -76,7 +76,7 @@ def parse(text: str, path: "FilePath", what: str) -> "Any":
 
 def _decoded(content: bytes, file: str) -> str:
     try:
-        return content.decode("utf-8").removeprefix("\ufeff")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         before = content[: error.start]
         line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")

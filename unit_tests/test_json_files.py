@@ -29,6 +29,7 @@ def test_a_file_is_read_as_utf_8(tmp_path: Path, mark: bytes) -> None:
     assert read_object(path, "configuration") == {"password": "pässwörd-密码"}
 
 
+NUMBER = "it holds a number that is too large, NaN or Infinity."
 MISTAKES = {
     "comma": (b'{"a": 1,\n}', "is not valid JSON (line 1, column 8): remove the comma before the closing bracket."),
     "comma in array": (b'{"a": [1, ]}', "is not valid JSON (line 1, column 9): remove the comma before the closing"),
@@ -44,7 +45,9 @@ MISTAKES = {
     "latin-1": (b'{"a":\n "Andr\xe9"}', "is not written in UTF-8 (line 2, byte 7): save it as UTF-8."),
     "utf-16": ('{"a": 1}'.encode("utf-16"), "is not written in UTF-8 (line 1, byte 1): save it as UTF-8."),
     "too deep": (b'{"a":' * 2_000, "is not valid JSON: it is nested too deeply."),
-    "too many digits": (b'{"a": ' + b"9" * 5_000 + b"}", "is not valid JSON: it holds a number with too many digits."),
+    "not a number": (b'{"a": NaN}', f"is not valid JSON: {NUMBER}"),
+    "too large": (b'{"a": 1e999}', f"is not valid JSON: {NUMBER}"),
+    "too many digits": (b'{"a": ' + b"9" * 5_000 + b"}", f"is not valid JSON: {NUMBER}"),
 }
 """What a file holds, and how the sentence about it goes on after the name of the file."""
 

@@ -21,6 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from source_linkless import json_files
 from source_linkless.config import Config, Login, logins, masking, parse_config
 from source_linkless.errors import invalid_configuration
 from source_linkless.linking import Surroundings, events, opened
@@ -47,13 +48,16 @@ class ConfigFile:
         self.source, self.target = source, target or source
 
     def read(self) -> str:
-        """Return the text of the file. Raises FileProblem."""
+        """Return the text of the file. Raises FileProblem, or a config error when it holds no JSON object."""
         try:
-            return self.source.read_bytes().decode("utf-8")
-        except UnicodeDecodeError:
-            raise FileProblem(f"{self.source} is not written in UTF-8.") from None
-        except OSError as error:
-            raise FileProblem(f"Cannot read {self.source}: {error.strerror}.") from None
+            text = json_files.read_text(self.source, "configuration")
+        except json_files.FileProblem as problem:
+            raise FileProblem(str(problem)) from None
+        try:
+            json_files.parse_object(text, self.source, "configuration")
+        except json_files.FileProblem as problem:
+            raise invalid_configuration(str(problem)) from None
+        return text
 
     def write(self, text: str) -> None:
         """Replace the target file by `text`; see `replace_file`. Raises FileProblem."""

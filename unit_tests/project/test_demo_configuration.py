@@ -57,9 +57,12 @@ def test_nothing_is_left_when_writing_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b'{"secret": "hush"', "is not JSON: Expecting ',' delimiter in line 1."),
-        (b'["hush"]', "is not a JSON object."),
-        (b"\xff\xfehush", "is not UTF-8 text."),
+        (
+            b'{"secret": "hush"',
+            "is not valid JSON (line 1, column 18): it ends too early, is a bracket or quote missing.",
+        ),
+        (b'["hush"]', "must hold a JSON object, in braces, but it holds an array."),
+        (b"\xff\xfehush", "is not written in UTF-8 (line 1, byte 1): save it as UTF-8."),
     ],
 )
 def test_an_unusable_file_is_said_in_one_sentence(tmp_path: Path, content: bytes, sentence: str) -> None:
@@ -68,7 +71,7 @@ def test_an_unusable_file_is_said_in_one_sentence(tmp_path: Path, content: bytes
     path.write_bytes(content)
     with pytest.raises(UnusableError) as refusal:
         read_configuration(path)
-    assert str(refusal.value) == f"The configuration {path} {sentence}"
+    assert str(refusal.value) == f"The configuration file {path} {sentence}"
 
 
 def test_a_missing_file_is_said_in_one_sentence(tmp_path: Path) -> None:
@@ -76,7 +79,7 @@ def test_a_missing_file_is_said_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     with pytest.raises(UnusableError) as refusal:
         read_configuration(path)
-    assert str(refusal.value) == f"Cannot read the configuration {path}: No such file or directory."
+    assert str(refusal.value) == f"The configuration file {path} does not exist."
 
 
 def test_a_refused_login_is_not_linked() -> None:
