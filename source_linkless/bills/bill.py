@@ -20,10 +20,9 @@ import orjson
 
 from source_linkless.bills import columns
 from source_linkless.bills.charge_texts import Reading, read_charges
-from source_linkless.bills.columns import MOST_AMOUNT, Columns
+from source_linkless.bills.columns import Columns
 from source_linkless.bills.content import (
     MOST_LEVELS,
-    WHOLE_BELOW,
     Fields,
     Members,
     TooDeepError,
@@ -48,21 +47,27 @@ _LINE_LEVELS = MOST_LEVELS - 3
 class Lines:
     """The charges or payments of one bill.
 
-    `values` are the columns of each; `texts` the texts of which their keys are made, without braces; `rests` what
-    stands in the row of each behind the key, with a comma before it.
+    `values` are the columns of each; `texts` the texts of which their keys are made, without braces. `between` and one
+    of `rests` stand in the row of each behind its key.
     """
 
-    values: list[Fields] = field(default_factory=list, repr=False)
+    values: list[dict[str, Any]] = field(default_factory=list, repr=False)
     texts: list[bytes] = field(default_factory=list, repr=False)
+    between: bytes = b'"'
     rests: list[Members] = field(default_factory=list, repr=False)
 
     def rows(self, head: Members, key_column: bytes, more: Iterable[Members]) -> list[Members]:
         """Write the rows: `head` are members that all share; `more` those that are added to each, behind a comma."""
         if not self.texts:
             return []
-        head, number = b'%b,"%b":"' % (head, key_column), len(self.texts)
-        parts = zip(repeat(head, number), line_keys(self.texts), repeat(b'"', number), self.rests, more, strict=True)
+        head, keys = b'%b,"%b":"' % (head, key_column), line_keys(self.texts)
+        parts = zip(repeat(head, len(keys)), keys, repeat(self.between, len(keys)), self.rests, more, strict=True)
         return [*map(b"".join, parts)]
+
+    def spread(self) -> None:
+        """Put what stands between key and rest into each rest, so that lines with another rest can be added."""
+        self.rests = [self.between[1:] + rest for rest in self.rests]
+        self.between = b'"'
 
 
 @dataclass(slots=True)
@@ -126,7 +131,7 @@ class _Reading:
                 self._inside.append((name, items))
                 objects = [one for one in items if type(one) is dict]
                 values["corrections"] = objects
-                texts = [*map(canonical, objects)]
+                texts = _canonical_texts(objects)
             elif column == "charges":
                 texts = self._lines(columns.CHARGE, items, charges)
             else:
@@ -137,7 +142,8 @@ class _Reading:
                 other[name] = odd
                 for one in odd:
                     self._findings.misfit(f"statements[].{column}", one)
-            unordered[name] = orjson.Fragment(b"[%b]" % b",".join(sorted(texts) + sorted(map(canonical, odd))))
+            sorted_texts = [b"{%b}" % b"},{".join(sorted(texts))] if texts else []
+            unordered[name] = orjson.Fragment(b"[%b]" % b",".join(sorted_texts + sorted(map(canonical, odd))))
         hashed = self._fields
         if self._inside and self._enclosed(charges):
             hashed = {name: _without_order(value) for name, value in hashed.items()}
@@ -147,31 +153,30 @@ class _Reading:
         return Bill(self._fields, self._arrays, values, other, charges, payments, content_hash)
 
     def _lines(self, kind: Columns, items: list[Any], lines: Lines, part_of: Fields | None = None) -> list[bytes]:
-        """Read the objects of an array into `lines`; return the canonical text of each."""
-        before = b"," if self._currency is None else b"," + members({"currency_code": self._currency}) + b","
+        """Read the objects of an array into `lines`; return the canonical text of each, without braces."""
+        objects = [one for one in items if type(one) is dict]
+        all_fit = part_of is None and kind.fits_as_sent(objects)
+        if not all_fit:
+            for line in objects:
+                make_plain(line, _LINE_LEVELS)
+                if part_of is None and any(type(value) is dict or type(value) is list for value in line.values()):
+                    self._inside.append(("", line))
+        texts = _canonical_texts(objects)
+        currency = known(currency_code=self._currency)
+        if all_fit:
+            lines.values, lines.texts, lines.rests = objects, texts, texts
+            lines.between = b'",' + (members(currency) + b"," if currency else b"")
+            return texts
+        lines.spread()
         around = b"," + canonical({"part_of": part_of})[1:-1] if part_of and self._is_kept else b""
-        texts = []
-        for line in items:
-            if type(line) is not dict:
-                continue
-            fits, holds_more = _examined(line, kind)
-            if holds_more and part_of is None:
-                self._inside.append(("", line))
-            text = canonical(line)
-            texts.append(text)
-            text = text[1:-1]
-            if fits and text:
-                values: Fields = line
-                rest = b"," + text if "currency_code" in line else before + text
-            else:
-                values, other = kind.split(line, self._findings)
-                if not self._is_kept:
-                    other, text = {}, canonical(values)[1:-1]
-                rest = members(with_other(known(currency_code=self._currency) | values, other))
-                rest = rest and b"," + rest
+        for line, text in zip(objects, texts, strict=True):
+            values, other = kind.split(line, self._findings)
+            if not self._is_kept:
+                other = {}
+            rest = members(with_other(currency | values, other))
             lines.values.append(values)
-            lines.texts.append(text + around)
-            lines.rests.append(rest + around)
+            lines.texts.append((text if self._is_kept else canonical(values)[1:-1]) + around)
+            lines.rests.append((rest and b"," + rest) + around)
         return texts
 
     def _enclosed(self, charges: Lines) -> bool:
@@ -182,23 +187,12 @@ class _Reading:
         return bool(found)
 
 
-def _examined(line: dict[str, Any], kind: Columns) -> tuple[bool, bool]:
-    """Make the numbers of a line plain; tell whether all its values fit their columns, and whether any is nested."""
-    fits, holds_more, as_is = True, False, kind.as_is
-    for name, value in line.items():
-        sort = type(value)
-        if sort is float:
-            if value.is_integer() and -WHOLE_BELOW < value < WHOLE_BELOW:
-                line[name] = int(value)
-            elif not -MOST_AMOUNT < value < MOST_AMOUNT:
-                fits = False
-        elif sort is dict or sort is list:
-            make_plain(value, _LINE_LEVELS)
-            holds_more = True
-        if as_is.get(name) is not sort and fits:
-            reader = kind.readers.get(name)
-            fits = reader is not None and reader(value) == value
-    return fits, holds_more
+def _canonical_texts(objects: list[Any]) -> list[bytes]:
+    """Return the canonical text of each object, without braces: written at once, and divided between the objects."""
+    texts = canonical(objects)[2:-2].split(b"},{") if objects else []
+    if len(texts) > len(objects):  # what divides the objects stands inside one of them, too
+        return [canonical(one)[1:-1] for one in objects]
+    return texts
 
 
 def _line_arrays(said: dict[str, Any]) -> list[str]:
@@ -258,7 +252,8 @@ def charge_rows(bill: Bill, head: Members) -> Sequence[Members]:
     date = bill.values.get("billing_date")
     dated = head if date is None else b'%b,"billing_date":"%b"' % (head, date.encode())
     said = read_charges([(one.get("charge_name", ""), one.get("amount")) for one in bill.charges.values])
-    return bill.charges.rows(dated, b"charge_key", map(_members_of, said))
+    more = [b"" if reading.unit is None else _members_of(reading) for reading in said]
+    return bill.charges.rows(dated, b"charge_key", more)
 
 
 def payment_rows(bill: Bill, head: Members) -> Sequence[Members]:
@@ -267,10 +262,8 @@ def payment_rows(bill: Bill, head: Members) -> Sequence[Members]:
 
 
 def _members_of(reading: Reading) -> Members:
-    """Write what the text of a charge says as members that follow others; none if it says nothing."""
+    """Write what the text of a charge says as members that follow others."""
     quantity, unit, price = reading
-    if unit is None:
-        return b""
     many = "" if quantity is None else f',"quantity":{quantity!r}'
     each = "" if price is None else f',"unit_price":{price!r}'
     return f'{many},"unit":"{unit}"{each}'.encode()

@@ -14,11 +14,14 @@ Every other value stays under its own name in `other_fields`, like every undecla
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import compress, count
+from operator import itemgetter
 from typing import Any, Final
 
+from source_linkless.bills.content import WHOLE_BELOW
 from source_linkless.bills.findings import Findings
 
 _DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00(?:[.,]0+)?)?)?(?: ?(?:Z|UTC|[+-]00:?00))?")
@@ -39,6 +42,9 @@ _MOST_DIGITS = 15
 """Every decimal of so many digits survives as a double."""
 _OF_A_NUMBER = "-\u2212 0123456789.,'\u00a0\u202f"
 _CODE = re.compile(r"[A-Z]{3}")
+
+
+_FLOAT, _TEXT = {float}, {str}
 
 
 class _NoValue:
@@ -149,24 +155,32 @@ def _is_grouped(groups: re.Match[str]) -> bool:
 class Columns:
     """The columns of one kind of object: for each field that has one, the reader of its values.
 
-    `where` names the object in messages. `as_is` has the type of values, by column, that need no reading: texts, and
-    numbers below MOST_AMOUNT.
+    `where` names the object in messages.
     """
 
     def __init__(self, where: str, **readers: Reader) -> None:
         """Declare the fields by name."""
         self._where = where
         self.readers: Mapping[str, Reader] = readers
-        self.as_is: Mapping[str, type] = {
-            name: str if reader is text else float
-            for name, reader in readers.items()
-            if reader in (text, number) and name != "currency_code"
-        }
+        self._shape = [(name, reader) for name, reader in readers.items() if name != "currency_code"]
         self._documented = {_letters(name): name for name in readers}
 
     def documented(self, name: str) -> str | None:
         """Return the documented name that another one can only mean: AccountNumber means account_number."""
         return self._documented.get(_letters(name))
+
+    def fits_as_sent(self, objects: Sequence[dict[str, Any]]) -> bool:
+        """Tell whether all objects have a value for each column and nothing else, so that they may be copied into rows.
+
+        Whole numbers are made plain on the way. An object with a currency of its own does not fit: its row must not get
+        that of its bill. Most of what a sync sends passes here, so values are looked at column by column.
+        """
+        if sum(map(len, objects)) != len(self._shape) * len(objects):
+            return False
+        try:
+            return all(_fit(objects, name, reader) for name, reader in self._shape) if objects else True
+        except KeyError:
+            return False
 
     def split(self, fields: Mapping[str, Any], findings: Findings) -> tuple[dict[str, Any], dict[str, Any]]:
         """Divide an object into the values of its columns and its `other_fields`; nulls are in neither."""
@@ -199,6 +213,25 @@ class Columns:
     def _column_of(self, name: str, fields: Mapping[str, Any]) -> str | None:
         column = self.documented(name)
         return column if column is not None and fields.get(column) is None else None
+
+
+def _fit(objects: Sequence[dict[str, Any]], name: str, reader: Reader) -> bool:
+    """Tell whether the values of one field fit as they are; write whole numbers as integers.
+
+    Raises KeyError when an object does not have the field.
+    """
+    values = [*map(itemgetter(name), objects)]
+    types = set(map(type, values))
+    if reader is not number:
+        return types == _TEXT and (reader is not day or [*map(_day, values)] == values)
+    if types != _FLOAT:
+        return False
+    for place in compress(count(), map(float.is_integer, values)):
+        value = values[place]
+        if not -WHOLE_BELOW < value < WHOLE_BELOW:
+            return False
+        objects[place][name] = int(value)
+    return True
 
 
 @lru_cache(maxsize=4096)

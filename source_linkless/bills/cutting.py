@@ -5,16 +5,19 @@
      Cut ─────────────────────────── Cut ──────────────────────────────────────── Piece
 
 Only brackets and strings are looked at, each byte once. So a value that is no JSON costs its own piece and not the
-rest of the document, and memory follows the number of pieces, which is bounded by the size of the body.
+rest of the document, and memory follows the number of pieces, which is bounded by the size of the body. Small bodies
+that are whole are cut by msgspec instead: looking at brackets would be a fifth of what a sync computes.
 """
 
 from __future__ import annotations
 
 import mmap
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import orjson
 
 from source_linkless.bills.content import has_unsendable, sendable
@@ -38,6 +41,11 @@ _NAME = re.compile(rb"(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+", re.DOTALL)
 _VALUE = re.compile(_container(6) + rb"|" + _STRING + rb'|[^"\[\]{},\s]++', re.DOTALL)
 _BRACKET = re.compile(_BETWEEN + rb"(?:" + _STRING + _BETWEEN + rb")*+([\[\]{}])", re.DOTALL)
 _INVALID = "is not valid JSON"
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+_OBJECT, _ARRAY = b"{["
+_AT_ONCE = 2**22
+"""Bytes of a body that is cut at once: msgspec makes an object of 60 bytes for each item, however small that is."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 _FEWEST_PIECES, _BYTES_A_PIECE = 50_000, 300
@@ -100,12 +108,50 @@ def cut(body: Body, *arrays: str) -> Cut:
     Raises:
         UnreadableError: the body is no JSON object that is whole, or has too many pieces.
     """
+    if len(body) <= _AT_ONCE and (found := _cut_at_once(bytes(body), arrays)):
+        return found
     mark = len(_BYTE_ORDER_MARK)
     cutter = _Cutter(body, mark if body[:mark] == _BYTE_ORDER_MARK else 0)
     found = cutter.whole_object(arrays)
     if cutter.next_byte():
         raise UnreadableError(_INVALID)
     return found
+
+
+def _cut_at_once(body: bytes, arrays: Sequence[str]) -> Cut | None:
+    """Cut a small body of the usual shape, in a tenth of the time; None for any other."""
+    try:
+        found = None if has_unsendable(body) else _cut_raw(body, arrays)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    accounts = found.items or [] if found else []
+    pieces = sum(len(one.fields) + len(one.items) + len(one.odd) for one in accounts)
+    return found if len(accounts) + pieces < _FEWEST_PIECES else None
+
+
+def _cut_raw(text: bytes | msgspec.Raw, arrays: Sequence[str]) -> Cut | None:
+    members = _MEMBERS.decode(text)
+    array = members.pop(arrays[0], None)
+    if array is None or memoryview(array)[0] != _ARRAY:
+        return None
+    fields = {name: _piece_of(value) for name, value in members.items()}
+    items: list[Any] = []
+    odd: list[Piece] = []
+    for item in _ITEMS.decode(array):
+        if memoryview(item)[0] != _OBJECT:
+            odd.append(_piece_of(item))
+        elif not arrays[1:]:
+            items.append(_piece_of(item))
+        elif inner := _cut_raw(item, arrays[1:]):
+            items.append(inner)
+        else:
+            return None
+    return Cut(fields, items, odd)
+
+
+def _piece_of(raw: msgspec.Raw) -> Piece:
+    text = bytes(raw)
+    return Piece(text, 0, len(text))
 
 
 def decoded(text: bytes, findings: Findings) -> Any:

@@ -43,10 +43,11 @@ def divided(sent: dict[str, Any], array: str, *inner: str) -> Any:
 @examples(300)
 @given(documents | orderly)
 def test_what_is_cut_is_what_decoding_the_whole_gives(document: dict[str, Any]) -> None:
-    """In every layout, and from a file that is mapped as from memory."""
+    """In every layout; and a body that is too large to be cut at once, here by a leading space, is cut alike."""
     expected = divided(sendable(orjson.loads(orjson.dumps(document))), "accounts", "statements")
     for body in (orjson.dumps(document), json.dumps(document, indent=1).encode()):
         assert told(cut(body, "accounts", "statements")) == expected
+        assert told(cut(b" " * 2**22 + body, "accounts", "statements")) == expected
 
 
 def test_a_mapped_file_is_cut_like_bytes() -> None:
