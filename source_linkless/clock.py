@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import pendulum
@@ -17,6 +17,7 @@ from pendulum import DateTime
 Now = Callable[[], DateTime]
 """Something that tells the present moment in UTC; tests pass their own."""
 
+_FURTHEST_DAYS = 400
 _DATED = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -84,6 +85,13 @@ def is_later(text: object, than: object) -> bool:
     """Tell whether a written moment is later than another; unreadable ones are not."""
     moment, other = parse_moment(text), parse_moment(than)
     return moment is not None and other is not None and moment > other
+
+
+def latest_bill_date(observed_at: str) -> str:
+    """Return the latest date that a bill seen at a moment can have: 400 days ahead, further than any billing period."""
+    if not observed_at:
+        return "9999-12-31"
+    return (date.fromisoformat(observed_at[:10]) + timedelta(days=_FURTHEST_DAYS)).isoformat()
 
 
 def day_number(written: str) -> int:

@@ -35,7 +35,7 @@ from source_linkless.bills.content import (
     with_other,
 )
 from source_linkless.bills.cutting import UnreadableError, decoded
-from source_linkless.bills.findings import Findings
+from source_linkless.bills.findings import Findings, shown
 
 LINE_ARRAYS = ("charges", "payments", "corrections")
 """The same items in another order are the same bill."""
@@ -148,9 +148,19 @@ class _Reading:
         if self._inside and self._enclosed(charges):
             hashed = {name: _without_order(value) for name, value in hashed.items()}
         content_hash = digest({**hashed, **unordered})
+        if charges.texts:
+            self._findings.with_lines += 1
+        elif any(values.get(name) for name in columns.AMOUNTS):
+            self._tell_of_missing_lines()
         if not self._is_kept:
             other = {}
         return Bill(self._fields, self._arrays, values, other, charges, payments, content_hash)
+
+    def _tell_of_missing_lines(self) -> None:
+        found = [
+            one for name, value in self._fields.items() for one in _amounts_in(value, f"statements[].{shown(name)}")
+        ]
+        self._findings.bill_without_lines(found if self._is_kept else ["a field without a column"] * bool(found))
 
     def _lines(self, kind: Columns, items: list[Any], lines: Lines, part_of: Fields | None = None) -> list[bytes]:
         """Read the objects of an array into `lines`; return the canonical text of each, without braces."""
@@ -225,6 +235,23 @@ def _enclosed_in(value: Any, name: str, around: Fields) -> Iterator[tuple[Fields
             yield around, inner
         if type(inner) is dict or type(inner) is list:
             yield from _enclosed_in(inner, inner_name, around)
+
+
+def _amounts_in(value: Any, place: str) -> Iterator[str]:
+    """Name each array in a value that holds objects with an amount."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _amounts_in(inner, f"{place}.{shown(name)}")
+    elif isinstance(value, list):
+        objects = [item for item in value if isinstance(item, dict)]
+        if any(name.lower().endswith("amount") and _is_amount(one[name]) for one in objects for name in one):
+            yield place
+        for item in value:
+            yield from _amounts_in(item, f"{place}[]")
+
+
+def _is_amount(value: Any) -> bool:
+    return columns.number(value) is not columns.NO_VALUE
 
 
 def _with(around: Fields, scalars: Fields) -> Fields:

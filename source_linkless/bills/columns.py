@@ -44,7 +44,7 @@ _OF_A_NUMBER = "-\u2212 0123456789.,'\u00a0\u202f"
 _CODE = re.compile(r"[A-Z]{3}")
 
 
-_FLOAT, _TEXT = {float}, {str}
+_FLOAT, _NUMBERS, _TEXT = {float}, {int, float}, {str}
 
 
 class _NoValue:
@@ -224,9 +224,9 @@ def _fit(objects: Sequence[dict[str, Any]], name: str, reader: Reader) -> bool:
     types = set(map(type, values))
     if reader is not number:
         return types == _TEXT and (reader is not day or [*map(_day, values)] == values)
-    if types != _FLOAT:
+    if not types <= _NUMBERS:
         return False
-    for place in compress(count(), map(float.is_integer, values)):
+    for place in compress(count(), map(float.is_integer, values if types == _FLOAT else map(float, values))):
         value = values[place]
         if not -WHOLE_BELOW < value < WHOLE_BELOW:
             return False
@@ -278,3 +278,6 @@ STATEMENT = Columns(
 CHARGE = Columns("charges[].", charge_name=text, amount=number, currency_code=text)
 
 PAYMENT = Columns("payments[].", date=day, details=text, amount=number, currency_code=text)
+
+AMOUNTS = tuple(name for name, reader in STATEMENT.readers.items() if reader is number)
+"""The columns of a bill that hold money."""

@@ -124,9 +124,11 @@ def _cut_at_once(body: bytes, arrays: Sequence[str]) -> Cut | None:
         found = None if has_unsendable(body) else _cut_raw(body, arrays)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    accounts = found.items or [] if found else []
-    pieces = sum(len(one.fields) + len(one.items) + len(one.odd) for one in accounts)
-    return found if len(accounts) + pieces < _FEWEST_PIECES else None
+    if found is None:
+        return None
+    accounts = found.items or []
+    pieces = len(found.odd) + len(accounts) + sum(len(one.fields) + len(one.items) + len(one.odd) for one in accounts)
+    return found if pieces < _FEWEST_PIECES else None
 
 
 def _cut_raw(text: bytes | msgspec.Raw, arrays: Sequence[str]) -> Cut | None:

@@ -33,12 +33,21 @@ class Findings:
     """What was found in a document.
 
     `misfits` counts values by field and JSON type; `lost` are bills that could not be read, as (account number, name
-    of the bill, problem); `repaired` counts texts with characters that no destination can hold.
+    of the bill, problem); `repaired` counts texts with characters that no destination can hold. `with_lines` and
+    `without_lines` count bills; `amounts_in` names fields of the latter whose arrays hold objects with an amount.
     """
 
     misfits: Counter[tuple[str, str]] = field(default_factory=Counter)
     lost: list[tuple[str, str, str]] = field(default_factory=list, repr=False)
     repaired: int = 0
+    with_lines: int = 0
+    without_lines: int = 0
+    amounts_in: Counter[str] = field(default_factory=Counter)
+
+    def bill_without_lines(self, amounts_in: Iterable[str]) -> None:
+        """Count a bill with amounts but no charge, and name its arrays of objects with an amount."""
+        self.without_lines += 1
+        self.amounts_in.update(amounts_in)
 
     def misfit(self, where: str, value: object) -> None:
         """Count a value that the column of its field cannot hold."""
@@ -48,23 +57,26 @@ class Findings:
         """Forget everything: the document is read again from the start."""
         self.misfits.clear()
         self.lost.clear()
-        self.repaired = 0
+        self.amounts_in.clear()
+        self.repaired = self.with_lines = self.without_lines = 0
 
-    def add(self, other: Findings) -> None:
-        """Add what was found elsewhere in the document."""
-        self.misfits.update(other.misfits)
-        self.lost += other.lost
-        self.repaired += other.repaired
-
-    def sentences(self) -> list[str]:
-        """Say what was found, one sentence for each kind of finding."""
+    def sentences(self, *, had_lines: bool = False) -> list[str]:
+        """Say what was found, one sentence for each kind; `had_lines`: earlier syncs of the login had charges."""
         told = []
         if self.lost:
             places = [f"account {number or 'without a number'}, bill {name}: {why}" for number, name, why in self.lost]
             told.append(f"{_count(len(places), 'bill')} could not be read and was left out ({_listed(places)}).")
         if self.misfits:
-            fields = [f"{where} ({kind}, {number:,} times)" for (where, kind), number in sorted(self.misfits.items())]
-            told.append(f"Some values do not fit their columns and stand in other_fields: {_listed(fields)}.")
+            fields = [
+                f"{where} ({kind}, {_count(number, 'value')})" for (where, kind), number in sorted(self.misfits.items())
+            ]
+            told.append(f"Some values do not fit their columns, which stay empty: {_listed(fields)}.")
+        if self.amounts_in or (self.without_lines and (self.with_lines or had_lines)):
+            fields = sorted(self.amounts_in) or ["statements[].charges"]
+            told.append(
+                f"{_count(self.without_lines, 'bill')} with amounts had no line that is known, so 'charges' has no row "
+                f"of them: look into {_listed(fields)}."
+            )
         if self.repaired:
             told.append(
                 f"Characters that no destination can hold were replaced by U+FFFD in {_count(self.repaired, 'place')}."

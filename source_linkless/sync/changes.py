@@ -23,11 +23,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import not_
 from typing import Any
 
 import orjson
 
 from source_linkless.bills import Account, Document, content
+from source_linkless.clock import latest_bill_date
 from source_linkless.errors import invalid_state
 from source_linkless.streams import Delivery, Part, Projection, Stream
 
@@ -55,9 +58,9 @@ class _Sent:
     snapshot: str
     digest: str
 
-    def covers(self, part: Part) -> bool:
-        """Whether the part was there, or would have been, when the account was last looked at."""
-        return part.billing_date is None or (self.newest is not None and part.billing_date <= self.newest)
+    def covers(self, date: str | None) -> bool:
+        """Whether a part of this date was there, or would have been, when the account was last looked at."""
+        return date is None or (self.newest is not None and date <= self.newest)
 
 
 @dataclass(slots=True)
@@ -69,6 +72,8 @@ class _Known:
     accounts: dict[str, _Sent] = field(default_factory=dict)
     had_others: bool = False
     """Rows of accounts that were set aside; until the next document says which accounts there are."""
+    had_lines: bool = False
+    """Whether any row of `charges` was ever sent."""
 
     @property
     def had_rows(self) -> bool:
@@ -120,6 +125,11 @@ class StreamChanges:
         """Return the provider's id of the connection as it was last known here."""
         known = self._connections.get(connection_key)
         return known.connection_id if known else None
+
+    def had_lines(self, connection_key: str) -> bool:
+        """Whether a sync that the state remembers, or this one, sent a charge of the connection; for `charges` only."""
+        known = self._connections.get(connection_key)
+        return known is not None and known.had_lines
 
     def observe(self, connection: Connection, observed_at: str) -> None:
         """Remember when a connection was looked at; before the rows of its document are asked for."""
@@ -173,20 +183,24 @@ class StreamChanges:
         known = self._connections[connection_key]
         before, observed_at = known.accounts.get(number), known.observed_at or ""
         to_send, snapshot = parts, observed_at
-        if before and self._digest(part for part in parts if before.covers(part)) == before.digest:
-            to_send, snapshot = [part for part in parts if not before.covers(part)], before.snapshot
+        latest = latest_bill_date(observed_at)
+        dates = [None if (part.billing_date or "") > latest else part.billing_date for part in parts]
+        is_covered = [before is not None and before.covers(date) for date in dates]
+        if before and self._digest(compress(parts, is_covered)) == before.digest:
+            to_send, snapshot = [*compress(parts, map(not_, is_covered))], before.snapshot
             if not to_send:
                 return
         common = {"connection_key": connection_key, "observed_at": observed_at, "snapshot_at": snapshot}
-        yield from self._blocks(content.members(common), to_send)
-        newest = max((part.billing_date for part in parts if part.billing_date is not None), default=None)
+        yield from self._blocks(content.members(common), to_send, known)
+        newest = max(filter(None, dates), default=None)
         known.accounts[number] = _Sent(newest, snapshot, self._digest(parts))
 
-    def _blocks(self, common: content.Members, parts: Iterable[Part]) -> Iterator[content.Rows]:
+    def _blocks(self, common: content.Members, parts: Iterable[Part], known: _Known) -> Iterator[content.Rows]:
         """Put the rows of a few parts together: a block for each would cost more than its rows."""
         own: list[content.Members] = []
         for part in parts:
             own += self._projection.rows(part)
+            known.had_lines = known.had_lines or (bool(own) and self._stream.name == "charges")
             if len(own) >= _ROWS_OF_A_BLOCK:
                 yield content.Rows(common, own)
                 own = []
@@ -209,6 +223,7 @@ def _written(known: _Known) -> dict[str, Any]:
         "connection_id": known.connection_id,
         "accounts": accounts or None,
         "had_others": known.had_others or None,
+        "had_lines": known.had_lines or None,
     }
     return {name: value for name, value in facts.items() if value is not None}
 
@@ -231,7 +246,7 @@ def _read_state(stream_name: str, state: Mapping[str, Any] | None) -> dict[str, 
 def _read_known(written: Mapping[str, Any]) -> _Known:
     accounts = {number: _read_sent(*values) for number, values in written.get("accounts", {}).items()}
     connection_id, had_others = _text_or_none(written.get("connection_id")), written.get("had_others") is True
-    return _Known(_text(written["observed_at"]), connection_id, accounts, had_others)
+    return _Known(_text(written["observed_at"]), connection_id, accounts, had_others, written.get("had_lines") is True)
 
 
 def _read_sent(newest: object, snapshot: object, digest: object) -> _Sent:

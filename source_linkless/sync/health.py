@@ -11,7 +11,7 @@ from itertools import pairwise
 from statistics import median
 
 from source_linkless.bills import Account, Document, content
-from source_linkless.clock import day_number
+from source_linkless.clock import day_number, latest_bill_date
 from source_linkless.errors import Actor, Status
 from source_linkless.linking import events
 from source_linkless.provider.outcomes import NO_DATA, PARTIAL_ACCOUNTS, UNKNOWN, Outcome, outcome
@@ -55,8 +55,14 @@ def bills_of(account: Account) -> Bills:
     return Bills(is_account, [bill.billing_date for bill in account.statements])
 
 
-def delivery_of(document: Document, read: Sequence[Bills], observed_at: str, start_date: str | None) -> Delivery:
-    """Count what a document holds, `read` being its accounts; bills dated before `start_date` are not delivered."""
+def delivery_of(
+    document: Document, read: Sequence[Bills], observed_at: str, start_date: str | None, *, had_lines: bool = False
+) -> Delivery:
+    """Count what a document holds, `read` being its accounts; bills dated before `start_date` are not delivered.
+
+    `had_lines` says whether an earlier sync had charges.
+    """
+    latest = latest_bill_date(observed_at)
     dates = [date for bills in read for date in bills.dates]
     delivered = [date for date in dates if date is None or date >= (start_date or "")]
     return Delivery(
@@ -65,17 +71,17 @@ def delivery_of(document: Document, read: Sequence[Bills], observed_at: str, sta
         document.source_country,
         accounts=sum(bills.is_account for bills in read),
         statements=len(delivered),
-        latest_billing_date=max(filter(None, delivered), default=None),
-        late_accounts=sum(_is_late(bills.dates, observed_at[:10]) for bills in read),
+        latest_billing_date=max((date for date in delivered if date is not None and date <= latest), default=None),
+        late_accounts=sum(_is_late(bills.dates, observed_at[:10], latest) for bills in read),
         warning=document.warning,
-        findings=tuple(document.findings.sentences()),
+        findings=tuple(document.findings.sentences(had_lines=had_lines)),
         lost_bills=len(document.findings.lost),
         is_empty=not dates,
     )
 
 
-def _is_late(dates: Sequence[str | None], today: str) -> bool:
-    known = sorted({date for date in dates if date is not None})
+def _is_late(dates: Sequence[str | None], today: str, latest: str) -> bool:
+    known = sorted({date for date in dates if date is not None and date <= latest})
     if len(known) < _FEWEST_BILLS:
         return False
     days = [*map(day_number, known)]

@@ -190,7 +190,8 @@ class SyncMessages:
             read.append(bills_of(account))
             for stream in streams:
                 yield from stream.records(stream.changes.rows(connection.key, document, account), self._output)
-        delivery = delivery_of(document, read, observed_at, self._config.start_date)
+        had_lines = any(stream.earlier.had_lines(connection.key) for stream in self._streams)
+        delivery = delivery_of(document, read, observed_at, self._config.start_date, had_lines=had_lines)
         receipt.accounts = delivery.accounts if document.is_readable else None
         self._delivered[connection.key] = (delivery, document.without_bills())
 

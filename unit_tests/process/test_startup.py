@@ -57,4 +57,4 @@ def test_a_sync_imports_nothing_for_the_command_linkless(config: str) -> None:
     imported = imports("check", "--config", config, first="import airbyte_cdk", options=())
     assert "source_linkless.process.launch" in imported
     packages = {name.partition(".")[0] for name in imported} - sys.stdlib_module_names
-    assert packages <= {"source_linkless", "pendulum"}
+    assert packages <= {"source_linkless", "pendulum", "msgspec"}

@@ -1,0 +1,245 @@
+"""Input that breaks pipelines elsewhere, through the process: what arrives, and what the row of the login says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linkless_simulator import Simulator
+from linkless_simulator.answers import JSON, Answer
+from linkless_simulator.faults import Planned
+from testing.connector import Connector, Run, login_at
+
+BILL: dict[str, Any] = {
+    "statement_id": "s1",
+    "billing_date": "2026-02-11",
+    "total_due_amount": 12.5,
+    "charges": [{"charge_name": "Energy", "amount": 12.5}],
+}
+
+
+def deliver(simulator: Simulator, body: bytes) -> None:
+    """Let the provider have this answer for the login, once."""
+    answer = Answer(200, {"content-type": JSON}, body)
+    simulator.backend.plan(Planned("/sustainability/get", answer, username="instant"))
+
+
+def read(simulator: Simulator, folder: Path, body: bytes, **options: Any) -> Run:
+    """Read a login for which the provider has this answer."""
+    login = login_at(simulator, "instant", **options)
+    deliver(simulator, body)
+    return Connector(folder).read(login)
+
+
+def document(*bills: dict[str, Any], number: Any = "A-1") -> bytes:
+    """Return a document of one account."""
+    return json.dumps({"accounts": [{"account_number": number, "statements": list(bills)}]}).encode()
+
+
+def message_of(run: Run) -> str:
+    """Return what the row of the login says; it stands in the log, too."""
+    (row,) = run.rows("connections")
+    message = str(row.get("message", ""))
+    assert run.code == 0
+    assert not message or any(message in log for log in run.logs("WARN"))
+    return message
+
+
+@pytest.mark.parametrize(
+    ("sent", "column", "expected"),
+    [
+        ({"billing_date": "2026-02-01T00:00:00Z"}, "billing_date", "2026-02-01"),
+        ({"payment_due_date": "2026-02-01T00:00:00+00:00"}, "payment_due_date", "2026-02-01"),
+        ({"total_due_amount": "125.30"}, "total_due_amount", 125.3),
+        ({"total_due_amount": "$1,234.50"}, "total_due_amount", 1234.5),
+        ({"total_due_amount": "1.234,50 EUR"}, "total_due_amount", 1234.5),
+        ({"customerNumber": "C-7"}, "customer_number", "C-7"),
+        ({"statement_number": 4711}, "statement_number", "4711"),
+    ],
+)
+def test_a_value_that_can_be_read_in_one_way_fills_its_column(
+    simulator: Simulator, tmp_path: Path, sent: dict[str, Any], column: str, expected: Any
+) -> None:
+    """Another notation of a date, an amount or a name is no reason for an empty column."""
+    run = read(simulator, tmp_path, document({**BILL, **sent}))
+    (row,) = run.rows("statements")
+    assert row[column] == expected
+    assert "do not fit" not in message_of(run)
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ({"billing_date": "02/03/2026"}, "statements[].billing_date (text, 1 value)"),
+        ({"billing_date": "2026-02-01T08:00:00Z"}, "statements[].billing_date (text, 1 value)"),
+        ({"total_due_amount": "1,234"}, "statements[].total_due_amount (text, 1 value)"),
+        ({"total_due_amount": {"cents": 1250}}, "statements[].total_due_amount (object, 1 value)"),
+        ({"total_due_amount": 1e29}, "statements[].total_due_amount (number, 1 value)"),
+        ({"balance_forward": -1e30}, "statements[].balance_forward (number, 1 value)"),
+        ({"charges": [{"amount": 3e40}]}, "charges[].amount (number, 1 value)"),
+        ({"payments": [{"amount": 1e29}]}, "payments[].amount (number, 1 value)"),
+        ({"charges": [{"amount": True}]}, "charges[].amount (true or false, 1 value)"),
+    ],
+)
+def test_a_value_that_does_not_fit_its_column_is_kept_and_told(
+    simulator: Simulator, tmp_path: Path, sent: dict[str, Any], told: str
+) -> None:
+    """The row says field and type, and other_fields has the value: no destination is given what it cannot hold."""
+    run = read(simulator, tmp_path, document({**BILL, **sent}))
+    assert told in message_of(run)
+    rows = [row for name in ("statements", "charges", "payments") for row in run.rows(name)]
+    (other,) = [row["other_fields"] for row in rows if "other_fields" in row]
+    ((name, value),) = sent.items()
+    assert other == ({name: value} if not isinstance(value, list) else value[0])
+
+
+@pytest.mark.parametrize(
+    "amount", [{"value": 9.75, "currency": "CAD"}, {"amount": "9.75", "currency_code": "CAD"}, "CAD 9.75", "9,75 CAD"]
+)
+def test_the_amount_of_a_charge_may_be_an_object(simulator: Simulator, tmp_path: Path, amount: Any) -> None:
+    """With the one amount and its currency, which goes before that of the bill."""
+    bill = {**BILL, "currency_code": "USD", "charges": [{"charge_name": "Energy", "amount": amount}]}
+    (row,) = read(simulator, tmp_path, document(bill)).rows("charges")
+    assert (row["amount"], row["currency_code"], row["other_fields"]) == (9.75, "CAD", {"amount": amount})
+
+
+@pytest.mark.parametrize("name", ["accountNumber", "AccountNumber", "acct", "number"])
+def test_accounts_do_not_merge_when_their_number_has_another_name(
+    simulator: Simulator, tmp_path: Path, name: str
+) -> None:
+    """Each account keeps its bills, whether its number was understood or not."""
+    accounts = [{name: number, "statements": [{**BILL, "statement_id": number}]} for number in ("A-1", "A-2")]
+    run = read(simulator, tmp_path, json.dumps({"accounts": accounts}).encode())
+    numbers = [row["account_number"] for row in run.rows("accounts")]
+    assert len(set(numbers)) == 2
+    assert {row["account_number"] for row in run.rows("statements")} == set(numbers)
+    assert ("A-1" in numbers) == (name.lower() == "accountnumber")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (rb"a\u0000b", "a\ufffdb"),
+        (rb"half \ud83d", "half \ufffd"),
+        (rb"\udc00\ud83d", "\ufffd\ufffd"),
+        (b"latin \xe9", "latin \ufffd"),
+    ],
+)
+def test_what_no_destination_can_hold_is_replaced_in_every_column(
+    simulator: Simulator, tmp_path: Path, text: bytes, expected: str
+) -> None:
+    """In names of customers, texts of charges and fields that nobody documents; the row says that it happened."""
+    bill = document(
+        {**BILL, "customer_name": "@", "note": {"@": "@"}, "charges": [{"charge_name": "@", "amount": 1.5}]}
+    )
+    run = read(simulator, tmp_path, bill.replace(b"@", text))
+    (statement,), (charge,) = run.rows("statements"), run.rows("charges")
+    assert statement["customer_name"] == charge["charge_name"] == expected
+    assert statement["other_fields"] == {"note": {expected: expected}}
+    assert "replaced by U+FFFD in 1 place" in message_of(run)
+    assert "\\u0000" not in run.stdout
+
+
+@pytest.mark.parametrize("broken", ["NaN", "1e400", '"raw \t tab"', '"raw \n line"'])
+def test_what_cannot_be_read_costs_its_bill_and_is_named(simulator: Simulator, tmp_path: Path, broken: str) -> None:
+    """The other bills of the login arrive."""
+    body = document(BILL, {**BILL, "statement_id": "s2", "usage": "@"}, {**BILL, "statement_id": "s3"})
+    run = read(simulator, tmp_path, b"\xef\xbb\xbf" + body.replace(b'"@"', broken.encode()))
+    assert [row["statement_id"] for row in run.rows("statements")] == ["s1", "s3"]
+    assert "1 bill could not be read and was left out (account A-1, bill s2: is not valid JSON)" in message_of(run)
+
+
+@pytest.mark.parametrize("date", ["0001-01-01", "0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "1900-01-01"])
+def test_a_date_that_means_no_date_passes_the_start_date(simulator: Simulator, tmp_path: Path, date: str) -> None:
+    """The bill has no date: it is sent, and nobody is warned of a value that says nothing."""
+    run = read(simulator, tmp_path, document({**BILL, "billing_date": date}), start_date="2025-01-01")
+    (row,) = run.rows("statements")
+    assert "billing_date" not in row
+    assert row["other_fields"] == {"billing_date": date}
+    assert "do not fit" not in message_of(run)
+
+
+@pytest.mark.parametrize("far", ["9999-12-31", "2203-02-11", "2099-01-01T00:00:00Z", "2126-02-11"])
+def test_a_date_far_ahead_does_not_make_every_new_bill_resend_the_account(
+    simulator: Simulator, tmp_path: Path, far: str
+) -> None:
+    """The bill is sent with its date once; a bill that comes later is sent alone."""
+    bills = [BILL, {**BILL, "statement_id": "s2", "billing_date": far}]
+    first = read(simulator, tmp_path, document(*bills))
+    assert {row["billing_date"] for row in first.rows("statements")} == {"2026-02-11", far[:10]}
+    assert first.rows("connections")[0]["latest_billing_date"] == "2026-02-11"
+    more = document(*bills, {**BILL, "statement_id": "s3", "billing_date": "2026-03-11"})
+    deliver(simulator, more)
+    login = login_at(simulator, "instant", links=first.written[-1]["links"])
+    second = Connector(tmp_path).read(login, state=first.states)
+    assert [row["statement_id"] for row in second.rows("statements")] == ["s3"]
+
+
+@pytest.mark.parametrize(
+    ("bill", "lines"),
+    [
+        (
+            {"services": [{"service": s, "charges": [{"charge_name": "Use", "amount": 1}]} for s in ("gas", "water")]},
+            [{"service": "gas"}, {"service": "water"}],
+        ),
+        (
+            {"meters": [{"meter": {"id": m, "charges": [{"charge_name": "Use", "amount": 1}]}} for m in (1, 2)]},
+            [{"id": 1}, {"id": 2}],
+        ),
+        ({"gas": {"charges": [{"amount": 1}]}, "water": {"charges": [{"amount": 1}]}}, [{"gas": {}}, {"water": {}}]),
+        (
+            {"sites": [{"site": "N", "meters": [{"meter": m, "charges": [{"amount": 1}]} for m in "ab"]}]},
+            [{"site": "N", "meter": "a"}, {"site": "N", "meter": "b"}],
+        ),
+    ],
+)
+def test_lines_are_found_at_any_depth_with_what_encloses_them(
+    simulator: Simulator, tmp_path: Path, bill: dict[str, Any], lines: list[dict[str, Any]]
+) -> None:
+    """Equal lines of two meters are two rows, told apart by part_of; with personal_data hash that is not sent."""
+    run = read(simulator, tmp_path, document({"statement_id": "s1", **bill}))
+    rows = run.rows("charges")
+    assert [row["part_of"] for row in rows] == lines
+    assert len({row["charge_key"] for row in rows}) == 2
+    assert not any("~" in row["charge_key"] for row in rows)
+    private = {"personal_data": "hash", "pseudonym_key": "k" * 32}
+    hashed = read(simulator, tmp_path, document({"statement_id": "s1", **bill}), **private)
+    assert [row.get("part_of") for row in hashed.rows("charges")] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("bills", "field"),
+    [
+        ([{"total_due_amount": 5, "lines": [{"amount": 5}]}], "statements[].lines"),
+        ([{"total_due_amount": 5, "parts": [{"items": [{"net_amount": "5.00"}]}]}], "statements[].parts[].items"),
+        ([BILL, {"statement_id": "s2", "total_due_amount": 5}], "statements[].charges"),
+        ([BILL, {"statement_id": "s2", "total_due_amount": 5, "charges": []}], "statements[].charges"),
+    ],
+)
+def test_a_bill_with_amounts_and_no_line_is_told(
+    simulator: Simulator, tmp_path: Path, bills: list[dict[str, Any]], field: str
+) -> None:
+    """The row names the field where lines may be."""
+    run = read(simulator, tmp_path, document(*bills))
+    told = "1 bill with amounts had no line that is known, so 'charges' has no row of them: look into "
+    assert f"{told}{field}." in message_of(run)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"message": "Service temporarily unavailable"}',
+        b'{"errors": [{"title": "down"}]}',
+        b'{"status": "ok", "data": null}',
+        b'{"data": {"a": 1}}',
+    ],
+)
+def test_an_answer_without_accounts_is_no_document(simulator: Simulator, tmp_path: Path, body: bytes) -> None:
+    """No row without a number comes of it; the login is not ready."""
+    run = read(simulator, tmp_path, body)
+    (row,) = run.rows("connections")
+    assert row["status"] != "ready"
+    assert [run.rows(name) for name in ("sustainability", "accounts", "statements")] == [[], [], []]
