@@ -186,6 +186,11 @@ def watched(folder: Path) -> Path:
 
 def pyairbyte(example: str, folder: Path, config: Path, target: str) -> None:
     """Run an example in the environment of PyAirbyte."""
+    in_pyairbyte(folder, str(EXAMPLES / example), str(config), target, str(watched(folder)))
+
+
+def in_pyairbyte(folder: Path, *program: str) -> None:
+    """Run a program of Python in the environment of PyAirbyte."""
     environment = {
         "AIRBYTE_OFFLINE_MODE": "1",
         "AIRBYTE_PROJECT_DIR": str(folder),
@@ -195,7 +200,7 @@ def pyairbyte(example: str, folder: Path, config: Path, target: str) -> None:
         "PYTHONPATH": str(ROOT),
     }
     result = subprocess.run(
-        [str(PYAIRBYTE), "-W", "ignore", str(EXAMPLES / example), str(config), target, str(watched(folder))],
+        [str(PYAIRBYTE), "-W", "ignore", *program],
         cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-5000:]
@@ -239,6 +244,36 @@ def test_pyairbyte_loads_postgresql_and_keeps_the_links(simulator: Simulator, tm
     assert submissions(simulator, "user_good+postgres") == 1
     bills = sum(len(account["statements"]) for account in simulator.backend.document("user_good+postgres")["accounts"])
     assert found == f"[({bills},)]"
+
+
+READS = """
+for _ in range(3):
+    try:
+        source.read(cache=DuckDBCache(db_path="bills.duckdb"), skip_validation=True)
+    except airbyte.exceptions.PyAirbyteError:
+        pass
+"""
+CHECK_AND_READS = f"source.check()\n{READS}"
+
+
+@pytest.mark.parametrize(
+    ("username", "ending"),
+    [("user_good", READS), ("wrong_password", READS), ("instant", CHECK_AND_READS), ("mfa", READS)],
+)
+def test_the_recipe_for_pyairbyte_submits_a_login_once_in_a_process(
+    simulator: Simulator, tmp_path: Path, username: str, ending: str
+) -> None:
+    """PyAirbyte goes on with the configuration it was given: the callback of the recipe gives it the links."""
+    name = f"{username}+recipe{len(ending)}"
+    prepared(tmp_path, simulator, name).rename(tmp_path / "my-config.json")
+    (recipe,) = re.findall(r"```python\n(.*?)```", read("docs/running.md"), re.DOTALL)
+    recipe = recipe.replace("linkless/bin/source-linkless", str(PROGRAM))
+    reading = 'source.read(cache=DuckDBCache(db_path="bills.duckdb"), skip_validation=True)\n'
+    assert recipe.endswith(reading)
+    program = tmp_path / "recipe.py"
+    program.write_text(recipe.removesuffix(reading) + ending, encoding="utf-8")
+    in_pyairbyte(tmp_path, str(program))
+    assert submissions(simulator, name) == 1
 
 
 MANIFESTS: list[dict[str, Any]] = list(yaml.safe_load_all(read("examples/kubernetes/cronjob.yaml")))

@@ -149,8 +149,9 @@ async def _repeated(run: Run, opening: Opening | None, call: Callable[[], Awaita
     failures = 0
     while True:
         try:
-            return await call()
+            value = await call()
         except Problem as problem:
+            _note_answer(opening)
             if problem.meaning.then is Then.SLOW_DOWN:
                 _note(opening, problem.reason)
                 continue  # the rate limit holds this endpoint until it may be asked again
@@ -160,9 +161,14 @@ async def _repeated(run: Run, opening: Opening | None, call: Callable[[], Awaita
                 raise
             _note(opening, problem.reason)
             await waiting.pause(max(wait, problem.retry_after or 0.0))
-        finally:
-            if opening is not None:
-                opening.asked_at = None
+        else:
+            _note_answer(opening)
+            return value
+
+
+def _note_answer(opening: Opening | None) -> None:
+    if opening is not None:
+        opening.asked_at = None  # not when the wait is cut off: the deadline tells whether the request hangs
 
 
 def _note(opening: Opening | None, reason: str) -> None:

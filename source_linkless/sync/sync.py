@@ -53,6 +53,13 @@ _LARGE = (
 )
 
 
+_NOT_ASKED = (
+    "%d of %d logins were not asked for their data before the time for waiting was over: their data is missing in this "
+    "sync. The next sync asks them. Raise data_timeout_minutes or max_requests_per_second, or spread the logins over "
+    "several sources."
+)
+
+
 class SelectedStream:
     """One stream of the configured catalog during one sync: its changes, its status, its state."""
 
@@ -137,6 +144,8 @@ class SyncMessages:
             self._logger.warning("%d more logins need attention: see the stream connections.", unsaid)
         if not self._are_few:
             self._logger.info(_line_of(Counter(end.outcome.status.value for end in self._ends)))
+        if not_asked := sum(end.outcome.reason == events.NOT_ASKED_YET for end in self._ends):
+            self._logger.warning(_NOT_ASKED, not_asked, len(self._ends))
         yield from (stream.state() for stream in self._streams)
         chosen = [stream.configured for stream in self._streams]
         failure = failure_of(self._ends, fail_on_holes=self._config.failed_connections == "fail", streams=chosen)
