@@ -4,7 +4,7 @@
 
 Install PyAirbyte (`pip install airbyte==0.71.3`) for Python 3.10 to 3.12, in an environment of its own: it holds back
 packages that the connector uses. SOURCE-LINKLESS is the connector's program, in an environment of Python 3.11 to 3.13.
-Without internet access set AIRBYTE_OFFLINE_MODE=1, or PyAirbyte waits for its registry.
+Without internet access set AIRBYTE_OFFLINE_MODE=1, or PyAirbyte fails when it looks for its registry.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ import pexpect
 import pytest
 from pexpect import fdpexpect
 
-import source_linkless.cli.link_command  # noqa: F401 - imported here once, for every fork
+import source_linkless.cli.commands  # noqa: F401 - imported here once, for every fork
 from source_linkless.cli.command_line import main
 
 _FORKING = multiprocessing.get_context("forkserver")

@@ -31,8 +31,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from source_linkless.cli.commands import INTERRUPTED, OK, Setting, code_of
-from source_linkless.cli.link_command import fill_passwords
+from source_linkless.cli.commands import INTERRUPTED, OK, Setting, code_of, fill_passwords
 from source_linkless.cli.screen import line_of, printable
 from source_linkless.cli.workspace import Draft, FileProblem, Workspace
 from source_linkless.config import Login

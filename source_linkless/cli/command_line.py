@@ -10,6 +10,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +114,7 @@ def link(config: Path, output: Path | None, **options: Any) -> None:
     the provider's own form. Logins that have no token or were refused are
     linked one after the other, or those that you name.
     """
-    from source_linkless.cli import browser, link_command
+    from source_linkless.cli import browser, commands
     from source_linkless.cli.workspace import Draft
 
     keys = (*options["named"], *options["keys"])
@@ -127,7 +128,7 @@ def link(config: Path, output: Path | None, **options: Any) -> None:
             return await browser.link_in_browser(setting, draft, keys, script=script, opens=not options["no_open"])
         if options["password_stdin"]:
             _take_password(draft, keys)
-        return await link_command.link(setting, draft, keys, is_dry_run=options["dry_run"])
+        return await commands.link(setting, draft, keys, is_dry_run=options["dry_run"])
 
     _run(run)
 
@@ -206,6 +207,33 @@ def run(config: Path, folder: Path | None) -> None:
     from source_linkless.cli import run_command
 
     _run(lambda setting: run_command.run(setting, config, folder))
+
+
+@main.command(epilog=_examples("linkless files config.json --to bills --since 2026-01-01"))
+@click.argument("config", metavar="CONFIG", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("keys", metavar="[KEY]...", nargs=-1)
+@click.option(
+    "--to",
+    "folder",
+    metavar="FOLDER",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the files and their index here.",
+)
+@click.option(
+    "--since", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Leave out bills before this day (YYYY-MM-DD)."
+)
+def files(config: Path, keys: tuple[str, ...], folder: Path, since: datetime | None) -> None:
+    """Download the original documents of bills.
+
+    Of every linked login, or of those with a KEY, into FOLDER/KEY/ACCOUNT.
+    FOLDER/index.csv has a row for each bill. What is there already is not
+    fetched again.
+    """
+    from source_linkless.cli import files as downloading
+
+    day = f"{since:%Y-%m-%d}" if since else None
+    _run(lambda setting: downloading.files(setting, config, folder, keys, day))
 
 
 def _take_password(draft: Draft, keys: tuple[str, ...]) -> None:

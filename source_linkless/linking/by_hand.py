@@ -24,7 +24,8 @@ from source_linkless.linking.handshake import announce, link_options, open_conne
 from source_linkless.linking.opening import look_at, test_keys, to_its_end, with_good_keys
 from source_linkless.linking.orchestration import Surroundings, new_run, still_waiting
 from source_linkless.linking.running import Opening, Run, at_allowed_rate, of_error, patiently
-from source_linkless.provider import Account, Connection, Context
+from source_linkless.provider import Account, Body, Connection, Context
+from source_linkless.provider.api import StatementFile
 from source_linkless.provider.outcomes import (
     CREDENTIALS,
     LINK_STATUSES,
@@ -39,6 +40,7 @@ from source_linkless.provider.outcomes import (
 
 __all__ = [
     "Audience",
+    "Files",
     "Form",
     "Person",
     "Question",
@@ -360,6 +362,33 @@ class Form:
             return of_problem(problem)
         self._write()
         return READY
+
+
+class Files:
+    """Reads documents and the files of their bills, of connections that exist; submits nothing."""
+
+    def __init__(self, run: Run) -> None:
+        """Use a run whose keys were tested."""
+        self._run = run
+
+    @classmethod
+    async def opened(cls, config: Config, links: Links, surroundings: Surroundings) -> Files:
+        """Test the keys. Raises Problem when they are refused, TimeoutError when that takes too long."""
+        run = new_run(config, links, surroundings, _ignored, config.data_timeout_seconds)
+        await test_keys(run)
+        return cls(run)
+
+    async def document(self, login: Login) -> Body:
+        """Return the document of a linked login. Raises Problem, one that is not ready included."""
+        run, token = self._run, self._run.links.token(login) or ""
+        async with run.deadline.applied():
+            return await patiently(run, None, lambda: run.api.document(token))
+
+    async def statement_file(self, login: Login, statement_id: str) -> StatementFile:
+        """Return the original document of a bill. Raises Problem; its status is NO_DATA when there is none."""
+        run, token = self._run, self._run.links.token(login) or ""
+        async with run.deadline.applied():
+            return await patiently(run, None, lambda: run.api.statement_file(token, statement_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,19 @@ def test_every_option_is_documented(command: str, option: click.Parameter) -> No
 def test_no_option_takes_a_password_or_a_code() -> None:
     """What stands on a command line stands in the shell's history and in the list of processes."""
     with_values = {option.name for _, option in OPTIONS if not getattr(option, "is_flag", False)}
-    assert with_values == {"search", "config", "keys", "key", "output", "streams", "mode", "folder", "named", "form"}
+    assert with_values == {
+        "search",
+        "config",
+        "keys",
+        "key",
+        "output",
+        "streams",
+        "mode",
+        "folder",
+        "named",
+        "form",
+        "since",
+    }
 
 
 def test_the_exit_codes_are_documented() -> None:

@@ -17,8 +17,7 @@ from linkless_simulator.backend import CLIENT_ID, SECRET
 from linkless_simulator.situations import CONNECTING, MFA_CODE, MFA_REPLY, READY, REFUSED, SELECTION
 from linkless_simulator.stages import Choice, Looks, Stage
 from linkless_simulator.story import Story
-from source_linkless.cli.commands import facts_of
-from source_linkless.cli.link_command import HandLinking, chosen
+from source_linkless.cli.commands import HandLinking, chosen, facts_of
 from source_linkless.cli.screen import Screen
 from source_linkless.cli.workspace import Draft, Workspace
 from source_linkless.config import Login
