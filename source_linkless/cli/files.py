@@ -184,7 +184,10 @@ def _read_index(path: Path) -> dict[tuple[str, str, str], Row]:
     """Return the rows of an earlier run. Raises FileProblem for a file that is no index."""
     try:
         with path.open(encoding="utf-8", newline="") as lines:
-            rows = [Row(**entry) for entry in csv.DictReader(lines)]
+            reader = csv.DictReader(lines, strict=True)
+            rows = [Row(**entry) for entry in reader]
+            if reader.fieldnames != [one.name for one in fields(Row)]:
+                raise ValueError  # noqa: TRY301 - one sentence for everything that is no index
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, csv.Error):
