@@ -83,6 +83,12 @@ def test_a_reversed_bill_counts_once(demo: Demo) -> None:
     assert [f"{quantity:.0f}" for (quantity,) in demo.ask(query)] == ["1950"]
 
 
+def test_gas_and_water_of_one_bill_are_told_apart(demo: Demo) -> None:
+    """Both are billed in CCF; the service that encloses the lines tells which is which."""
+    query = "select distinct service from linkless__usage where connection_key = 'plant' and unit = 'CCF'"
+    assert sorted(demo.ask(query)) == [("gas",), ("water",)]
+
+
 def test_the_package_with_all_its_tests_is_green_on_its_database(demo: Demo, tmp_path: Path) -> None:
     """`dbt build` for everybody who tries the package on the demo."""
     (tmp_path / "bills.duckdb").write_bytes(demo.database.read_bytes())

@@ -1,4 +1,4 @@
-"""The queries of the data dictionary give the results that stand there, on tables filled by three syncs."""
+"""The queries of the data dictionary give the results that stand there, on tables filled by three syncs and by dbt."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ import duckdb
 import pytest
 
 from source_linkless.streams import STREAMS
+from testing import dbt_runs
 from testing.generated_parts import prove, read, table
 from testing.worlds import Sync, World
 
 DICTIONARY = "docs/data-dictionary.md"
+DATABASE = "bills.duckdb"
 WEEK = 7 * 86_400.0
 
 LOGINS = {
@@ -39,7 +41,7 @@ FORMATS = {"date": "DATE", "date-time": "TIMESTAMP"}
 _QUERY = re.compile(r"```sql\n(?P<sql>.*?)```(?:\n\n<!-- generated: (?P<name>result of [^>]+?) -->)?", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Warehouse:
     """A database that upserts by primary key, and keeps every version of a bill in `statements_history`."""
 
@@ -66,6 +68,12 @@ class Warehouse:
         file = self.scratch / f"{stream}.jsonl"
         file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         self.database.execute(f"insert {into} by name from read_json($1, columns = {_types(stream)})", [str(file)])
+
+    def answer(self) -> None:
+        """Run the dbt package, which opens the file by itself."""
+        self.database.close()
+        dbt_runs.Warehouse(self.scratch, {}).dbt("build", "--exclude-resource-type", "test", "unit_test")
+        self.database = duckdb.connect(str(self.scratch / DATABASE))
 
     def rows(self, name: str, columns: str) -> list[tuple[Any, ...]]:
         """Return columns of a table or a view."""
@@ -101,6 +109,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     with opened(tmp_path_factory.mktemp("records")) as warehouse:
         first = sync = world.read(config)
         warehouse.load(first)
+        warehouse.answer()
         document = world.backend.document(LOGINS["tower"])
         del document["accounts"][1]
         del document["accounts"][0]["statements"][-2:]
@@ -112,19 +121,22 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
             config = sync.config or config
             sync = world.read(config, state=sync.states)
             warehouse.load(sync)
+        warehouse.answer()
         yield Example(first, newest, warehouse)
 
 
 @contextmanager
 def opened(scratch: Path) -> Iterator[Warehouse]:
     """Open an empty warehouse that has the tables of all streams and the views of the dictionary."""
-    with duckdb.connect() as database:
-        warehouse = Warehouse(database, scratch)
+    warehouse = Warehouse(duckdb.connect(str(scratch / DATABASE)), scratch)
+    try:
         warehouse.create()
         for match in _QUERY.finditer(read(DICTIONARY)):
             if not match["name"]:
-                database.execute(match["sql"])
+                warehouse.database.execute(match["sql"])
         yield warehouse
+    finally:
+        warehouse.database.close()
 
 
 def shown(value: object) -> str:

@@ -23,8 +23,6 @@ DUCKDB = {"string": "varchar", "number": "decimal(38, 9)", "integer": "bigint", 
 POSTGRES = {"string": "text", "number": "numeric", "integer": "bigint", "object": "jsonb", "array": "jsonb",
             "date": "date", "date-time": "timestamp with time zone"}  # fmt: skip
 TABLES = ("accounts", "statements", "charges", "payments", "connections")
-EXTRA = {"charges": {"part_of": {"type": ["null", "object"]}}}
-"""Columns that the tables have even where the schema of a stream lacks them."""
 
 Row = dict[str, Any]
 
@@ -128,7 +126,7 @@ class Tables:
 
 def _properties(name: str) -> dict[str, Any]:
     properties: dict[str, Any] = STREAMS[name].json_schema()["properties"]
-    return EXTRA.get(name, {}) | properties
+    return properties
 
 
 def _type(column: Mapping[str, Any], types: Mapping[str, str]) -> str:
