@@ -111,7 +111,7 @@ def _watched(console: Console) -> Iterator[Watch]:
 
 @contextmanager
 def _logged(watch: Watch) -> Iterator[None]:
-    """Show the connector's log. PyAirbyte makes its logger anew with every source."""
+    """Show the connector's log. PyAirbyte makes a new logger for every source."""
     logger = logging.getLogger(f"airbyte.{CONNECTOR}")
     logger.addHandler(watch)
     try:

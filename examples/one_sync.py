@@ -157,7 +157,7 @@ def read_states(path: Path) -> dict[str, Message]:
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError, KeyError):
-        sys.exit(f"{path} is not a list of states: delete it to load everything afresh.")
+        sys.exit(f"{path} is not a list of states: delete it to load everything again.")
 
 
 def name(state: Message) -> str:

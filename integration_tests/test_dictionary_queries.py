@@ -149,7 +149,7 @@ RESULTS = {match["name"]: match["sql"] for match in _QUERY.finditer(read(DICTION
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_a_query_gives_the_result_that_stands_under_it(name: str, example: Example) -> None:
-    """Whoever copies a query knows what to expect of it."""
+    """Each query has its result below it, from the tables of a sync."""
     columns, rows = example.warehouse.ask(RESULTS[name])
     assert rows
     prove(DICTIONARY, {name: table(columns, [[shown(value) for value in row] for row in rows])})

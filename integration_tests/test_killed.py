@@ -184,7 +184,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 
 
 def moments(undisturbed: Undisturbed) -> Iterator[Moment]:
-    """Choose the sample by chance, always the same; one end in three of the output is amid the states at its end."""
+    """Choose the same random sample each time; one in three ends among the states at the end of the output."""
     chance = random.Random(7)  # noqa: S311 - a sample, not cryptography
     requests = {"read": undisturbed.requests * 9 // 10, "check": REQUESTS_OF_CHECK}  # looks differ a little
     for (command, end, kind), times in SAMPLE.items():

@@ -137,8 +137,8 @@ def test_a_record_is_kept_digit_by_digit() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("state.json", "{", "is not a list of states: delete it to load everything afresh."),
-        ("state.json", '{"streams": []}', "is not a list of states: delete it to load everything afresh."),
+        ("state.json", "{", "is not a list of states: delete it to load everything again."),
+        ("state.json", '{"streams": []}', "is not a list of states: delete it to load everything again."),
         ("records", "a file", "Cannot write config.sync/records"),
     ],
 )

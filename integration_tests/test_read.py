@@ -252,7 +252,7 @@ def test_a_full_refresh_does_without_a_state_it_cannot_read() -> None:
 
 
 def test_a_check_tells_its_steps(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever tests a connection sees how far the login is."""
+    """The answer of a connection test shows the status of the login."""
     world = World()
     with caplog.at_level(logging.INFO, "airbyte"):
         status = world.source().check(logging.getLogger("airbyte"), world.config(username="slow"))

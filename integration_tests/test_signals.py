@@ -88,7 +88,7 @@ def test_a_sync_that_waits_ends_within_two_seconds_of_a_signal(
 
 
 def test_a_sync_that_has_just_said_its_first_line_ends_with_a_whole_one(simulator: Simulator, tmp_path: Path) -> None:
-    """A signal amid the first messages tears none of them."""
+    """A signal during the first messages cuts none of them."""
     process = Connector(tmp_path).start_read(login_at(simulator, "never_connects"))
     assert process.stdout is not None
     run, seconds = stopped(process, signal.SIGTERM, process.stdout.readline())

@@ -148,7 +148,7 @@ def killed_after(connector: Connector, config: Mapping[str, Any], controls: int)
 
 
 def test_a_connector_killed_while_it_submits_does_so_twice_at_most(tmp_path: Path) -> None:
-    """Whoever is killed over and over still knows how often it has submitted."""
+    """A run that is killed again and again still knows how often the login was submitted."""
     name, connector = "user_good+killed", Connector(tmp_path)
     with Simulator() as simulator:
         simulator.backend.plan(Planned(CONNECT, processed=True, delay=HELD_SECONDS, times=10))

@@ -97,7 +97,7 @@ def _account_row(delivery: Delivery) -> Row:
     """Return the columns that `sustainability` and `accounts` share, but for `connection_id`.
 
     The connection is no part of what is compared between two syncs: an unchanged account is not sent again because
-    its connection became known or was linked afresh.
+    its connection became known or was linked again.
     """
     document, account = delivery.document, delivery.account
     return content.known(

@@ -141,7 +141,7 @@ def _end_unmeasured_beside_others() -> None:
 
 
 def _note_addresses() -> None:
-    """Have the interpreter note every address that a socket of this process is about to use, whoever asks for it."""
+    """Let an audit hook note every address that a socket of this process is about to use."""
     notes = os.open(_ADDRESSES, os.O_WRONLY | os.O_CREAT, 0o600)
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:

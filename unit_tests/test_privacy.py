@@ -390,7 +390,7 @@ def test_the_pages_say_what_becomes_of_every_column(home: Home) -> None:
 
 
 def test_the_recipe_of_the_page_makes_the_pseudonyms() -> None:
-    """Whoever copies it finds the rows of an account."""
+    """The documented query finds the rows of an account."""
     (recipe,) = re.findall(r"```python\n(.*?)```", read("docs/privacy.md"), re.DOTALL)
     names: dict[str, Any] = {}
     exec(recipe, names)  # noqa: S102 - the page's own words, to see that they are true

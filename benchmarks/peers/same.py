@@ -1,6 +1,6 @@
 """One document as the rows of ours, with every column that our connector adds.
 
-Keys of lines, content hashes, quantities and prices cost whoever makes them. They are made here as one would write them
+Keys of lines, content hashes, quantities and prices cost time in any reader. They are made here as one would write them
 down first, with the functions that define them; nothing is compared with an earlier sync. As a command it is the floor
 again: no framework, one pass over a document, one write for each record.
 

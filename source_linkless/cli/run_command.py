@@ -160,7 +160,7 @@ class _Sync:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
-            raise FileProblem(f"{path} is not a list of states: delete it to load everything afresh.") from None
+            raise FileProblem(f"{path} is not a list of states: delete it to load everything again.") from None
 
     def _kept(self, lines: IO[bytes]) -> dict[str, Message]:
         """Write records into a file that gets its name when it is whole; return the last state of each stream."""

@@ -89,7 +89,7 @@ class DaemonThreads(Executor):
 
 
 class _Consumer(Executor, Generic[E]):
-    """Whoever iterates over the events, as an executor: a call makes an event, and has ended when that was consumed."""
+    """The consumer of the events as an executor: a call makes an event, and ends when the event was consumed."""
 
     def __init__(self) -> None:
         self.calls: queue.SimpleQueue[tuple[Future[None], Callable[[], E]] | None] = queue.SimpleQueue()

@@ -56,7 +56,7 @@ def document(envelope: Any, personal: Personal) -> Document:
 
 @pytest.mark.parametrize("personal", PRIVATE)
 def test_a_pseudonym_is_a_keyed_hash_of_column_and_value(personal: Personal) -> None:
-    """The documented recipe, so that whoever has the key can find the rows of a number."""
+    """The documented recipe: a person with the key can find the rows of a number."""
     recipe = hmac.new(KEY.encode(), b"account_number\x00100200300", hashlib.sha256).hexdigest()[:32]
     assert personal.account_number("100200300") == recipe
     assert (
@@ -93,7 +93,7 @@ def test_the_same_text_in_two_columns_has_two_pseudonyms() -> None:
 
 
 def test_another_key_makes_other_pseudonyms_and_another_mark() -> None:
-    """Whoever has one key learns nothing of the rows of another."""
+    """One key tells nothing about rows of another."""
     other = Personal("hash", KEY + "!")
     assert other.account_number("1") != HASH.account_number("1")
     assert len({personal.mark() for personal in (KEEP, HASH, DROP, other)}) == 4

@@ -178,7 +178,7 @@ def test_a_configuration_shows_no_credential() -> None:
 
 @pytest.mark.parametrize("key", ["short", MASK, 5, PLANTED])
 def test_a_key_without_a_use_is_accepted(key: object) -> None:
-    """Whoever goes back to `keep` may leave the key where it is."""
+    """After a change back to `keep` the key may stay."""
     assert parse_config(form(pseudonym_key=key)) == parse_config(form(personal_data="keep", pseudonym_key=key))
     assert parse_config(form(pseudonym_key=key)).pseudonym_key == ""
 

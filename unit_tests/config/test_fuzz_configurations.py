@@ -179,7 +179,7 @@ def test_a_configuration_is_read_the_same_every_time(raw: Any) -> None:
 @examples(60)
 @given(valid)
 def test_a_valid_configuration_is_not_refused(raw: dict[str, Any]) -> None:
-    """What the other tests damage is whole before; whoever shows a configuration shows no secret."""
+    """The configurations that other tests damage are valid, and their `repr` shows no secret."""
     config = parse_config(raw)
     assert [secret for secret in PLANTED if secret in repr(config)] == []
 

@@ -450,7 +450,7 @@ def test_an_update_that_fails_costs_no_data(
 
 
 def test_keys_that_are_refused_during_an_update_end_the_run(world: World) -> None:
-    """Whoever has no good keys gets no data either: nothing is said about the login."""
+    """Refused keys end the run and say nothing about the login."""
     first = world.read(world.config(username="instant"))
     world.backend.fail_next(CONNECT, 401)
     world.backend.fail_next("/test/api_keys", 200)

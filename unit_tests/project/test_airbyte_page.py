@@ -36,7 +36,7 @@ def test_every_field_of_the_form_is_explained(title: str) -> None:
 
 
 def test_what_is_required_is_a_prerequisite() -> None:
-    """Whoever has read the prerequisites has everything at hand that the form demands."""
+    """The prerequisites name every required field of the form."""
     needed = [FORM["properties"][name]["title"] for name in FORM["required"]]
     assert [title for title in needed if f"**{title}**" not in section("Prerequisites")] == []
 

@@ -50,7 +50,7 @@ def test_the_options_of_a_login_are_those_of_the_form() -> None:
 
 
 def test_every_choice_of_an_option_is_named() -> None:
-    """Whoever must choose sees what there is."""
+    """The meaning of an option names each value of its enum."""
     meanings = {cells[0].strip("`"): cells[2] for cells in rows(section(PAGE, "Options"))}
     choices = [(name, reason) for name, schema in PROPERTIES.items() for reason in schema.get("enum", ())]
     assert [(name, reason) for name, reason in choices if f"`{reason}`" not in meanings[name]] == []

@@ -89,7 +89,7 @@ def test_the_dictionary_shows_what_is_read_from_texts() -> None:
 
 
 def test_there_is_a_view_of_the_current_rows_of_every_table() -> None:
-    """Whoever does not want to think of `snapshot_at` finds a view."""
+    """There is a view of the current rows of every table."""
     assert set(re.findall(r"create or replace view current_(\w+)", read(DICTIONARY))) == set(STREAMS)
 
 

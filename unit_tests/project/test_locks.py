@@ -53,7 +53,7 @@ def test_what_the_connector_imports_is_named_as_a_dependency() -> None:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_names_no_host(name: str) -> None:
-    """Whoever installs chooses the registry."""
+    """The person who installs chooses the registry."""
     assert re.findall(r"^\s*-{1,2}\w.*index.*$|find-links|://", (ROOT / name).read_text(), re.MULTILINE) == []
 
 

@@ -176,7 +176,7 @@ def test_a_concern_stays_the_reason_of_a_whole_delivery() -> None:
 
 
 def test_a_failure_is_not_judged_by_its_document() -> None:
-    """Whoever failed or delivered nothing stays as it ended."""
+    """A login that failed or delivered nothing keeps its outcome."""
     failed = outcome("CONNECTION_FAILED", BROKEN)
     assert judged(finished(failed), None) == failed
     assert judged(finished(failed), delivery(["2026-11-01"])) == failed
