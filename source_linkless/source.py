@@ -22,7 +22,7 @@ from airbyte_cdk.sources.source import Source
 
 from source_linkless import json_files
 from source_linkless.concurrency import events_of
-from source_linkless.config import masking, notices
+from source_linkless.config import Config, Links, masking, notices
 from source_linkless.errors import Problem, invalid_configuration, invalid_state
 from source_linkless.linking import Surroundings, check_all, events, opened, sync_all
 from source_linkless.streams import catalog_streams
@@ -97,8 +97,7 @@ class SourceLinkless(Source):
         Returns FAILED when the configuration or the keys are wrong or when a sync could deliver nothing; raises a
         transient error when the provider is out of reach.
         """
-        _tell_notices(config, logger)
-        parsed, links = opened(config, self._surroundings)
+        parsed, links = self._opened(config, logger)
         report = CheckReport(parsed)
         try:
             for event in self._events(partial(check_all, parsed, links, self._surroundings)):
@@ -121,8 +120,7 @@ class SourceLinkless(Source):
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterable[AirbyteMessage]:
         """Open every login, wait for all at once, and yield what changed; see `sync` and `orchestration`."""
-        _tell_notices(config, logger)
-        parsed, links = opened(config, self._surroundings)
+        parsed, links = self._opened(config, logger)
         messages = SyncMessages(
             config,
             parsed,
@@ -133,13 +131,17 @@ class SourceLinkless(Source):
         )
         return messages.of(self._events(partial(sync_all, parsed, links, self._surroundings)))
 
+    def _opened(self, config: Mapping[str, Any], logger: logging.Logger) -> tuple[Config, Links]:
+        """Read the configuration and warn of what may be a slip in it. Raises the config error of a mistake."""
+        for slip in notices(config):
+            logger.warning("%s", slip)
+        parsed, links = opened(config, self._surroundings)
+        if notice := links.notice():
+            logger.warning("%s", notice)
+        return parsed, links
+
     def _events(self, main: Any) -> Iterator[events.Event]:
         return events_of(main, new_loop=self._surroundings.new_loop, before_waiting=self._output.flush)
-
-
-def _tell_notices(config: Mapping[str, Any], logger: logging.Logger) -> None:
-    for notice in notices(config):
-        logger.warning("%s", notice)
 
 
 def _state_message(value: Any) -> AirbyteStateMessage | None:

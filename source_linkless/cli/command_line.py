@@ -255,7 +255,10 @@ def _run(command: Callable[[Setting], int | Coroutine[Any, Any, int]]) -> None:
 
     from source_linkless.cli.commands import FAILED, INTERRUPTED
     from source_linkless.cli.workspace import FileProblem
+    from source_linkless.config import masking
     from source_linkless.errors import Problem
+
+    masking.silence_libraries()
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: signal.raise_signal(signal.SIGINT))  # ends like Ctrl-C

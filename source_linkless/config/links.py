@@ -77,11 +77,22 @@ class Links:
         """Read `config.links`; raise a config error, so that nothing is submitted, when it cannot be trusted."""
         self._config, self._now = config, now
         known = _read(config.links)
-        self._salt = known["salt"] or new_salt()
+        self._salt, self._was_written = known["salt"] or new_salt(), bool(known["salt"])
         self._links: dict[str, Link] = known["connections"]
         self._asked_again: dict[str, Link] = {}
         self._configured = {login.key for login in config.logins}
         self._marks: dict[str, tuple[Login, str, str]] = {}
+
+    def notice(self) -> str | None:
+        """Return a sentence when links were written before and some logins have none: they are submitted again."""
+        logins = [login for login in self._config.logins if not login.access_token]
+        missing = sum(login.key not in self._links for login in logins)
+        if not (missing and self._was_written):
+            return None
+        return (
+            f"'links' remembers nothing of {missing} of {len(logins)} logins, so they are submitted to their "
+            "utilities. This is right for new logins; if entries were removed from 'links', restore it."
+        )
 
     def step(self, login: Login) -> Step:
         """Tell how this login becomes a connection now."""

@@ -184,6 +184,8 @@ class SyncMessages:
             yield from self._accounts(document, self._connection(event), event.receipt)
         except UnreadableDocument as error:
             self._unreadable[key] = outcome("UNREADABLE_DOCUMENT", UNKNOWN, str(error))
+        except AirbyteTracedException:
+            raise  # the memory guard ends the sync before the container does
         except Exception as error:  # noqa: BLE001 - a document nobody foresaw must not cost the other logins
             self._unreadable[key] = of_surprise(error)
 

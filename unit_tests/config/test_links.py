@@ -13,10 +13,11 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
 
+from source_linkless.clock import utc_now
 from source_linkless.config import Login, parse_config
 from source_linkless.config.links import Link, Links, Step
 from testing.fuzzing import examples
-from testing.raw_forms import LOGIN, MASK, TOKEN, UTILITY, fleet, form
+from testing.raw_forms import ENTRY, LOGIN, MASK, TOKEN, UTILITY, fleet, form
 
 NOON = pendulum.datetime(2026, 11, 22, 12)
 OURS = "access-production-0b7e1f4c-88a1-4a77-9d52-6d9f3c1e2a10"
@@ -568,3 +569,17 @@ def test_a_login_is_recognized_by_one_computation_in_a_run(runs: Runs) -> None:
     assert fields.reads == 1
     assert links.step(Login("site", UTILITY, fields={"pin": "9999"})) is Step.UPDATE
     assert links.step(login) is Step.USE
+
+
+def test_links_that_lost_entries_are_told_with_their_number() -> None:
+    """Without `connections`, or with entries cut out, logins are submitted again; in the first run there is no link."""
+    entries = [{**ENTRY, "key": key, "username": key} for key in ("one", "two", "three")]
+    linked = {"identity": "i", "login": "l", "access_token": TOKEN}
+
+    def notice(links: Any) -> str | None:
+        return Links(parse_config(fleet(entries, links=json.dumps(links))), utc_now, lambda: "salt").notice()
+
+    assert notice({}) is None
+    assert str(notice({"salt": "s"})).startswith("'links' remembers nothing of 3 of 3 logins, ")
+    assert str(notice({"salt": "s", "connections": {"one": linked}})).startswith("'links' remembers nothing of 2 of 3 ")
+    assert notice({"salt": "s", "connections": dict.fromkeys(("one", "two", "three"), linked)}) is None

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import pytest
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.models import AirbyteMessage, Type
+from airbyte_cdk.models import AirbyteMessage, FailureType, Type
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from linkless_simulator.bills import Sizes
 from linkless_simulator.scenarios import STORIES
@@ -89,3 +90,27 @@ def test_lines_are_written_in_blocks_and_the_rest_when_asked() -> None:
     assert 262_144 <= len(blocks[0]) < 264_000
     lines.flush()
     assert [orjson.loads(line)["record"]["data"] for line in lines_of(blocks)] == [*row.dicts()] * 300
+
+
+def test_the_memory_guard_is_told_of_every_block() -> None:
+    """The CDK's guard counts messages, and records are none for it."""
+    told: list[int] = []
+    lines = Lines(lambda _: None, told.append)
+    row = Rows(members({"key": "k"}), [members({"text": "x" * 100_000})] * 3)  # more than a block
+    for _ in range(4):
+        lines.records("charges", row)
+    assert told == [3, 3, 3, 3]
+
+
+def test_the_memory_guard_ends_the_sync() -> None:
+    """What it raises is no fault of the document that is being sent: everything before it was written."""
+
+    def full(_records: int) -> None:
+        raise AirbyteTracedException(message="out of memory", failure_type=FailureType.system_error)
+
+    blocks: list[bytes] = []
+    world = World(sizes=Sizes(accounts=40, statements=40))
+    sync = world.read(world.config(username="instant"), output=Lines(blocks.append, full))
+    assert sync.error is not None
+    assert sync.error.message == "out of memory"
+    assert len(lines_of(blocks)) > 100
