@@ -88,7 +88,7 @@ class Place:
     def __init__(self, limit: RateLimit) -> None:
         """Prepare; nothing is counted yet."""
         self._limit = limit
-        self._is_held = False
+        self._is_held = self._is_over = False
         self._hanging: asyncio.TimerHandle | None = None
 
     def ask(self) -> None:
@@ -98,15 +98,15 @@ class Place:
 
     def hold(self) -> None:
         """Hold the place until it is given back: there is an answer."""
-        if not self._is_held:
+        if not self._is_held and not self._is_over:
             self._is_held = True
             self._limit.places -= 1
             self._answered_or_hanging()
 
     def give_back(self) -> None:
-        """Stop counting the request and its document."""
+        """Stop counting the request and its document, for good: its answer may still begin when nobody waits for it."""
         self._limit.places += self._is_held
-        self._is_held = False
+        self._is_held, self._is_over = False, True
         self._answered_or_hanging()
         self._limit.serve()
 

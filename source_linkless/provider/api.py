@@ -9,10 +9,12 @@ notes, section 1.2).
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from sys import intern
 from typing import Any
 
@@ -190,7 +192,9 @@ class Api:
         The request waits for a free `place` for its document, and with `first` goes before the waiting requests of
         connections that have not been begun.
         """
-        request = Request("/sustainability/get", orjson.dumps({"access_token": access_token}), large=True)
+        began = None if place is None else partial(asyncio.get_running_loop().call_soon_threadsafe, place.hold)
+        body = orjson.dumps({"access_token": access_token})
+        request = Request("/sustainability/get", body, large=True, began=began)
         await self._limit.take(request.path, first=first, place=place)
         return (await self._sent(request, missing=GONE)).body
 

@@ -104,6 +104,8 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
     once: bool = False
     large: bool = False
+    began: Callable[[], object] | None = field(default=None, repr=False, compare=False)
+    """Called in a thread of the transport when the answer begins, before its body is read."""
     accept: str = "application/json"
 
 
@@ -193,6 +195,8 @@ class HttpTransport:
         try:
             with closing(session.send(prepared, timeout=timeouts, allow_redirects=False, **self._settings)) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
+                if request.began is not None:
+                    request.began()
                 return Answer(response.status_code, headers, self._body(response, headers, bounds))
         except Exception as error:  # noqa: BLE001 - see above
             raise _unreachable(error) from None  # the cause would show the address of a proxy or more

@@ -31,8 +31,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from requests.adapters import HTTPAdapter
 
+from source_linkless.concurrency import Place, RateLimit
 from source_linkless.config import parse_config
 from source_linkless.linking.handshake import SUBMISSION_SECONDS
+from source_linkless.provider.api import Api
 from source_linkless.provider.bodies import CHUNK, FREELY_UNPACKED, IN_MEMORY, MB, NewFile
 from source_linkless.provider.transport import (
     CONNECT_SECONDS,
@@ -337,6 +339,25 @@ def test_a_submission_has_a_connection_of_its_own(server: Server) -> None:
     ports = [seen.port for seen in server.seen]
     assert ports[0] == ports[2] == ports[4]
     assert len(set(ports)) == 3
+
+
+def test_a_document_holds_its_place_from_the_first_byte_of_its_body(server: Server) -> None:
+    """So that large documents that arrive slowly are never more than there are places."""
+    seen = []
+
+    async def main() -> None:
+        limit = RateLimit(100, places=3)
+        place = Place(limit)
+        with closing(transport(f"http://127.0.0.1:{server.port}/api/v1")) as send:
+            body = await Api(send, limit).document("a token", place=place)
+            seen.append((bytes(body), limit.places))
+            place.give_back()
+            place.hold()  # an answer that begins when nobody waits for it any more
+            seen.append((b"", limit.places))
+
+    server.answer = says(200, b'{"accounts": []}')
+    asyncio.run(main())
+    assert seen == [(b'{"accounts": []}', 2), (b"", 3)]
 
 
 def test_many_requests_are_under_way_at_once(server: Server) -> None:
