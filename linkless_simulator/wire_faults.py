@@ -10,7 +10,7 @@ import itertools
 import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from linkless_simulator.answers import JSON, Answer, error_object, json_answer
@@ -73,13 +73,28 @@ def _followed_by(more: bytes) -> Make:
     return lambda answer, _setting: Wire((head(answer) + answer.body + more,))
 
 
-def _chunks(*, last: bytes) -> Make:
+def _chunks(*, last: bytes, first: bytes = b"") -> Make:
     def wire(answer: Answer, _setting: Setting) -> Wire:
         middle = len(answer.body) // 2
-        parts = (chunk(answer.body[:middle]), chunk(answer.body[middle:]) if answer.body else b"", last)
+        parts = (first, chunk(answer.body[:middle]), chunk(answer.body[middle:]) if answer.body else b"", last)
         return Wire((head(answer, -1, transfer_encoding="chunked"), *parts), End.KEPT if last else End.CLOSED)
 
     return wire
+
+
+def _status(status: int) -> Make:
+    return lambda answer, _setting: with_body(replace(answer, status=status), answer.body)
+
+
+def _odd_header(answer: Answer, _setting: Setting) -> Wire:
+    line, rest = head(answer).split(b"\r\n", 1)
+    return Wire((line + b"\r\naccess_token of-somebody\r\n" + rest + answer.body,))
+
+
+def _members(answer: Answer, _setting: Setting) -> Wire:
+    middle = len(answer.body) // 2
+    packed = gzip.compress(answer.body[:middle]) + gzip.compress(answer.body[middle:])
+    return with_body(answer, packed, content_encoding="gzip")
 
 
 def _raw(data: bytes) -> Make:
@@ -90,8 +105,8 @@ def _says(status: int, body: bytes = b"", **headers: str) -> Make:
     return lambda _answer, _setting: with_body(Answer(status), body, **headers)
 
 
-def _code(status: int, code: str, **headers: str) -> Make:
-    body = json_answer(error_object(code), status).body
+def _code(status: int, code: str, *, more: str | None = None, **headers: str) -> Make:
+    body = json_answer(error_object(code, more), status).body
     return _says(status, body, content_type=JSON, **headers)
 
 
@@ -186,6 +201,10 @@ WIRE_FAULTS: Mapping[str, WireFault] = {
     "not_http": WireFault("broken", "No HTTP at all", _raw(b"220 mail.example ESMTP\r\n")),
     "endless_header": WireFault("broken", "A header of 200 KB", _raw(b"HTTP/1.1 200 OK\r\nx: " + b"x" * 200_000)),
     "many_headers": WireFault("broken", "200 headers", _raw(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200 + b"\r\n")),
+    "closed_in_headers": WireFault(
+        "broken", "Closed inside the headers", _raw(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
+    ),
+    "odd_header": _of_true("fine", "A header line without a colon", _odd_header),
     # time
     "silent": WireFault("slow", "Nothing for an hour", lambda _answer, _setting: Wire(end=End.CLOSED, delay=3600)),
     "drip": WireFault("slow", "A byte at a time, from the status line on", _drip),
@@ -197,6 +216,10 @@ WIRE_FAULTS: Mapping[str, WireFault] = {
     "chunks": _of_true("fine", "Chunked, as it may be", _chunks(last=chunk(b""))),
     "chunks_cut": WireFault("broken", "Chunked, without the last chunk", _chunks(last=b"")),
     "chunks_odd": WireFault("broken", "Chunked, with a size that is no number", _chunks(last=b"zz\r\n")),
+    "chunks_negative": WireFault("broken", "Chunked, with a size of -10", _chunks(first=b"-10\r\n", last=chunk(b""))),
+    "length_absurd": WireFault(
+        "bulky", "A length of 5,000 digits", _raw(b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 5_000 + b"\r\n\r\n{}")
+    ),
     # limits
     "limited": WireFault("limited", "429", _says(429)),
     "limited_coded": WireFault("limited", "429, RATE_LIMIT_EXCEEDED", _code(429, "RATE_LIMIT_EXCEEDED")),
@@ -221,6 +244,14 @@ WIRE_FAULTS: Mapping[str, WireFault] = {
     "empty": WireFault("odd", "200, empty", _says(200)),
     "no_content": WireFault("odd", "204", _says(204)),
     "error_under_200": WireFault("down", "UNEXPECTED_ERROR under a 200", _code(200, "UNEXPECTED_ERROR")),
+    "accepted": WireFault("odd", "202, empty", _says(202)),
+    "http_201": _of_true("fine", "201 with the true answer", _status(201)),
+    "http_202": _of_true("fine", "202 with the true answer", _status(202)),
+    "code_large": WireFault(
+        "down", "UNEXPECTED_ERROR under a 200, 20 KB", _code(200, "UNEXPECTED_ERROR", more="x" * 20_000)
+    ),
+    "code_spelt": WireFault("down", "The code `unexpected-error` under a 200", _code(200, "unexpected-error")),
+    "code_number": WireFault("down", "The code 503 under a 200", _says(200, b'{"error_code": 503}', content_type=JSON)),
     "array": WireFault("odd", "An array in place of an object", _says(200, b"[]", content_type=JSON)),
     "encrypted": WireFault("odd", "Encrypted", _says(200, b"e30", content_type="application/json+encrypted")),
     "redirect_301": WireFault("odd", "301 to another host", _redirect(301)),
@@ -229,6 +260,7 @@ WIRE_FAULTS: Mapping[str, WireFault] = {
     "redirect_308": WireFault("odd", "308 to another host", _redirect(308)),
     # packing
     "gzip": _of_true("fine", "Packed, as it may be", _packed(gzip.compress)),
+    "gzip_members": _of_true("fine", "Packed in two members", _members),
     "gzip_cut": WireFault("broken", "Packed, its end missing", _packed(lambda body: gzip.compress(body)[:-9])),
     "gzip_not": WireFault("broken", "Said to be packed, and is not", _packed(lambda body: body)),
     "bomb": WireFault("bulky", "A body of `size`, packed very small", _bomb),

@@ -30,6 +30,7 @@ class Effect(Enum):
     HELD = auto()  # come again in a thousand years
     DOWN = auto()  # no answer, half an answer, an outage
     ODD = auto()  # an answer that nobody documented
+    BARE = auto()  # a success without a body
     GARBLED = auto()  # the same, but for a document it is one that cannot be read
     UNKEYED = auto()  # 401
 
@@ -38,13 +39,15 @@ EFFECTS: dict[str, tuple[Effect, str]] = {
     **dict.fromkeys(("reset", "closed", "reset_halfway", "closed_halfway"), (Effect.DOWN, "CONNECTION_BROKEN")),
     **dict.fromkeys(("not_http", "endless_header", "many_headers"), (Effect.DOWN, "CONNECTION_BROKEN")),
     **dict.fromkeys(("too_short", "chunks_cut", "chunks_odd"), (Effect.DOWN, "CONNECTION_BROKEN")),
+    **dict.fromkeys(("chunks_negative", "closed_in_headers"), (Effect.DOWN, "CONNECTION_BROKEN")),
     **dict.fromkeys(("gzip_cut", "gzip_not"), (Effect.DOWN, "CONNECTION_BROKEN")),
     **dict.fromkeys(("silent", "drip", "slow_body"), (Effect.DOWN, "TIMEOUT")),
     **dict.fromkeys(("http_500", "large_error"), (Effect.DOWN, "HTTP_500")),
     "http_502": (Effect.DOWN, "HTTP_502"),
     "http_503": (Effect.DOWN, "HTTP_503"),
     "http_504": (Effect.DOWN, "HTTP_504"),
-    "error_under_200": (Effect.DOWN, "UNEXPECTED_ERROR"),
+    **dict.fromkeys(("error_under_200", "code_large", "code_spelt"), (Effect.DOWN, "UNEXPECTED_ERROR")),
+    "code_number": (Effect.DOWN, "HTTP_503"),
     **dict.fromkeys(("limited", "limited_seconds", "limited_date"), (Effect.LIMITED, "HTTP_429")),
     **dict.fromkeys(("limited_past", "limited_nonsense"), (Effect.LIMITED, "HTTP_429")),
     "limited_coded": (Effect.LIMITED, "RATE_LIMIT_EXCEEDED"),
@@ -52,27 +55,53 @@ EFFECTS: dict[str, tuple[Effect, str]] = {
     "http_401": (Effect.UNKEYED, "HTTP_401"),
     **dict.fromkeys(("page", "empty", "array", "too_long"), (Effect.GARBLED, "HTTP_200")),
     **dict.fromkeys(("deep", "invalid_utf8"), (Effect.GARBLED, "HTTP_200")),
-    "no_content": (Effect.ODD, "HTTP_204"),
+    "no_content": (Effect.BARE, "HTTP_204"),
+    "accepted": (Effect.BARE, "HTTP_202"),
     "encrypted": (Effect.ODD, "ENCRYPTED_ANSWER"),
     **{f"redirect_{status}": (Effect.ODD, f"HTTP_{status}") for status in (301, 302, 307, 308)},
-    **dict.fromkeys(("bomb", "bulk", "document", "packed_document"), (Effect.ODD, "ANSWER_TOO_LARGE")),
+    **dict.fromkeys(("bomb", "bulk", "document", "packed_document", "length_absurd"), (Effect.ODD, "ANSWER_TOO_LARGE")),
     **dict.fromkeys(("chunks", "two_answers", "gzip", "wrong_type", "duplicate_keys", "u2028"), (Effect.FINE, "")),
+    **dict.fromkeys(("odd_header", "http_201", "http_202", "gzip_members"), (Effect.FINE, "")),
     **dict.fromkeys(("beyond_64_bits", "nan", "float_1e400", "digits_400"), (Effect.FINE, "")),
     **dict.fromkeys(("half_a_character", "half_escaped", "byte_order_mark"), (Effect.FINE, "")),
 }
 """Every fault on the wire."""
 
-UNREADABLE = ("nan", "float_1e400", "digits_400", "half_a_character", "half_escaped", "byte_order_mark")
-"""What is let pass in a small answer, where only one field counts, and makes a document unreadable."""
+READ_IN_A_DOCUMENT = ("deep",)
+"""What makes a small answer unreadable and costs a document one value."""
 A_DOCUMENT = ("bulk", "document", "packed_document")
 """What is one where a document is expected."""
 NEVER_CARRIED_OUT = (Effect.LIMITED, Effect.HELD, Effect.UNKEYED)
 """Answers by which the provider says that it did nothing."""
 
 EACH_CLASS = (
-    *("closed", "reset_halfway", "slow_body", "too_short", "chunks_cut", "gzip_cut"),
+    *(
+        "closed",
+        "closed_in_headers",
+        "chunks_negative",
+        "reset_halfway",
+        "slow_body",
+        "too_short",
+        "chunks_cut",
+        "gzip_cut",
+    ),
     *("http_502", "large_error", "error_under_200", "limited", "limited_date", "limited_absurd", "http_401"),
-    *("page", "too_long", "deep", "redirect_307", "encrypted", "bulk", "nan", "duplicate_keys", "gzip", "two_answers"),
+    *(
+        "page",
+        "too_long",
+        "deep",
+        "redirect_307",
+        "encrypted",
+        "bulk",
+        "accepted",
+        "length_absurd",
+        "nan",
+        "duplicate_keys",
+        "gzip",
+        "two_answers",
+        "odd_header",
+        "http_201",
+    ),
 )
 """At least one fault of each class, for the endpoints that submit nothing."""
 
@@ -108,14 +137,19 @@ _UNREADABLE = Row(1, "failed", "connector", SYSTEM, "UNREADABLE_DOCUMENT")
 _USER = Row(1, "failed", "user", CONFIG)
 _OUTAGE = Row(4, "failed", "provider", TRANSIENT)
 _HEALED = {Effect.FINE: _ready(1), Effect.LIMITED: _ready(2), Effect.DOWN: _ready(2)}
-_READ = {**_HEALED, Effect.HELD: _pending(), Effect.ODD: _ODD, Effect.GARBLED: _ODD, Effect.UNKEYED: _USER}
+_STRANGE = dict.fromkeys((Effect.ODD, Effect.BARE, Effect.GARBLED), _ODD)
+_READ = {**_HEALED, **_STRANGE, Effect.HELD: _pending(), Effect.UNKEYED: _USER}
 _ONCE = {**_READ, Effect.DOWN: _lost()}
 _ADDS_FACTS = {**dict.fromkeys(Effect, _ready(1)), Effect.LIMITED: _ready(2), Effect.DOWN: _ready(2)}
 
 ROWS: dict[str, dict[Effect, Row]] = {
     CONNECT: _ONCE,
     EXCHANGE: {**_ONCE, Effect.HELD: _lost(reason="TIMEOUT")},
-    KEYS: {**_ADDS_FACTS, Effect.HELD: _pending("NOT_ASKED_YET"), Effect.UNKEYED: _USER},
+    KEYS: {
+        **_ADDS_FACTS,
+        Effect.HELD: Row(1, "pending", "connector", TRANSIENT, "NOT_ASKED_YET"),
+        Effect.UNKEYED: _USER,
+    },
     CREATE: _READ,
     STATUS: _READ,
     CONTEXT: _ADDS_FACTS,
@@ -134,6 +168,7 @@ REFRESHES: dict[Effect, Row] = {
     Effect.HELD: Row(1, "pending", "provider", TRANSIENT, "HTTP_429"),
     Effect.DOWN: _STALE,
     Effect.ODD: Row(1, "ready", "connector", None),
+    Effect.BARE: _ready(1),
     Effect.GARBLED: _ready(1),  # its answer has no body that anybody reads
     Effect.UNKEYED: Row(1, "ready", "user", None),
 }
@@ -144,8 +179,8 @@ def row_of(path: str, fault: str) -> tuple[Row, str]:
     """Return what a fault at an endpoint leads to, and the reason of the login's row ("" for none)."""
     effect, reason = EFFECTS[fault]
     row = ROWS[path][effect]
-    if path == PRODUCT and fault in UNREADABLE:
-        row = _UNREADABLE
+    if path == PRODUCT and fault in READ_IN_A_DOCUMENT:
+        row, reason = _ready(1), ""
     if path == KEYS and fault == "encrypted":
         row = _ready(1)
     return row, reason if row.reason is None else row.reason
@@ -156,6 +191,7 @@ FILES: dict[Effect, Then] = {
     Effect.HELD: Then.SLOW_DOWN,
     Effect.DOWN: Then.RETRY,
     Effect.ODD: Then.STOP,
+    Effect.BARE: Then.STOP,
     Effect.GARBLED: Then.STOP,
     Effect.UNKEYED: Then.ASK_KEYS,
 }

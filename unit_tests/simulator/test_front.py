@@ -80,7 +80,13 @@ def test_a_name_that_is_no_fault_is_refused(front: Front) -> None:
         front.arm("rset", TOKEN)
 
 
-BROKEN = [name for name, fault in WIRE_FAULTS.items() if fault.kind == "broken" and not name.startswith("gzip")]
+LENIENT = ("closed_in_headers", "chunks_negative")
+"""What the standard library takes for an answer, or fails at in an unusual way."""
+BROKEN = [
+    name
+    for name, fault in WIRE_FAULTS.items()
+    if fault.kind == "broken" and not name.startswith("gzip") and name not in LENIENT
+]
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -132,7 +138,8 @@ def test_silence_outlasts_a_client(front: Front) -> None:
             connection.getresponse()
 
 
-FINE = [name for name, fault in WIRE_FAULTS.items() if fault.kind == "fine"]
+FINE = [name for name, fault in WIRE_FAULTS.items() if fault.kind == "fine" and name != "odd_header"]
+"""Behind an odd header the standard library reads no other, not even the length."""
 
 
 @pytest.mark.parametrize("name", FINE)
