@@ -24,8 +24,7 @@ from source_linkless.linking.handshake import announce, link_options, open_conne
 from source_linkless.linking.opening import look_at, test_keys, to_its_end, with_good_keys
 from source_linkless.linking.orchestration import Surroundings, new_run, still_waiting
 from source_linkless.linking.running import Opening, Run, at_allowed_rate, of_error, patiently
-from source_linkless.provider import Account, Body, Connection, Context
-from source_linkless.provider.api import StatementFile
+from source_linkless.provider import Account, Body, Connection, Context, StatementFile
 from source_linkless.provider.outcomes import (
     CREDENTIALS,
     LINK_STATUSES,

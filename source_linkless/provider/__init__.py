@@ -11,8 +11,18 @@
 """
 
 from source_linkless.provider import outcomes
-from source_linkless.provider.api import Account, Api, Connection, Context
+from source_linkless.provider.api import Account, Api, Connection, Context, StatementFile
 from source_linkless.provider.bodies import Body
 from source_linkless.provider.transport import HttpTransport, Transport
 
-__all__ = ["Account", "Api", "Body", "Connection", "Context", "HttpTransport", "Transport", "outcomes"]
+__all__ = [
+    "Account",
+    "Api",
+    "Body",
+    "Connection",
+    "Context",
+    "HttpTransport",
+    "StatementFile",
+    "Transport",
+    "outcomes",
+]
