@@ -89,9 +89,11 @@ def is_later(text: object, than: object) -> bool:
 
 def latest_bill_date(observed_at: str) -> str:
     """Return the latest date that a bill seen at a moment can have: 400 days ahead, further than any billing period."""
-    if not observed_at:
-        return "9999-12-31"
-    return (date.fromisoformat(observed_at[:10]) + timedelta(days=_FURTHEST_DAYS)).isoformat()
+    moment = parse_moment(observed_at)
+    with suppress(OverflowError):
+        if moment is not None:
+            return (moment.date() + timedelta(days=_FURTHEST_DAYS)).isoformat()
+    return "9999-12-31"  # a damaged state can hold a moment that cannot be read, or the end of the calendar
 
 
 def day_number(written: str) -> int:
