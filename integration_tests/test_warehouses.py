@@ -8,13 +8,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from linkless_simulator import Simulator
+from linkless_simulator.answers import JSON, Answer
 from linkless_simulator.bills import Sizes
 from linkless_simulator.bills import document as bills_of
+from linkless_simulator.faults import Planned
 from linkless_simulator.journal import Entry
 from linkless_simulator.sources import ORDINARY
 from source_linkless.streams import STREAMS
@@ -338,3 +341,33 @@ def test_pyairbytes_own_cache_for_postgresql_still_spoils_texts(
     numbers = {number for (number,) in pyairbyte.ask(cache, "select account_number from spoilt.accounts")}
     assert FIRST_NUMBER not in numbers
     assert FIRST_NUMBER.lstrip("0") in numbers
+
+
+STRANGE_BILL = """{
+    "statement_id": "s1", "customer_name": "zero \\u0000, half \\ud83d", "note": {"\\u0000": "\\u0000"},
+    "billing_date": "2026-02-01T00:00:00Z", "total_due_amount": "$1,234.50", "balance_forward": 1e29,
+    "charges": [{"charge_name": "Use", "amount": {"value": 9.75, "currency": "CAD"}}, {"amount": 3e40}]
+}"""
+
+
+@pytest.mark.parametrize("warehouse", WAREHOUSES)
+def test_strange_input_loads(
+    warehouse: str, pyairbyte: PyAirbyte, postgres: dict[str, Any], tmp_path: Path, simulator: Simulator
+) -> None:
+    """U+0000, amounts beyond every decimal and other notations of dates and amounts fail no load."""
+    cache = {
+        "duckdb": {"kind": "duckdb", "db_path": str(tmp_path / "strange.duckdb")},
+        "postgres": {"kind": "postgres", "schema_name": "strange", **postgres},
+    }[warehouse]
+    body = f'{{"accounts": [{{"accountNumber": "007", "statements": [{STRANGE_BILL}]}}]}}'
+    answer = Answer(200, {"content-type": JSON}, body.encode())
+    simulator.backend.plan(Planned("/sustainability/get", answer, username="instant+strange"))
+    pyairbyte.sync(cache, fleet_at(simulator, {"username": "instant+strange"}))
+    table = {"duckdb": "{}", "postgres": "strange.{}"}[warehouse].format
+    columns = "account_number, customer_name, billing_date, total_due_amount, balance_forward"
+    query = f"select {columns} from {table('statements')}"  # noqa: S608 - our own names
+    assert pyairbyte.ask(cache, query) == [
+        ("007", "zero \ufffd, half \ufffd", "2026-02-01", "1234.500000000", None)
+    ]
+    lines = pyairbyte.ask(cache, f"select charge_name, amount, currency_code from {table('charges')}")  # noqa: S608 - as above
+    assert sorted(lines, key=str) == [("Use", "9.750000000", "CAD"), (None, None, None)]
