@@ -366,8 +366,6 @@ def test_strange_input_loads(
     table = {"duckdb": "{}", "postgres": "strange.{}"}[warehouse].format
     columns = "account_number, customer_name, billing_date, total_due_amount, balance_forward"
     query = f"select {columns} from {table('statements')}"  # noqa: S608 - our own names
-    assert pyairbyte.ask(cache, query) == [
-        ("007", "zero \ufffd, half \ufffd", "2026-02-01", "1234.500000000", None)
-    ]
+    assert pyairbyte.ask(cache, query) == [("007", "zero \ufffd, half \ufffd", "2026-02-01", "1234.500000000", None)]
     lines = pyairbyte.ask(cache, f"select charge_name, amount, currency_code from {table('charges')}")  # noqa: S608 - as above
     assert sorted(lines, key=str) == [("Use", "9.750000000", "CAD"), (None, None, None)]
