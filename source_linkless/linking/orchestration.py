@@ -40,7 +40,7 @@ from source_linkless.linking.events import (
 from source_linkless.linking.handshake import announce, open_connection, relink
 from source_linkless.linking.opening import look_at, sync_login, test_keys, to_its_end, with_good_keys
 from source_linkless.linking.running import Opening, Run, of_deadline, of_error, patiently
-from source_linkless.provider import Api, Connection, HttpTransport, Transport
+from source_linkless.provider import Api, Connection, HttpTransport
 from source_linkless.provider.outcomes import PROVIDER_DOWN, READY, WORKING, Outcome, of_context, of_problem, outcome
 
 WRITE_SECONDS = 0.8
@@ -59,7 +59,8 @@ _POLLING_SHARE = 0.8  # of the rate: what is left answers the requests that let 
 class Surroundings:
     """Everything a run takes from outside: the network, the clocks, chance. Tests pass their own."""
 
-    new_transport: Callable[[Config], Transport] = HttpTransport
+    new_transport: Callable[[Config], Any] = HttpTransport
+    """Makes a `provider.transport.Transport`."""
     new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
     now: Now = utc_now
     chance: Callable[[], float] = random.random

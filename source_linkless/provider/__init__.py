@@ -13,7 +13,7 @@
 from source_linkless.provider import outcomes
 from source_linkless.provider.api import Account, Api, Connection, Context, StatementFile
 from source_linkless.provider.bodies import Body
-from source_linkless.provider.transport import HttpTransport, Transport
+from source_linkless.provider.transport import HttpTransport
 
 __all__ = [
     "Account",
@@ -23,6 +23,5 @@ __all__ = [
     "Context",
     "HttpTransport",
     "StatementFile",
-    "Transport",
     "outcomes",
 ]
