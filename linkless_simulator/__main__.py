@@ -99,7 +99,7 @@ def _write(path: Path, config: dict[str, Any]) -> None:
 
 
 def _greeting(simulator: Simulator, config: dict[str, Any], written_to: str | None) -> str:
-    file = written_to or DEFAULT_FILE
+    file, form = written_to or DEFAULT_FILE, f"{simulator.url.removesuffix('/api/v1')}/link-initialize.js"
     where = f"Configuration, written to {file}:" if written_to else f"Configuration, to be saved as {file}:"
     return "\n".join(
         (
@@ -112,6 +112,7 @@ def _greeting(simulator: Simulator, config: dict[str, Any], written_to: str | No
             "Try:",
             f"  source-linkless check --config {file}",
             f"  source-linkless discover --config {file}",
+            f"  linkless link --browser --config {file} --form {form}",
             "",
             f"The simulator listens on {simulator.url} - Ctrl-C stops it.",
         )

@@ -37,7 +37,7 @@ from source_linkless.cli.workspace import Draft, FileProblem, Workspace
 from source_linkless.config import Login
 from source_linkless.errors import Actor, Problem, Status
 from source_linkless.linking import by_hand
-from source_linkless.provider.outcomes import Outcome, of_problem
+from source_linkless.provider import outcomes
 
 SCRIPT = "https://link.deck.co/link-initialize.js"
 """The provider's script (its public sample applications)."""
@@ -69,8 +69,8 @@ class _PageClosed(Exception):  # noqa: N818 - what a person did
     """The window of the page is gone."""
 
 
-def _ending(reason: str, advice: str) -> Outcome:
-    return Outcome(Status.NEEDS_USER, Actor.USER, None, reason, advice)
+def _ending(reason: str, advice: str) -> outcomes.Outcome:
+    return outcomes.Outcome(Status.NEEDS_USER, Actor.USER, None, reason, advice)
 
 
 _FORM_CLOSED = _ending("FORM_CLOSED", "The form was closed before the login was linked.")
@@ -313,7 +313,7 @@ class _Session:
         self._page, self._heard = page, heard
         self.link_seconds = LINK_SECONDS
         self._step = 0
-        self._ends: list[Outcome] = []
+        self._ends: list[outcomes.Outcome] = []
 
     async def link(self, logins: list[Login]) -> int:
         """Link the logins; each is reported, those too that a closed page or Ctrl-C leaves over."""
@@ -331,11 +331,11 @@ class _Session:
         self._summary()
         return code_of(self._ends)
 
-    def _report_rest(self, logins: list[Login], result: Outcome) -> None:
+    def _report_rest(self, logins: list[Login], result: outcomes.Outcome) -> None:
         for login in logins[len(self._ends) :]:
             self._report(login, result)
 
-    def _report(self, login: Login, result: Outcome) -> None:
+    def _report(self, login: Login, result: outcomes.Outcome) -> None:
         line = line_of(login.key, result, 0, has_person=True).replace(" (0 s)", "")
         self._ends.append(result)
         self._setting.screen.say(line)
@@ -366,7 +366,7 @@ class _Session:
                 self._report(login, result)
                 return
 
-    async def _tried(self, login: Login, heading: str) -> Outcome:
+    async def _tried(self, login: Login, heading: str) -> outcomes.Outcome:
         """Open the form for a login once; returns how that ended."""
         try:
             token, is_update = await self._provider.link_token(login)
@@ -376,7 +376,7 @@ class _Session:
         except TimeoutError:
             return _EXPIRED
         except Problem as problem:
-            return of_problem(problem)
+            return outcomes.of_problem(problem)
         match said["type"]:
             case "success":
                 taking = asyncio.create_task(self._taken(login, said.get("public_token"), is_update=is_update))
@@ -391,7 +391,7 @@ class _Session:
             case _:
                 return _FORM_CLOSED
 
-    async def _taken(self, login: Login, public_token: object, *, is_update: bool) -> Outcome:
+    async def _taken(self, login: Login, public_token: object, *, is_update: bool) -> outcomes.Outcome:
         """Exchange the public token, and write the link before anything else happens. An update keeps its token."""
         if not is_update and not (isinstance(public_token, str) and public_token):
             return _NO_TOKEN

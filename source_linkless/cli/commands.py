@@ -27,13 +27,13 @@ from source_linkless.cli.workspace import Draft, Workspace, lacks_password
 from source_linkless.config import Login, Step
 from source_linkless.errors import Actor, Status
 from source_linkless.linking import Surroundings, by_hand, events
-from source_linkless.provider.outcomes import ACCOUNTS, CODE, CREDENTIALS, QUESTION, Outcome
+from source_linkless.provider import outcomes
 
 OK, FAILED, WRONG, PERSON, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit codes: all is well; it failed; the command or the configuration is wrong; a person is needed; Ctrl-C."""
 MASK = "********"
 _LATER = "(from the answer)"
-_ANSWERABLE = {CODE.advice, QUESTION.advice, ACCOUNTS.advice}
+_ANSWERABLE = {outcomes.CODE.advice, outcomes.QUESTION.advice, outcomes.ACCOUNTS.advice}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +71,9 @@ async def status(setting: Setting, source: Path, *, as_json: bool) -> int:
     return code_of([one.outcome for one in found])
 
 
-def code_of(outcomes: Sequence[Outcome]) -> int:
+def code_of(ends: Sequence[outcomes.Outcome]) -> int:
     """Return 3 when a person must act, 1 when something else is wrong, else 0."""
-    bad = [one for one in outcomes if one.status in (Status.NEEDS_USER, Status.FAILED)]
+    bad = [one for one in ends if one.status in (Status.NEEDS_USER, Status.FAILED)]
     if any(one.actor is Actor.USER for one in bad):
         return PERSON
     return FAILED if bad else OK
@@ -228,7 +228,7 @@ class Choice:
 
     submitted: list[Login] = field(default_factory=list)
     refused_password: list[Login] = field(default_factory=list)
-    left: list[tuple[Login, Outcome]] = field(default_factory=list)
+    left: list[tuple[Login, outcomes.Outcome]] = field(default_factory=list)
     linked: list[Login] = field(default_factory=list)
 
 
@@ -256,7 +256,7 @@ def _sort(workspace: Workspace, choice: Choice, login: Login, *, is_named: bool,
         choice.submitted.append(login)
     else:
         result = by_hand.refusal(reason)
-        if result.message == CREDENTIALS.advice:
+        if result.message == outcomes.CREDENTIALS.advice:
             choice.refused_password.append(login)
         elif is_named or (has_person and result.message in _ANSWERABLE):
             links.ask_again(login)

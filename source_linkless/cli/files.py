@@ -150,18 +150,18 @@ class _Download:
     async def _fetched(self, provider: by_hand.Files, login: Login, row: Row) -> Row:
         """Download the file of one bill. Raises FileProblem when it cannot be written."""
         try:
-            file = await provider.statement_file(login, row.statement_id)
+            content, content_type = await provider.statement_file(login, row.statement_id)
         except Problem as problem:
             status = "not_available" if problem.meaning.status is Status.NO_DATA else "failed"
             return replace(row, status=status, reason=problem.reason, fetched_at=stamp(self._now()))
-        path = _path(row, file.content_type)
-        digest = await asyncio.to_thread(_write, self._folder / path, file.content)
+        path = _path(row, content_type)
+        digest = await asyncio.to_thread(_write, self._folder / path, content)
         return replace(
             row,
             status="fetched",
             file=str(path),
-            content_type=file.content_type,
-            size_bytes=str(len(file.content)),
+            content_type=content_type,
+            size_bytes=str(len(content)),
             sha256=digest,
             fetched_at=stamp(self._now()),
         )

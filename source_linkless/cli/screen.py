@@ -18,8 +18,8 @@ from rich.text import Text
 
 from source_linkless.config import masking
 from source_linkless.errors import Status
-from source_linkless.linking.events import Waiting
-from source_linkless.provider.outcomes import CAPTCHA, CREDENTIALS, METHOD, Outcome
+from source_linkless.linking import events
+from source_linkless.provider import outcomes
 
 COLUMNS = 80
 
@@ -36,9 +36,9 @@ _BY_REASON = {
     "AccountSelection": "No account was chosen. Run `linkless link` again.",
 }
 _BY_MESSAGE = {
-    CAPTCHA.advice: f"The utility shows a captcha. {_BROWSER}",
-    METHOD.advice: f"The utility asks how it shall send a code. {_BROWSER}",
-    CREDENTIALS.advice: (
+    outcomes.CAPTCHA.advice: f"The utility shows a captcha. {_BROWSER}",
+    outcomes.METHOD.advice: f"The utility asks how it shall send a code. {_BROWSER}",
+    outcomes.CREDENTIALS.advice: (
         "The utility refused the username or the password. Run `linkless link` again to type another password. Make "
         "sure of it at the utility's portal first: a few wrong ones lock an account."
     ),
@@ -74,7 +74,7 @@ def duration(seconds: float) -> str:
     return f"{minutes}:{rest:02d}"
 
 
-def advice(outcome: Outcome, *, has_person: bool) -> str:
+def advice(outcome: outcomes.Outcome, *, has_person: bool) -> str:
     """Return what to do about an outcome for a person at the command line."""
     reason = outcome.reason or ""
     if reason in _BY_REASON:
@@ -82,7 +82,7 @@ def advice(outcome: Outcome, *, has_person: bool) -> str:
     return _BY_MESSAGE.get(outcome.message, outcome.message)
 
 
-def line_of(key: str, outcome: Outcome, seconds: float, *, has_person: bool) -> str:
+def line_of(key: str, outcome: outcomes.Outcome, seconds: float, *, has_person: bool) -> str:
     """Return how one login ended, as a paragraph."""
     took = f" ({seconds:.0f} s)" if outcome.status is Status.READY else ""
     reason = f" {outcome.reason}." if outcome.reason else ""
@@ -146,7 +146,7 @@ class Screen:
         """Print progress."""
         self._print(self._err, text)
 
-    def watch(self, waiting: Sequence[Waiting]) -> None:
+    def watch(self, waiting: Sequence[events.Waiting]) -> None:
         """Show how far the logins are that have not ended yet."""
         if self._live is None:
             self._note_steps(waiting)
@@ -172,7 +172,7 @@ class Screen:
             self._live.update(Text(""))
             self._live.stop()
 
-    def _note_steps(self, waiting: Sequence[Waiting]) -> None:
+    def _note_steps(self, waiting: Sequence[events.Waiting]) -> None:
         for one in waiting if len(waiting) <= _FEW_LOGINS else ():
             if self._seen.get(one.key) != one.reason:
                 self._seen[one.key] = one.reason
@@ -189,12 +189,12 @@ class Screen:
                 stream.flush()
 
 
-def _lines(waiting: Sequence[Waiting]) -> str:
+def _lines(waiting: Sequence[events.Waiting]) -> str:
     more = [f"... and {len(waiting) - _ROWS} more"] if len(waiting) > _ROWS else []
     return "\n".join([*(_line(one) for one in waiting[:_ROWS]), *more])
 
 
-def _line(waiting: Waiting) -> str:
+def _line(waiting: events.Waiting) -> str:
     reason = printable(_SAID.get(waiting.reason, waiting.reason))
     line = f"{waiting.key}: {reason} ({waiting.seconds:.0f} s)"
     return line if len(line) <= COLUMNS - 1 else line[: COLUMNS - 4] + "..."
