@@ -118,7 +118,7 @@ def test_the_smallest_runner_survives_a_connector_that_is_killed_in_a_line(tmp_p
 
 
 def test_the_smallest_runner_follows_no_planted_link(simulator: Simulator, tmp_path: Path) -> None:
-    """A link with the name of a temporary file, or of the lock, leads nobody to another file."""
+    """A link with the name of a temporary file, or of the lock, leads to no other file."""
     folder, other = tmp_path / "folder", tmp_path / "other"
     folder.mkdir()
     other.write_text("other", encoding="utf-8")

@@ -76,7 +76,7 @@ def test_every_command_of_the_readme_works(printed: tuple[Path, dict[str, str]],
     assert simulator.backend.count("/link/connect", USERNAME) == 1
 
 
-def test_the_query_of_the_demo_shows_the_login_that_needs_somebody(printed: tuple[Path, dict[str, str]]) -> None:
+def test_the_query_of_the_demo_shows_the_login_that_needs_a_person(printed: tuple[Path, dict[str, str]]) -> None:
     """Its key, its status, its reason and the beginning of its message."""
     (query,) = [text for command, text in printed[1].items() if "duckdb.connect" in command]
     assert re.search(r"old-office.*needs_user.*InvalidCredentials.*The utility refused", query)

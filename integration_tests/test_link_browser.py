@@ -116,7 +116,7 @@ def test_a_captcha_login_becomes_rows_in_a_warehouse(page: Page, simulator: Simu
 
 
 def test_many_logins_one_after_the_other(page: Page, simulator: Simulator, tmp_path: Path) -> None:
-    """A choice of method and a code, a wrong password and then the right one, a form that is closed: each is told."""
+    """A choice of method and a code, a wrong password and then the right one, a closed form: each is reported."""
     with linking(simulator, tmp_path, "mfa_method", "instant", "captcha") as command:
         page.goto(command.address)
         form = page.frame_locator("iframe")
@@ -247,7 +247,7 @@ def public_token(simulator: Simulator, window: Window, username: str) -> str:
     return token
 
 
-def test_whoever_is_not_the_window_gets_nothing(simulator: Simulator, tmp_path: Path) -> None:
+def test_requests_that_are_not_from_the_window_get_nothing(simulator: Simulator, tmp_path: Path) -> None:
     """A foreign host, a guessed address, a foreign origin, another site, no token of the window: 404 or 421, empty."""
     with linking(simulator, tmp_path, "instant") as command:
         path = "/" + command.address.split("/", 3)[3]

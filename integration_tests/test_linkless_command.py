@@ -1,4 +1,4 @@
-"""The command `linkless` as a person meets it: in a pseudo-terminal, in a pipe, on a disk that refuses."""
+"""The command `linkless` as a process: in a pseudo-terminal, in a pipe, on a disk that refuses."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Session:
 
 
 class Desk:
-    """A configuration file, and somebody who types."""
+    """A configuration file, and a person who types."""
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
         """Write the configuration as a person would have it: indented, readable by everybody."""
@@ -208,7 +208,7 @@ def test_output_into_a_file_and_questions_on_the_terminal(desk: Desk, tmp_path: 
 
 
 @at("mfa")
-def test_without_a_terminal_nobody_is_asked(desk: Desk, simulator: Simulator) -> None:
+def test_without_a_terminal_no_question_is_asked(desk: Desk, simulator: Simulator) -> None:
     """It fails with one clear line instead of hanging, and what it says has nothing that steers a terminal."""
     run = desk.pipes("link")
     assert run.code == 3
@@ -252,7 +252,7 @@ def test_a_full_disk_is_noticed_before_anything_is_sent(desk: Desk, simulator: S
 
 @at("user_good")
 def test_a_disk_that_fills_up_in_the_middle(desk: Desk, simulator: Simulator) -> None:
-    """The file is the last one that could be written, and the login is told to be lost; no token is printed."""
+    """The file is the last one that could be written, and the login is reported as lost; no token is printed."""
     size = len(desk.path.read_bytes()) + 230  # room for the announcement, not for the token
     run = desk.on_small_disk(size)
     assert run.code == 1
@@ -327,7 +327,7 @@ def test_forgetting_the_only_login_says_what_remains(desk: Desk, tmp_path: Path)
     assert "is missing" in Connector(tmp_path).check(desk.config).said
 
 
-def test_a_rehearsal_sends_nothing_and_masks_every_secret(tmp_path: Path, simulator: Simulator) -> None:
+def test_a_dry_run_sends_nothing_and_masks_every_secret(tmp_path: Path, simulator: Simulator) -> None:
     """It tells every request with its body, in 80 columns; the file stays as it is."""
     desk = Desk(tmp_path, fleet_at(simulator, {"username": "user_good+d"}, {"username": "pin+d"}))
     before, asked = desk.path.read_bytes(), len(simulator.backend.journal)
@@ -381,7 +381,7 @@ def test_a_refused_password_is_only_replaced_never_repeated(desk: Desk, simulato
 
 
 def test_a_missing_password_is_asked_for_and_written(tmp_path: Path, simulator: Simulator) -> None:
-    """In a pasted list of CSV, too; the rehearsal needs none, and Ctrl-C before it has sent nothing."""
+    """In a pasted list of CSV, too; the dry run needs none, and Ctrl-C before it has sent nothing."""
     listed = f"key,source_id,username,password\nhq,{simulator.source_id},instant+csv,\n"
     connection = {"method": "fleet", "connections": listed}
     desk = Desk(tmp_path, login_at(simulator, "", connection=connection))
@@ -424,8 +424,8 @@ def test_a_connection_that_is_gone_already_is_forgotten(desk: Desk, simulator: S
     assert desk.pipes("forget", "--key", "hq").code == 2
 
 
-def test_a_rehearsal_tells_what_is_left(tmp_path: Path, simulator: Simulator) -> None:
-    """Linked, in need of a browser, to be updated, with fields of its own: each is told, nothing is sent."""
+def test_a_dry_run_tells_what_is_left(tmp_path: Path, simulator: Simulator) -> None:
+    """Linked, in need of a browser, to be updated, with fields of its own: each is listed, nothing is sent."""
     names = ({"username": "instant+r"}, {"username": "captcha+r"}, {"username": "mfa+r"})
     desk = Desk(tmp_path, fleet_at(simulator, *names))
     assert desk.pipes("link").code == 3

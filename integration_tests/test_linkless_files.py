@@ -111,7 +111,7 @@ def test_names_lead_nowhere_else(simulator: Simulator, tmp_path: Path) -> None:
 
 
 def test_only_named_logins_and_those_that_are_linked_are_read(simulator: Simulator, tmp_path: Path) -> None:
-    """A login without a token is told, with exit code 3, and submitted nowhere."""
+    """A login without a token is reported, with exit code 3, and is not submitted."""
     prepared(simulator, tmp_path, "instant")
     config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
     entries = json.loads(config["connection"]["connections"])

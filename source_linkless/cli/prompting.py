@@ -54,10 +54,10 @@ class PersonAtTerminal:
         )
 
     async def choose(self, login: Login, accounts: Sequence[Account], ends: float) -> Sequence[str] | None:
-        """Ask which accounts shall be linked."""
+        """Ask which accounts to link."""
         shown = [_described(number, account) for number, account in enumerate(accounts[:_SHOWN], start=1)]
         more = [f"  ... and {len(accounts) - _SHOWN} more"] if len(accounts) > _SHOWN else []
-        heading = [wrapped(f"{login.key}: which accounts shall be linked?", "  "), *shown, *more]
+        heading = [wrapped(f"{login.key}: which accounts should be linked?", "  "), *shown, *more]
         while True:
             typed = await self._ask(
                 heading, lambda: f"Numbers such as 1,2 or all, within {duration(ends - waiting.time())}: "

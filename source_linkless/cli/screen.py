@@ -37,7 +37,7 @@ _BY_REASON = {
 }
 _BY_MESSAGE = {
     outcomes.CAPTCHA.advice: f"The utility shows a captcha. {_BROWSER}",
-    outcomes.METHOD.advice: f"The utility asks how it shall send a code. {_BROWSER}",
+    outcomes.METHOD.advice: f"The utility asks how to send a code. {_BROWSER}",
     outcomes.CREDENTIALS.advice: (
         "The utility refused the username or the password. Run `linkless link` again to type another password. Make "
         "sure of it at the utility's portal first: a few wrong ones lock an account."

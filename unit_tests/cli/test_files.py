@@ -152,7 +152,7 @@ def test_a_file_that_is_no_object_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("raw", [{}, {"connection": 1}, {"connection": {"method": "fleet", "connections": "{"}}])
 def test_a_broken_configuration_has_no_entries(raw: dict[str, Any]) -> None:
-    """Its mistake is told by the parser, not here."""
+    """The parser reports its mistake."""
     assert ConfigText(json.dumps(raw)).entries == []
 
 
@@ -173,7 +173,7 @@ def test_a_password_is_missing_where_a_username_stands_alone(entry: dict[str, st
 
 
 def test_a_file_is_replaced_for_its_owner_only(tmp_path: Path) -> None:
-    """Whatever its mode was, nobody else may read tokens; nothing else is left in the folder."""
+    """Other users cannot read it afterwards, whatever its mode was; no temporary file is left in the folder."""
     path = tmp_path / "config.json"
     path.write_text("old", encoding="utf-8")
     path.chmod(0o644)
@@ -184,7 +184,7 @@ def test_a_file_is_replaced_for_its_owner_only(tmp_path: Path) -> None:
 
 
 def test_a_symbolic_link_is_refused_and_stays(tmp_path: Path) -> None:
-    """A link that somebody planted must not lead a writer that is root to another file."""
+    """A planted link must not lead a command of root to another file."""
     path, link = tmp_path / "real.json", tmp_path / "link.json"
     path.write_text("old", encoding="utf-8")
     link.symlink_to(path)

@@ -108,7 +108,7 @@ def in_world(world: World, main: Coroutine[Any, Any, T]) -> T:
 
 
 def _ignore(_end: Finished) -> None:
-    """Tell nobody."""
+    """Drop the end of a login."""
 
 
 def _screen() -> Screen:
@@ -153,7 +153,7 @@ def test_only_the_chosen_accounts_are_delivered(desk: Desk) -> None:
 
 
 def test_the_question_comes_with_its_time(desk: Desk) -> None:
-    """A person reads the provider's question and has five minutes; the second one is told to be a repetition."""
+    """The question has the provider's text and five minutes; the second one is marked as a repetition."""
     person = Scripted(["000000", "123456"])
     desk.link(person, config=one(desk, "mfa"))
     assert [question.text for question in person.asked] == [MFA_REPLY.question] * 2
@@ -170,7 +170,7 @@ def test_two_wrong_answers_end_it(desk: Desk) -> None:
     assert desk.link_of("site")["refused"] == "MfaQuestionInvalidAnswer"
 
 
-def test_nobody_answers_in_time(desk: Desk) -> None:
+def test_a_question_that_is_not_answered_in_time_ends_the_login(desk: Desk) -> None:
     """After five minutes the provider's word ends it; the question does not stay open for ever."""
     assert desk.link(Scripted(["123456"], seconds=LONG), config=one(desk, "mfa")) == {
         "site": ("needs_user", "MfaQuestionNoAnswer")
@@ -225,7 +225,7 @@ def test_without_a_person_it_ends_as_in_a_sync(desk: Desk) -> None:
 
 @pytest.mark.parametrize("story", ["captcha", "mfa_method"])
 def test_what_only_a_browser_can_do_ends_it(desk: Desk, story: str) -> None:
-    """There is no endpoint for it, so nobody is asked."""
+    """There is no endpoint for it, so no question is asked."""
     person = Scripted(["1"])
     assert desk.link(person, config=one(desk, story))["site"][0] == "needs_user"
     assert person.asked == []
@@ -298,8 +298,8 @@ def test_a_connection_that_is_not_known_any_more_is_linked_afresh(desk: Desk) ->
     assert desk.link_of("site")["access_token"] != token
 
 
-def test_one_question_holds_nobody_else_up(desk: Desk) -> None:
-    """A login that needs nobody has its token in the file while another one waits for a person."""
+def test_a_question_does_not_hold_up_other_logins(desk: Desk) -> None:
+    """A login without a question has its token in the file while another one waits for an answer."""
     path, tokens = desk.path, []
 
     class Watching(Scripted):

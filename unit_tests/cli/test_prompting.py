@@ -47,7 +47,7 @@ class Desk:
     shown: io.StringIO = field(default_factory=io.StringIO)
 
     def __post_init__(self) -> None:
-        """Sit down."""
+        """Make the screen and the person."""
         self.screen = Screen(io.StringIO(), self.shown)
         self.person = PersonAtTerminal(self.keyboard, self.screen)
 
@@ -113,14 +113,14 @@ def test_a_new_password_is_kept_for_the_file() -> None:
 
 
 def test_the_refused_password_is_not_taken_again() -> None:
-    """Typing it once more is told to be the same, and nothing is sent."""
+    """A message says that it is the same password, and nothing is sent."""
     at = desk("pass_old")
     assert (at.run(at.person.correct(LOGIN)), at.person.passwords) == (None, {})
     assert "that is the password that was refused" in at.shown.getvalue()
 
 
 @pytest.mark.parametrize("login", [LOGIN, Login("hq", fields={"pin": "1"})])
-def test_a_password_that_nobody_types_stays(login: Login) -> None:
+def test_a_password_stays_when_none_is_typed(login: Login) -> None:
     """Enter alone leaves the login; one with fields of its own is corrected in the configuration."""
     at = desk("")
     assert (at.run(at.person.correct(login)), at.person.passwords) == (None, {})
