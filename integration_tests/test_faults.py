@@ -365,3 +365,18 @@ def test_logins_whose_requests_hang_do_not_stop_the_others(path: str, tmp_path: 
     counts = Counter(row["status"] for row in run.rows("connections"))
     assert counts == {"pending": 20, "ready": 10}
     assert len({row["connection_key"] for row in run.rows("accounts")}) == 10
+
+
+@pytest.mark.parametrize("fault", ["chunks_negative", "length_absurd", "odd_header", "closed_in_headers"])
+def test_an_odd_answer_ends_no_sync_and_leaves_no_traceback(fault: str, tmp_path: Path) -> None:
+    """At the test of the keys, at a status and at a document: every login is delivered, and nothing odd is said."""
+    with Front() as front:
+        logins = [{"key": f"{n}", "access_token": front.backend.link(f"instant+{n}")} for n in range(3)]
+        for path in (KEYS, CONTEXT) if fault == "length_absurd" else (KEYS, CONTEXT, PRODUCT):
+            front.arm(fault, path)
+        run = Connector(tmp_path).read(fleet_at(front, *logins))
+    assert {row["status"] for row in run.rows("connections")} == {"ready"}
+    assert len(run.states) == len(ALL_STREAMS)
+    assert (run.code, run.errors, run.stderr) == (0, [], "")
+    assert "Traceback" not in run.stdout
+    assert "of-somebody" not in run.stdout

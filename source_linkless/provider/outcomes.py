@@ -1,9 +1,9 @@
-"""What each word of the provider means: the table of outcomes as data. Nothing here acts, waits or counts.
+"""What each reason code means for a login: the table of outcomes as data. Nothing here acts, waits or counts.
 
-    word of the provider ──► Meaning(status, actor, then, failure, advice) ──► Outcome of one login
+    reason code ──► Meaning(status, actor, then, failure, advice) ──► Outcome of one login
       error_code, HTTP status, link status, reason of the connection, failure of the transport
 
-`then` tells the one who waits what to do; `status`, `actor` and `advice` become a row of the stream `connections`
+`then` tells the caller what to do next; `status`, `actor` and `advice` become a row of the stream `connections`
 and a line of the final message; `failure` decides whether the platform repeats the sync.
 Where the facts come from: API notes, sections 2.4, 3.1 and 6.2.
 """
@@ -241,7 +241,7 @@ class Outcome:
     actor: Actor
     failure: FailureType | None
     reason: str | None
-    """The provider's own word, or one of ours."""
+    """The provider's own code or status, or one of ours."""
     message: str
     """What to do, for the user."""
     detail: str = ""
@@ -252,7 +252,7 @@ READY = Outcome(Status.READY, Actor.NOBODY, None, None, "")
 
 
 def outcome(reason: str | None, meaning: Meaning, detail: str = "") -> Outcome:
-    """Make the outcome of a login that ended with `word`."""
+    """Make the outcome of a login that ended with `reason`."""
     return Outcome(meaning.status, meaning.actor, meaning.failure, reason, meaning.advice, detail)
 
 
