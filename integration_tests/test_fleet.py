@@ -246,6 +246,6 @@ def test_elsewhere_a_large_fleet_is_warned_of_its_size_once(caplog: pytest.LogCa
         list(world.source().read(logging.getLogger(__name__), config, catalog_of()))
     told = [message for message in caplog.messages if "'links'" in message]
     assert "".join(told) == (
-        "The property 'links', where the connector remembers its links, has grown to 61 KB. Secret stores commonly "
+        "The property 'links', where the connector remembers its links, has grown to 63 KB. Secret stores commonly "
         "take 64 KB for one value: spread the logins over several sources, or links may be lost."
     )

@@ -65,8 +65,8 @@ def test_a_second_sync_goes_on_with_token_and_state(simulator: Simulator, connec
     assert second.code == 0
     assert [entry.path for entry in simulator.backend.journal[before:]] == [
         "/test/api_keys",
-        PRODUCT,
         "/connection/context",
+        PRODUCT,
     ]
     assert second.written == []
     assert {stream: len(second.rows(stream)) for stream in ALL_STREAMS} == {
