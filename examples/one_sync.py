@@ -137,7 +137,7 @@ def handled(said: Iterator[Message], folder: Path, records: TextIO) -> dict[str,
 
 def show(message: Message) -> None:
     """Print the log and the errors of the connector."""
-    if message["type"] == "LOG":
+    if message["type"] == "LOG" and message["log"]["level"] != "FATAL":  # the error trace says the same
         print(message["log"]["level"], message["log"]["message"], file=sys.stderr)
     elif message["type"] == "TRACE" and message["trace"]["type"] == "ERROR":
         print("ERROR", message["trace"]["error"]["message"], file=sys.stderr)

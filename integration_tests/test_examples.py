@@ -291,6 +291,7 @@ def test_the_manifest_runs_this_version_without_rights() -> None:
     pod = MANIFESTS[1]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     containers = [*pod["initContainers"], *pod["containers"]]
     assert {container["image"] for container in containers} == {f"airbyte/source-linkless:{version}"}
+    assert '--tag "airbyte/source-linkless:$version"' in read("scripts/image")  # the image that is built has this tag
     assert pod["securityContext"]["runAsNonRoot"] is True
     locked = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
     assert [container["securityContext"] for container in containers] == [locked] * 2

@@ -241,6 +241,15 @@ def test_a_file_that_cannot_be_written(desk: Desk, simulator: Simulator, tmp_pat
 
 
 @at("user_good")
+def test_a_device_as_output_is_refused(desk: Desk, simulator: Simulator) -> None:
+    """Root could replace the device by a file of secrets; nothing is sent before that is noticed."""
+    run = desk.pipes("link", "--output", os.devnull)
+    assert (run.code, "it is not a regular file" in " ".join(run.stderr.split())) == (1, True)
+    assert Path(os.devnull).is_char_device()
+    assert simulator.backend.submissions(desk.config["connection"]["username"]) == 0
+
+
+@at("user_good")
 def test_a_full_disk_is_noticed_before_anything_is_sent(desk: Desk, simulator: Simulator) -> None:
     """The file stays as it was, nothing is submitted."""
     before = desk.path.read_bytes()

@@ -193,7 +193,7 @@ class _Sync:
                 states[_name(message["state"])] = message["state"]
             case "CONTROL":
                 self._keep_links(message["control"]["connectorConfig"]["config"]["links"])
-            case "LOG":
+            case "LOG" if message["log"]["level"] != "FATAL":  # the error trace says the same
                 self._setting.screen.note(printable(f"{message['log']['level']} {message['log']['message']}"))
             case "TRACE" if message["trace"]["type"] == "ERROR":
                 self._setting.screen.note(printable(f"ERROR {message['trace']['error']['message']}"))
