@@ -1,7 +1,7 @@
-"""The vocabulary of failure: how a login can end, who has to act, and the exceptions that carry it.
+"""How a login can end, who has to act, and the exceptions for it.
 
-Problem                  one request did not give what was asked for
-└─ its Meaning           what that says about the login: a row of the table in `outcomes`
+Problem                  one request did not return what was asked for
+└─ its Meaning           what that means for the login: a row of the table in `outcomes`
 AirbyteTracedException   what the platform sees: invalid_configuration, invalid_state, or the end of a failed run
 """
 
@@ -35,7 +35,7 @@ class Actor(StrEnum):
 
 
 class Then(Enum):
-    """What the one who asked does next."""
+    """What to do after an answer."""
 
     PROCEED = "proceed"  # the step is done
     WAIT = "ask again later, until the deadline"
@@ -49,20 +49,20 @@ class Then(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a word of the provider means for one login."""
+    """What an answer of the provider means for one login."""
 
     status: Status
     actor: Actor
     then: Then
     failure: FailureType | None
     advice: str
-    """What happened and what to do, for the user; follows the login's key and the word."""
+    """What happened and what to do, for the user; follows the login's key and the reason code."""
 
 
 class Problem(Exception):  # noqa: N818 - the provider's answer, not an error of ours
-    """One request did not give what was asked for.
+    """One request did not return what was asked for.
 
-    `word` is what the provider said (`error_code`, else the HTTP status or the failure of the transport).
+    `reason` is what the provider answered (`error_code`, else the HTTP status or the failure of the transport).
     `reached` is False when the request certainly did not reach the provider. `retry_after` is in seconds.
     Its text holds identifiers only: never a body, a token or a credential.
     """
