@@ -73,7 +73,7 @@ def test_the_smallest_runner_keeps_a_refusal(simulator: Simulator, tmp_path: Pat
     assert [end.returncode for end in ends] == [1, 1]
     assert submissions(simulator, "wrong_password+runner") == 1
     assert [[record["data"]["status"] for record in sent] for sent in records(tmp_path)] == [["needs_user"]] * 2
-    assert "ERROR 1 of 1 logins could not be read completely." in ends[1].stderr
+    assert "ERROR The login could not be read completely." in ends[1].stderr
 
 
 def test_two_runners_do_not_share_a_folder(simulator: Simulator, tmp_path: Path) -> None:

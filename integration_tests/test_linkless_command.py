@@ -471,7 +471,7 @@ def test_what_the_provider_says_back_of_a_secret_is_masked(desk: Desk, simulator
     says("/link/connection/status", {"status": f"Wait\x1b[2J{password}"})
     says("/link/authentication/mfa/get", {"question": f"Is {password} or {secret} right?\x1b]0;x\x07"})
     session = desk.types((CODE, "123456"))
-    assert (session.code, "Is **** or **** right?" in session.said) == (0, True)
+    assert (session.code, "Is **** or **** right?" in session.said) == (0, True), session.said
     context = {
         "connection_id": password,
         "connection_status": "Connected",

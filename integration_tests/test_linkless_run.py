@@ -122,7 +122,7 @@ def test_the_exit_code_is_that_of_the_connector_and_the_records_are_kept(simulat
     for _ in range(2):
         code, _, told = run_without_terminal(["run", "config.json", "--to", "bills"], tmp_path, "")
         assert code == 1
-        assert "ERROR 1 of 1 logins could not be read completely." in told
+        assert "ERROR The login could not be read completely." in told
     assert simulator.backend.count("/link/connect", "wrong_password+run") == 1
     sent = records(tmp_path / "bills")
     assert [[record["data"]["status"] for record in run] for run in sent] == [["needs_user"]] * 2

@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from airbyte_cdk.utils import is_cloud_environment
-from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
 from source_linkless.clock import Now, utc_now
 from source_linkless.concurrency import Emit, RateLimit, waiting
@@ -66,7 +65,7 @@ class Surroundings:
     chance: Callable[[], float] = random.random
     new_salt: Callable[[], str] = lambda: secrets.token_hex(8)
     is_cloud: Callable[[], bool] = is_cloud_environment
-    mask: Callable[[str], object] = add_to_secrets
+    mask: Callable[[str], object] = masking.register
 
 
 def opened(raw: Mapping[str, Any], surroundings: Surroundings) -> tuple[Config, Links]:
