@@ -64,7 +64,7 @@ class SourceLinkless(Source):
             place = _place(error)
         raise invalid_configuration(
             f"The catalog file {catalog_path} is not a configured catalog: {place} is missing or not what the protocol "
-            "allows. What `discover` prints is no configured catalog."
+            "allows. `linkless catalog` prints one."
         )
 
     @classmethod
