@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -85,3 +87,13 @@ def test_a_wrong_call_is_told(arguments: list[str]) -> None:
     """Exit code 2 and the usage; nothing is read or sent."""
     result = CliRunner().invoke(main, arguments)
     assert (result.exit_code, "Usage: " in result.output) == (2, True)
+
+
+def test_a_help_text_does_not_import_the_cdk() -> None:
+    """Its import takes seconds; a help text is there at once."""
+    program = (
+        "import sys; from source_linkless.cli.command_line import main; "
+        "main(['link', '--help'], standalone_mode=False); print('airbyte_cdk' in sys.modules)"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert shown.splitlines()[-1] == "False"
