@@ -2,7 +2,11 @@
 
 import http.client
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -19,6 +23,7 @@ from benchmarks.peers.rows import PLAIN, SAME, STREAMS, Row, Rows, rows_of_kind
 from benchmarks.throughput import LEAST_CPU, limits_of_cpu
 from linkless_simulator.contract import CONTRACT_PATH
 from source_linkless.streams import STREAMS as OUR_STREAMS
+from testing.generated_parts import ROOT
 
 SMALL = Size(accounts=2, statements=3)
 SCHEMAS = yaml.safe_load(CONTRACT_PATH.read_text(encoding="utf-8"))["components"]["schemas"]
@@ -269,3 +274,17 @@ def test_a_limit_judges_the_median_of_the_rounds(
     """One round that a busy machine spoiled decides nothing."""
     found = ratio(over, [1.0] * len(over))
     assert Limit("what", found, at_most=at_most, at_least=at_least).holds is holds
+
+
+def test_the_same_rows_are_made_without_the_cdk(tmp_path: Path) -> None:
+    """The environments of singer-sdk and dlt have orjson, and no Airbyte CDK."""
+    (tmp_path / "orjson").symlink_to(Path(orjson.__file__).parent)
+    code = "from importlib.util import find_spec; import benchmarks.peers.same; print(find_spec('airbyte_cdk'))"
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "None\n", "")
