@@ -15,7 +15,13 @@ from typing import Any
 
 _ROOT = Path(__file__).parent.parent
 MAIN = str(_ROOT / "main.py")
-STREAMS = tuple(sorted(path.stem for path in (_ROOT / "source_linkless" / "schemas").glob("*.json")))
+STREAMS = tuple(
+    sorted(
+        path.stem
+        for path in (_ROOT / "source_linkless" / "schemas").glob("*.json")
+        if path.stem != "statement_files"  # opt-in: it costs requests of its own
+    )
+)
 """Every stream, read off the files: what is measured is never imported."""
 _RECORD, _CONTROL, _LOG = b'{"type":"RECORD"', b'{"type":"CONTROL"', b'{"type":"LOG"'
 _STATE = b'{"type":"STATE"'

@@ -1,6 +1,7 @@
 """The streams: name, key, schema and projection of each. Pure.
 
-Every stream but `connections` is a projection of the same document, so selecting six costs the calls of one.
+Every stream but `connections` and `statement_files` is a projection of the same document, so selecting them all costs
+the calls of one. `statement_files` is opt-in: each of its rows costs a request.
 A new stream is one row of `STREAMS` and one file in `schemas/`.
 
 A projection divides an account into parts: what is compared, and sent, as one piece. For `sustainability` and
@@ -85,6 +86,8 @@ class Stream:
     primary_key: tuple[str, ...]
     version: int
     projection: Projection | None
+    has_files: bool = False
+    """Whether its records come with files, each of which costs a request: only who selects it pays for it."""
 
     def json_schema(self) -> dict[str, Any]:
         """Load the packaged schema of the stream's records."""
@@ -158,6 +161,7 @@ STREAMS: Mapping[str, Stream] = {
         Stream("charges", (*_BILL, "charge_key"), 4, Projection(_bills, Statement.charges)),
         Stream("payments", (*_BILL, "payment_key"), 3, Projection(_bills, Statement.payments)),
         Stream("connections", ("connection_key",), 1, None),
+        Stream("statement_files", _BILL, 1, None, has_files=True),
     )
 }
 
@@ -177,6 +181,7 @@ def catalog_streams() -> list[AirbyteStream]:
             default_cursor_field=["observed_at"],
             source_defined_primary_key=[[column] for column in stream.primary_key],
             is_resumable=False,
+            is_file_based=True if stream.has_files else None,
         )
         for stream in STREAMS.values()
     ]

@@ -42,7 +42,8 @@ from source_linkless.sync.output import Output
 from testing.jumping_loop import JumpingLoop
 
 TODAY = date(2026, 11, 22)
-ALL_STREAMS = tuple(STREAMS)
+ALL_STREAMS = tuple(name for name, stream in STREAMS.items() if not stream.has_files)
+"""Every stream but `statement_files`, which is opt-in."""
 
 
 @dataclass

@@ -67,6 +67,7 @@ COLUMNS: dict[str, tuple[tuple[str, ...], set[str], set[str]]] = {
         set(),
     ),
     "connections": ((), OF_CONNECTIONS, set()),
+    "statement_files": ((), set(STREAMS["statement_files"].json_schema()["properties"]), set()),
 }
 
 

@@ -65,6 +65,11 @@ class Personal:
         """Say what a sync of these streams should know; True for one that had rows of another mode or key."""
         if not self.is_kept and "sustainability" in streams:
             yield f"The stream sustainability sends no record: it is free text, and 'personal_data' is {self.mode}."
+        if not self.is_kept and "statement_files" in streams:
+            yield (
+                "The stream statement_files sends no record and no file: the files are full of personal data, and "
+                f"'personal_data' is {self.mode}."
+            )
         if again := ", ".join(name for name, is_afresh in streams.items() if is_afresh):
             yield (
                 "'personal_data' or 'pseudonym_key' has changed: everything is sent again. The rows of before stay in "

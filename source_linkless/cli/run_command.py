@@ -41,7 +41,7 @@ Message = dict[str, Any]
 
 
 def configured_catalog(streams: Collection[str], mode: str) -> Message:
-    """Return a configured catalog of the named streams, of all when none is named, in the order of the connector.
+    """Return a configured catalog of the named streams, in the order of the connector; by default all but opt-in ones.
 
     Raises a config error for a stream that does not exist.
     """
@@ -62,7 +62,7 @@ def configured_catalog(streams: Collection[str], mode: str) -> Message:
                 "primary_key": stream["source_defined_primary_key"],
             }
             for name, stream in offered.items()
-            if not streams or name in streams
+            if (name in streams if streams else not stream.get("is_file_based"))
         ]
     }
 

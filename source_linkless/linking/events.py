@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from source_linkless.config import Login
-from source_linkless.provider import Body, Context
+from source_linkless.provider import Body, Context, StatementFile
 from source_linkless.provider.outcomes import Outcome
 
 FEW_LOGINS = 20
@@ -25,12 +26,25 @@ class LinksChanged:
     links: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class WantedFile:
+    """A bill whose file is to be asked for; `mark` stands for its content in the state of `statement_files`."""
+
+    statement_id: str
+    account_number: str
+    statement_key: str
+    billing_date: str | None
+    mark: str
+
+
 @dataclass(slots=True)
 class Receipt:
     """What the consumer found in a document; filled in before the document is acknowledged."""
 
     accounts: int | None = None
     """Number of accounts; None when the document could not be read completely."""
+    files: Sequence[WantedFile] = ()
+    """Files to ask for after the login has ended, in this order; what the deadline leaves is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,16 @@ class Finished:
     context: Context | None
     waited: float
     """Seconds from the start of the run to the document or the failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnswered:
+    """The answer for the file of a bill, after the login's Finished: the file, or the outcome without one."""
+
+    login: Login
+    wanted: WantedFile
+    file: StatementFile | None
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,4 +114,4 @@ class Stopping:
     """A person has interrupted the run: every wait ends, and what is being submitted is finished first."""
 
 
-Event = LinksChanged | Delivered | Finished | Progress | Moved | Stopping
+Event = LinksChanged | Delivered | Finished | FileAnswered | Progress | Moved | Stopping

@@ -6,6 +6,7 @@
                       │     poll_interval_seconds        └─► document ──► handed over ──► Finished
                       └─ ended or needs a person: product asked once, then Finished
     deadline, refused keys: every wait ends at once, every login still gets its Finished
+    after Finished: files of its bills, if any are wanted ──► FileAnswered, …
 
 One task per login on one event loop; a pause costs no thread. Memory is bounded by places for documents (see
 `waiting.Place`): a document gives its place back when the consumer has dealt with it.
@@ -22,8 +23,8 @@ from collections.abc import Awaitable, Callable
 from source_linkless.clock import hours_since
 from source_linkless.concurrency import Place, waiting
 from source_linkless.errors import Problem, Status, Then
-from source_linkless.linking.echoes import delivered, finished
-from source_linkless.linking.events import Finished, Receipt
+from source_linkless.linking.echoes import delivered, finished, without_echoes
+from source_linkless.linking.events import FileAnswered, Finished, Receipt, WantedFile
 from source_linkless.linking.handshake import open_connection, relink, withdraw
 from source_linkless.linking.running import (
     Ended,
@@ -36,7 +37,7 @@ from source_linkless.linking.running import (
     patiently,
     ready_but,
 )
-from source_linkless.provider import Body, Connection, Context
+from source_linkless.provider import Body, Connection, Context, StatementFile
 from source_linkless.provider.outcomes import (
     BROKEN,
     NOT_ALLOWED,
@@ -53,13 +54,16 @@ _POLLS_PER_STATUS = 4
 _POLLS_BEFORE_FIRST_STATUS = 2  # of a login that was linked in this run, or whose status could not be had
 _IN_PROGRESS = "New", "Connecting"
 """`connection_status` of a login that has not been accepted yet (API notes, section 3.1)."""
+_FILE_FAILURES = 3
+"""Failures in a row after which the other files of a login are left to the next sync: the provider is out of order."""
 _SHARE_FOR_NEWS = 0.5
 """Of the time left: a session that does not end must not cost the data that is there."""
 
 
 async def sync_login(run: Run, opening: Opening) -> None:
-    """Bring one login to its end: hand over its document if there is one, then its outcome. Raises nothing."""
+    """Bring one login to its end: hand over its document if there is one, its outcome, then files. Raises nothing."""
     await to_its_end(run, opening, lambda: _delivered(run, opening), lambda error: _outcome_of(run, opening, error))
+    await _ask_for_files(run, opening)
 
 
 async def to_its_end(
@@ -107,7 +111,7 @@ async def _delivered(run: Run, opening: Opening) -> Outcome:
         del event
     finally:
         _give_back(opening)
-    opening.is_delivered = True
+    opening.is_delivered, opening.files = True, receipt.files
     return await _health(run, opening, receipt)
 
 
@@ -399,3 +403,35 @@ async def _asked_again(run: Run, opening: Opening) -> Context | None:
             return await look_at(run, opening, Connection(token), later=True)
     except (Problem, TimeoutError):
         return None
+
+
+async def _ask_for_files(run: Run, opening: Opening) -> None:
+    """Ask for the files of bills one after the other, and hand over each answer, until the deadline.
+
+    The rest is left to the next sync after a few failures in a row, and when the provider refuses the token.
+    """
+    token, failures = run.links.token(opening.login), 0
+    wanted, opening.files = opening.files, ()
+    for one in wanted if token else ():
+        async with run.files:
+            try:
+                async with run.deadline.applied():
+                    file = await _file_of(run, token or "", one)
+            except TimeoutError:
+                return
+            except Exception as error:  # noqa: BLE001 - a file must cost nothing else
+                file, result = None, of_error(error)
+                is_refused = isinstance(error, Problem) and error.meaning.then in (Then.ASK_KEYS, Then.RELINK)
+                failures = _FILE_FAILURES if is_refused else failures + 1
+            else:
+                result, failures = READY, 0
+            if result.status is Status.NO_DATA:
+                failures = 0
+            await run.emit(FileAnswered(opening.login, one, file, without_echoes(run, opening, result)))
+            del file
+        if failures >= _FILE_FAILURES:
+            return
+
+
+async def _file_of(run: Run, token: str, wanted: WantedFile) -> StatementFile:
+    return await patiently(run, None, lambda: run.api.statement_file(token, wanted.statement_id))

@@ -6,8 +6,9 @@ at_allowed_rate  for everything else: through every 429, which the provider answ
 
 from __future__ import annotations
 
+import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Protocol, TypeVar
@@ -16,12 +17,13 @@ from source_linkless.clock import Now
 from source_linkless.concurrency import Emit, Place, RateLimit, waiting
 from source_linkless.config import Config, Links, Login
 from source_linkless.errors import Problem, Status, Then
-from source_linkless.linking.events import NOT_ASKED_YET, Event
+from source_linkless.linking.events import NOT_ASKED_YET, Event, WantedFile
 from source_linkless.provider import Api, Context, outcomes
 from source_linkless.provider.outcomes import Outcome
 
 T = TypeVar("T")
 
+_FILES_AT_ONCE = 4
 _HANGING_SECONDS = 10.0
 """A request that has had no answer for so long at the deadline counts as hanging."""
 
@@ -74,6 +76,8 @@ class Opening:
     waited: float | None = None
     """Seconds until its document was there."""
     is_delivered: bool = False
+    files: Sequence[WantedFile] = ()
+    """Files of bills that are asked for once the login has ended."""
     outcome: Outcome | None = None
 
     def note_request(self) -> None:
@@ -116,6 +120,8 @@ class Run:
     retries: waiting.Retries = field(default_factory=waiting.Retries)
     waiting: int = 0
     """Number of connections that are being waited for now."""
+    files: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_FILES_AT_ONCE))
+    """Held by each file of a bill from its request until it was consumed: files are in memory, and must be few."""
     verdict: Outcome | None = None
     """What ended the whole run: refused keys, or a provider out of reach."""
 

@@ -10,11 +10,14 @@ notes, section 1.2).
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import mimetypes
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import PurePosixPath
 from sys import intern
 from typing import Any
 
@@ -42,6 +45,11 @@ _CODE = re.compile(r"\w{1,64}", re.ASCII)
 """A code or status that is passed on. A sentence is not: it could quote what was sent."""
 _CONTENT_TYPE = re.compile(r"[a-z]{1,20}/[\w.+-]{1,60}", re.ASCII)
 _BETWEEN_WORDS = re.compile(r"[\s.-]+")
+_UNSAFE = re.compile(r"[^A-Za-z0-9._() -]+")
+"""What a part of a file name must not hold, so that every file system and object store takes it."""
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices."""
+_LONGEST_NAME = 80
 LONGEST_RETRY_AFTER = 600.0
 """Most seconds that a `Retry-After` is obeyed; then the provider is asked again."""
 _UNREADABLE_STATUS = "UNREADABLE_STATUS"
@@ -87,6 +95,15 @@ class StatementFile:
 
     content: Body = field(repr=False)
     content_type: str
+
+    def path(self, *names: str) -> PurePosixPath:
+        """Return a relative path of these names that every file system takes, with the suffix of the content type.
+
+        A name that has to be changed gets a part of its hash, so that two names stay different. No name leads out of
+        its folder.
+        """
+        *folders, name = map(_safe_name, names)
+        return PurePosixPath(*folders, name + (mimetypes.guess_extension(self.content_type) or ".bin"))
 
 
 class Api:
@@ -301,6 +318,13 @@ def _type_of_file(answer: Answer) -> str | None:
     if not start or start[:1] in b"{[<" or content_type.endswith(("json", "html", "xml")):
         return None
     return content_type if _CONTENT_TYPE.fullmatch(content_type) else "application/octet-stream"
+
+
+def _safe_name(text: str) -> str:
+    plain = _UNSAFE.sub("_", text).strip(" .")[:_LONGEST_NAME].rstrip(" .")
+    if plain == text and text and not _DEVICE.fullmatch(text):
+        return text
+    return f"{plain}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def _problem(code: str | None, answer: Answer, path: str, meaning: Meaning) -> Problem:

@@ -70,6 +70,8 @@ class _Known:
     observed_at: str | None = None
     connection_id: str | None = None
     accounts: dict[str, _Sent] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    """Of `statement_files`, by account: the marks of its bills; see `files`."""
     had_others: bool = False
     """Rows of accounts that were set aside; until the next document says which accounts there are."""
     had_lines: bool = False
@@ -82,7 +84,7 @@ class _Known:
 
     def set_aside(self) -> None:
         """Forget the accounts, by numbers that must not be repeated."""
-        self.accounts, self.had_others = {}, self.had_rows
+        self.accounts, self.files, self.had_others = {}, {}, self.had_rows
 
 
 class StreamChanges:
@@ -120,6 +122,10 @@ class StreamChanges:
         """Whether the last documents of the connection had something for this stream."""
         known = self._connections.get(connection_key)
         return known is not None and known.had_rows
+
+    def files(self, connection_key: str) -> dict[str, str]:
+        """Return what is remembered of files, by account, of a connection that was observed; to be changed in place."""
+        return self._connections[connection_key].files
 
     def connection_id(self, connection_key: str) -> str | None:
         """Return the provider's id of the connection as it was last known here."""
@@ -159,6 +165,7 @@ class StreamChanges:
             return
         known.had_others = False
         present = document.entries
+        known.files = {one: at for one, at in known.files.items() if one in present or one in still_expected}
         gone = [number for number in known.accounts if number not in present and number not in still_expected]
         for number in gone:
             if self._stream.name == "accounts":
@@ -222,6 +229,7 @@ def _written(known: _Known) -> dict[str, Any]:
         "observed_at": known.observed_at,
         "connection_id": known.connection_id,
         "accounts": accounts or None,
+        "files": known.files or None,
         "had_others": known.had_others or None,
         "had_lines": known.had_lines or None,
     }
@@ -246,7 +254,9 @@ def _read_state(stream_name: str, state: Mapping[str, Any] | None) -> dict[str, 
 def _read_known(written: Mapping[str, Any]) -> _Known:
     accounts = {number: _read_sent(*values) for number, values in written.get("accounts", {}).items()}
     connection_id, had_others = _text_or_none(written.get("connection_id")), written.get("had_others") is True
-    return _Known(_text(written["observed_at"]), connection_id, accounts, had_others, written.get("had_lines") is True)
+    files = {number: _text(marks) for number, marks in written.get("files", {}).items()}
+    had_lines = written.get("had_lines") is True
+    return _Known(_text(written["observed_at"]), connection_id, accounts, files, had_others, had_lines)
 
 
 def _read_sent(newest: object, snapshot: object, digest: object) -> _Sent:

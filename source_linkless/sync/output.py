@@ -18,7 +18,13 @@ from typing import Protocol
 
 import orjson
 from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, AirbyteRecordMessage, Type
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteMessageSerializer,
+    AirbyteRecordMessage,
+    AirbyteRecordMessageFileReference,
+    Type,
+)
 
 from source_linkless.bills import content
 
@@ -30,8 +36,13 @@ more. Blocks of megabytes cost more in page faults than they save in writes."""
 class Output(Protocol):
     """Where the rows of a sync go."""
 
-    def records(self, stream: str, rows: content.Rows) -> Iterable[AirbyteMessage]:
-        """Send rows; returns the messages that the caller has to send in their place."""
+    def records(
+        self, stream: str, rows: content.Rows, reference: AirbyteRecordMessageFileReference | None = None
+    ) -> Iterable[AirbyteMessage]:
+        """Send rows; returns the messages that the caller has to send in their place.
+
+        `reference` is the file that goes along with each row, if there is one.
+        """
 
     def flush(self) -> None:
         """Put out everything that was sent so far; called before waiting and before a write-back counts as done."""
@@ -58,10 +69,12 @@ def say(message: AirbyteMessage) -> None:
 class Messages:
     """Records as messages."""
 
-    def records(self, stream: str, rows: content.Rows) -> Iterator[AirbyteMessage]:
+    def records(
+        self, stream: str, rows: content.Rows, reference: AirbyteRecordMessageFileReference | None = None
+    ) -> Iterator[AirbyteMessage]:
         """Make a message of each row."""
         for row in rows.dicts():
-            record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=_now())
+            record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=_now(), file_reference=reference)
             yield AirbyteMessage(type=Type.RECORD, record=record)
 
     def flush(self) -> None:
@@ -97,10 +110,12 @@ class Lines:
         self._bytes = self._records = 0
         self._counts: Counter[str] = Counter()
 
-    def records(self, stream: str, rows: content.Rows) -> Iterable[AirbyteMessage]:
+    def records(
+        self, stream: str, rows: content.Rows, reference: AirbyteRecordMessageFileReference | None = None
+    ) -> Iterable[AirbyteMessage]:
         """Write the rows; nothing is left for the caller to send."""
         head = b'{"type":"RECORD","record":{"stream":"%b","data":{%b,' % (stream.encode(), rows.common)
-        tail = b'},"emitted_at":%d}}\n' % _now()
+        tail = b'}%b,"emitted_at":%d}}\n' % (_member_of(reference), _now())
         pieces = head, (tail + head).join(rows.own), tail
         self._block += pieces
         self._bytes += sum(map(len, pieces))
@@ -120,6 +135,11 @@ class Lines:
     def taken(self, stream: str) -> int:
         """Return how many records of a stream were sent since this was asked last: a state says it."""
         return self._counts.pop(stream, 0)
+
+
+def _member_of(reference: AirbyteRecordMessageFileReference | None) -> bytes:
+    """Return the member of a record that names its file, behind a comma; nothing for a record without a file."""
+    return b"" if reference is None else b',"file_reference":' + orjson.dumps(reference)
 
 
 def _now() -> int:

@@ -16,6 +16,7 @@ from typing import Any
 from airbyte_cdk.config_observation import create_connector_config_control_message
 from airbyte_cdk.models import (
     AirbyteMessage,
+    AirbyteRecordMessageFileReference,
     AirbyteStateBlob,
     AirbyteStateMessage,
     AirbyteStateType,
@@ -38,6 +39,7 @@ from source_linkless.linking import events, of_surprise
 from source_linkless.provider.outcomes import UNKNOWN, Outcome, outcome
 from source_linkless.streams import STREAMS
 from source_linkless.sync.changes import Connection, StreamChanges
+from source_linkless.sync.files import StatementFiles
 from source_linkless.sync.health import Delivery, bills_of, connection_row, delivery_of, is_worth_a_warning, judged
 from source_linkless.sync.output import Output
 from source_linkless.sync.verdict import End, described, failure_of
@@ -93,13 +95,18 @@ class SelectedStream:
         """Make a stream status message."""
         return status_message(self.configured.stream, status)
 
-    def records(self, blocks: Iterable[content.Rows], output: Output) -> Iterator[AirbyteMessage]:
-        """Send rows; the first of them sets the stream running."""
+    def records(
+        self,
+        blocks: Iterable[content.Rows],
+        output: Output,
+        reference: AirbyteRecordMessageFileReference | None = None,
+    ) -> Iterator[AirbyteMessage]:
+        """Send rows, with the `reference` to the file that goes along; the first of them sets the stream running."""
         for rows in blocks:
             if not self._is_running:
                 self._is_running = True
                 yield self.status(AirbyteStreamStatus.RUNNING)
-            yield from output.records(self.name, rows)
+            yield from output.records(self.name, rows, reference)
         self.has_news = True
 
     def state(self) -> AirbyteMessage:
@@ -132,6 +139,13 @@ class SyncMessages:
         self._warnings, self._is_large = 0, False
         self._personal = personal_of(config)
         self._are_few = len(config.logins) <= events.FEW_LOGINS
+        self._file_stream = next((one for one in streams if STREAMS[one.name].has_files), None)
+        self._files = self._file_stream and StatementFiles(
+            self._file_stream.changes,
+            start_date=config.start_date,
+            takes_files=bool(self._file_stream.configured.include_files),
+            now=now,
+        )
 
     def of(self, told: Iterable[events.Event]) -> Iterator[AirbyteMessage]:
         """Turn events into messages; raises the one error of a failed run after everything was sent."""
@@ -146,6 +160,8 @@ class SyncMessages:
             self._logger.info(_line_of(Counter(end.outcome.status.value for end in self._ends)))
         if not_asked := sum(end.outcome.reason == events.NOT_ASKED_YET for end in self._ends):
             self._logger.warning(_NOT_ASKED, not_asked, len(self._ends))
+        if summary := self._files and self._files.summary():
+            self._logger.info("%s", summary)
         yield from (stream.state() for stream in self._streams)
         chosen = [stream.configured for stream in self._streams]
         failure = failure_of(self._ends, fail_on_holes=self._config.failed_connections == "fail", streams=chosen)
@@ -165,6 +181,9 @@ class SyncMessages:
                 yield from self._document(event)
             case events.Finished():
                 yield from self._finished(event)
+            case events.FileAnswered() if self._file_stream and self._files:
+                rows, reference = self._files.record(event)
+                yield from self._file_stream.records([rows], self._output, reference)
             case events.Progress():
                 self._logger.info(_line_of(event.counts, event.slowest))
                 yield from (stream.state() for stream in self._streams if stream.has_news or event.heartbeat)
@@ -195,12 +214,17 @@ class SyncMessages:
         """Let every stream look at one account before the next is decoded."""
         observed_at, read = self._observed_at(connection.key), []
         streams = [stream for stream in self._streams if STREAMS[stream.name].projection is not None]
-        for stream in streams:
-            stream.changes.observe(connection, observed_at)
+        files = self._files if self._personal.is_kept else None
+        wanted: list[events.WantedFile] = []
+        for stream in (*streams, self._file_stream):
+            if stream is not None:
+                stream.changes.observe(connection, observed_at)
         for account in document.accounts():
             read.append(bills_of(account))
             for stream in streams:
                 yield from stream.records(stream.changes.rows(connection.key, document, account), self._output)
+            wanted += files.wanted(connection.key, account) if files else ()
+        receipt.files = wanted
         had_lines = any(stream.earlier.had_lines(connection.key) for stream in self._streams)
         delivery = delivery_of(document, read, observed_at, self._config.start_date, had_lines=had_lines)
         receipt.accounts = delivery.accounts if document.is_readable else None

@@ -22,6 +22,7 @@ UNITS = {
     **dict.fromkeys(("accounts_expected", "accounts_delivered"), "accounts"),
     "billing_period_duration_days": "days",
     "waited_seconds": "seconds",
+    "size_bytes": "bytes",
     "quantity": "`unit`",
     "unit_price": f"{MONEY} for one `unit`",
 }
