@@ -82,7 +82,7 @@ class _Keeper:
 
 
 def _read(source: airbyte.Source, database: Path) -> list[str]:
-    source.select_all_streams()
+    source.select_streams([name for name in source.get_available_streams() if name != "statement_files"])
     cache = DuckDBCache(db_path=database)
     try:
         # The connector validates its configuration itself; PyAirbyte would print the values of a wrong one.

@@ -17,8 +17,9 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from linkless_simulator import Simulator
+from source_linkless.streams import STREAMS
 from testing.connector import Connector, edited, login_at, together
-from testing.worlds import ALL_STREAMS, World
+from testing.worlds import World
 
 CREATE, CONNECT, EXCHANGE = "/link/token/create", "/link/connect", "/connection/public_token/exchange"
 STATUS, CONTEXT, PRODUCT = "/link/connection/status", "/connection/context", "/sustainability/get"
@@ -131,7 +132,7 @@ def test_a_login_still_connecting_succeeds_and_discover_needs_no_network(
     assert "access_token" in waiting.written[-1]["links"]
     assert simulator.backend.count(CONNECT, "never_connects") == 1
     assert catalog.code == 0
-    assert [stream["name"] for stream in catalog.of("CATALOG")[0]["streams"]] == list(ALL_STREAMS)
+    assert [stream["name"] for stream in catalog.of("CATALOG")[0]["streams"]] == list(STREAMS)
     assert simulator.backend.count(CONNECT, "nobody") == 0
     assert catalog.written == []
 

@@ -16,7 +16,7 @@ import pytest
 from source_linkless.streams import STREAMS
 from testing import dbt_runs
 from testing.generated_parts import prove, read, table
-from testing.worlds import Sync, World
+from testing.worlds import Sync, World, catalog_of
 
 DICTIONARY = "docs/data-dictionary.md"
 DATABASE = "bills.duckdb"
@@ -107,7 +107,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
     world = World()
     config = world.fleet([world.entry(name, key=key) for key, name in LOGINS.items()], data_timeout_minutes=5)
     with opened(tmp_path_factory.mktemp("records")) as warehouse:
-        first = sync = world.read(config)
+        first = sync = world.read(config, catalog=catalog_of(STREAMS))
         warehouse.load(first)
         warehouse.answer()
         document = world.backend.document(LOGINS["tower"])
@@ -119,7 +119,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
             world.pass_time(WEEK)
             newest = {key: world.backend.document(LOGINS[key]) for key in DELIVERED}
             config = sync.config or config
-            sync = world.read(config, state=sync.states)
+            sync = world.read(config, state=sync.states, catalog=catalog_of(STREAMS))
             warehouse.load(sync)
         warehouse.answer()
         yield Example(first, newest, warehouse)
@@ -163,7 +163,9 @@ def test_the_dictionary_answers_questions() -> None:
 def sample(stream: str, row: dict[str, Any]) -> str:
     """Return a record as it stands in the dictionary: one item of each array, no seconds (the pace may change)."""
     short: dict[str, Any] = {name: value[:1] if isinstance(value, list) else value for name, value in row.items()}
-    short |= {name: f"{short[name][:17]}00.000000Z" for name in ("observed_at", "snapshot_at") if name in short}
+    short |= {
+        name: f"{short[name][:17]}00.000000Z" for name in ("observed_at", "snapshot_at", "fetched_at") if name in short
+    }
     short |= {name: short[name] // 10 * 10 for name in ("waited_seconds",) if name in short}
     if stream == "sustainability":
         short["statements"] = [{**bill, "charges": bill["charges"][:1]} for bill in short["statements"]]

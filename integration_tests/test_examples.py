@@ -20,11 +20,11 @@ import pytest
 import yaml
 
 from linkless_simulator import Simulator
-from source_linkless.streams import STREAMS
 from testing.connector import PROGRAM, login_at
 from testing.generated_parts import ROOT, read
 from testing.postgres_server import postgres_server
 from testing.warehouses import PYTHON as PYAIRBYTE
+from testing.worlds import ALL_STREAMS
 
 EXAMPLES = ROOT / "examples"
 KUBERNETES = "1.33"
@@ -61,7 +61,7 @@ def test_the_smallest_runner_keeps_links_and_state(simulator: Simulator, tmp_pat
     assert [one_sync(tmp_path).returncode for _ in range(2)] == [0, 0]
     assert submissions(simulator, "user_good+runner") == 1
     first, second = records(tmp_path)
-    assert {record["stream"] for record in first} == set(STREAMS)
+    assert {record["stream"] for record in first} == set(ALL_STREAMS)
     assert [record["stream"] for record in second] == ["connections"]
     assert stat.S_IMODE(config.stat().st_mode) == 0o600
 

@@ -17,9 +17,9 @@ import pytest
 
 from linkless_simulator import Simulator
 from source_linkless.cli.run_command import record_in
-from source_linkless.streams import STREAMS
 from testing.connector import Connector, login_at
 from testing.forked_command import run_without_terminal
+from testing.worlds import ALL_STREAMS
 
 PROGRAM = Path(sys.executable).with_name("linkless")
 LONGEST_SECONDS = 60
@@ -67,7 +67,7 @@ def test_two_runs_submit_once_and_the_second_sends_what_is_new(simulator: Simula
     folder = tmp_path / "config.sync"
     first, second = records(folder)
     assert ({record["stream"] for record in first}, [record["stream"] for record in second]) == (
-        set(STREAMS),
+        set(ALL_STREAMS),
         ["connections"],
     )
     now = json.loads(path.read_text(encoding="utf-8"))
@@ -178,7 +178,7 @@ def test_the_catalog_is_one_that_the_connector_reads(simulator: Simulator, tmp_p
     assert (run.code, {record["stream"] for record in run.of("RECORD")}) == (0, {"accounts", "charges"})
     everything = json.loads(run_without_terminal(["catalog"], tmp_path, "")[1])
     assert {one["stream"]["name"]: one["sync_mode"] for one in everything["streams"]} == dict.fromkeys(
-        STREAMS, "incremental"
+        ALL_STREAMS, "incremental"
     )
 
 

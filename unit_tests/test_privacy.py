@@ -15,10 +15,9 @@ from airbyte_cdk.models import AirbyteStateMessage, AirbyteStateMessageSerialize
 from linkless_simulator.answers import JSON, Answer
 from linkless_simulator.faults import Planned
 from source_linkless.bills.personal import Personal
-from source_linkless.streams import STREAMS
 from testing.generated_parts import prove, read, table
 from testing.record_rules import broken_rules
-from testing.worlds import Sync, World, catalog_of
+from testing.worlds import ALL_STREAMS, Sync, World, catalog_of
 
 KEY = "the key of the pseudonyms"
 LOGIN = "ada.login@example.com"
@@ -27,7 +26,7 @@ NAME, CUSTOMER, STREET = "Ada Planted", "C-471100007777", "77 Planted Street"
 PLANTED = (LOGIN, FIRST, SECOND, PRINTED, NAME, CUSTOMER, STREET, KEY)
 """What must not leave; the numbers are not part of anything else."""
 PRIVATE = ("hash", "drop")
-DOCUMENT_STREAMS = [name for name in STREAMS if name != "connections"]
+DOCUMENT_STREAMS = [name for name in ALL_STREAMS if name != "connections"]
 SENDING = [name for name in DOCUMENT_STREAMS if name != "sustainability"]
 
 
@@ -203,7 +202,7 @@ def test_keep_is_as_without_the_option(home: Home) -> None:
     kept = home.sync(document(OLD), None, personal_data="keep", pseudonym_key=KEY)
     assert numbers(kept, "accounts") == {FIRST, SECOND}
     assert states(kept).keys() == states(plain).keys()
-    assert [state.keys() for state in states(kept).values()] == [{"format", "connections"}] * len(STREAMS)
+    assert [state.keys() for state in states(kept).values()] == [{"format", "connections"}] * len(ALL_STREAMS)
     assert home.sync(document(OLD), plain, personal_data="keep").rows("statements") == []
 
 

@@ -241,11 +241,11 @@ def test_unchanged_bills_are_not_projected() -> None:
     assert (part.billing_date, part.fingerprint) == ("2026-02-11", f"{account.statements[0].content_hash} s1")
 
 
-def test_the_catalog_names_six_streams_with_key_and_cursor() -> None:
+def test_the_catalog_names_every_stream_with_key_and_cursor() -> None:
     """In the order of the documentation; all can be read in both modes."""
     streams = catalog_streams()
     assert [stream.name for stream in streams] == [
-        *("sustainability", "accounts", "statements", "charges", "payments", "connections"),
+        *("sustainability", "accounts", "statements", "charges", "payments", "connections", "statement_files"),
     ]
     assert {stream.name: stream.source_defined_primary_key for stream in streams} == {
         "sustainability": [["connection_key"], ["account_number"]],
@@ -254,7 +254,9 @@ def test_the_catalog_names_six_streams_with_key_and_cursor() -> None:
         "charges": [["connection_key"], ["account_number"], ["statement_key"], ["charge_key"]],
         "payments": [["connection_key"], ["account_number"], ["statement_key"], ["payment_key"]],
         "connections": [["connection_key"]],
+        "statement_files": [["connection_key"], ["account_number"], ["statement_key"]],
     }
+    assert [stream.name for stream in streams if stream.is_file_based] == ["statement_files"]
     for stream in streams:
         assert stream.supported_sync_modes == [SyncMode.full_refresh, SyncMode.incremental]
         assert (stream.source_defined_cursor, stream.default_cursor_field) == (True, ["observed_at"])

@@ -12,9 +12,7 @@ import asyncio
 import csv
 import hashlib
 import io
-import mimetypes
 import os
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -37,8 +35,6 @@ from source_linkless.provider import Body
 INDEX = "index.csv"
 _AT_ONCE = 4
 _SAVE_EVERY = 25  # files that a run asks for again after a kill
-_LONGEST_NAME = 80
-_ODD = re.compile(r"[^A-Za-z0-9._() -]+")
 _PIECE = 2**20
 
 
@@ -150,18 +146,19 @@ class _Download:
     async def _fetched(self, provider: by_hand.Files, login: Login, row: Row) -> Row:
         """Download the file of one bill. Raises FileProblem when it cannot be written."""
         try:
-            content, content_type = await provider.statement_file(login, row.statement_id)
+            file = await provider.statement_file(login, row.statement_id)
         except Problem as problem:
             status = "not_available" if problem.meaning.status is Status.NO_DATA else "failed"
             return replace(row, status=status, reason=problem.reason, fetched_at=stamp(self._now()))
-        path = _path(row, content_type)
-        digest = await asyncio.to_thread(_write, self._folder / path, content)
+        name = f"{row.billing_date} {row.statement_key}" if row.billing_date else row.statement_key
+        path = file.path(row.key, row.account_number or "without number", name)
+        digest = await asyncio.to_thread(_write, self._folder / path, file.content)
         return replace(
             row,
             status="fetched",
             file=str(path),
-            content_type=content_type,
-            size_bytes=str(len(content)),
+            content_type=file.content_type,
+            size_bytes=str(len(file.content)),
             sha256=digest,
             fetched_at=stamp(self._now()),
         )
@@ -193,24 +190,6 @@ def _read_index(path: Path) -> dict[tuple[str, str, str], Row]:
     except (OSError, ValueError, TypeError, csv.Error):
         raise FileProblem(f"{path} is not an index of this command: move it away.") from None
     return {_identity(row): row for row in rows}
-
-
-def _path(row: Row, content_type: str) -> Path:
-    """Return where the file of a bill goes: names that every file system takes and that lead nowhere else."""
-    kind = mimetypes.guess_extension(content_type.partition(";")[0].strip()) or ".bin"
-    statement = _safe(row.statement_key)
-    name = f"{_safe(row.billing_date)} {statement}" if row.billing_date else statement
-    return Path(_safe(row.key), _safe(row.account_number or "without number"), f"{name}{kind}")
-
-
-def _safe(text: str) -> str:
-    """Return a text as one part of a path; a text that had to change gets a mark, so that two stay different."""
-    plain = _ODD.sub("_", text).strip(" .")[:_LONGEST_NAME].rstrip(" .")
-    return (
-        plain
-        if plain == text
-        else f"{plain}-{hashlib.sha256(text.encode(errors='replace')).hexdigest()[:8]}".lstrip("-")
-    )
 
 
 def _make(folder: Path) -> None:

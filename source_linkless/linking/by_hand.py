@@ -24,7 +24,7 @@ from source_linkless.linking.handshake import announce, link_options, open_conne
 from source_linkless.linking.opening import look_at, test_keys, to_its_end, with_good_keys
 from source_linkless.linking.orchestration import Surroundings, new_run, still_waiting
 from source_linkless.linking.running import Opening, Run, at_allowed_rate, of_error, patiently
-from source_linkless.provider import Account, Body, Connection, Context
+from source_linkless.provider import Account, Body, Connection, Context, StatementFile
 from source_linkless.provider.outcomes import (
     CREDENTIALS,
     LINK_STATUSES,
@@ -383,12 +383,11 @@ class Files:
         async with run.deadline.applied():
             return await patiently(run, None, lambda: run.api.document(token))
 
-    async def statement_file(self, login: Login, statement_id: str) -> tuple[Body, str]:
-        """Return the original document of a bill and its content type. Raises Problem (NO_DATA when there is none)."""
+    async def statement_file(self, login: Login, statement_id: str) -> StatementFile:
+        """Return the original document of a bill. Raises Problem; its status is NO_DATA when there is none."""
         run, token = self._run, self._run.links.token(login) or ""
         async with run.deadline.applied():
-            file = await patiently(run, None, lambda: run.api.statement_file(token, statement_id))
-            return file.content, file.content_type
+            return await patiently(run, None, lambda: run.api.statement_file(token, statement_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,8 @@ class WantedFile:
     statement_key: str
     billing_date: str | None
     mark: str
+    has_failed: bool = False
+    """In an earlier sync: it is asked for last, so that it delays nothing else."""
 
 
 @dataclass(slots=True)

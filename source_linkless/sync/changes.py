@@ -229,7 +229,7 @@ def _written(known: _Known) -> dict[str, Any]:
         "observed_at": known.observed_at,
         "connection_id": known.connection_id,
         "accounts": accounts or None,
-        "files": known.files or None,
+        "files": {**known.files} or None,
         "had_others": known.had_others or None,
         "had_lines": known.had_lines or None,
     }

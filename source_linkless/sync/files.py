@@ -66,7 +66,7 @@ class StatementFiles:
         self._counts: Counter[str] = Counter()
 
     def wanted(self, connection_key: str, account: Account) -> list[events.WantedFile]:
-        """Return the files to ask for of an account: of new and changed bills the newest first, then those that failed.
+        """Return the files to ask for of an account, of the newest bills first.
 
         Forgets the bills that the account no longer has.
         """
@@ -77,13 +77,12 @@ class StatementFiles:
         done, failed = (one & marks.keys() for one in _read(remembered.get(account.number, "")))
         _remember(remembered, account.number, done, failed)
         found = [
-            events.WantedFile(statement_id, account.number, bill.key, bill.billing_date, mark)
+            events.WantedFile(statement_id, account.number, bill.key, bill.billing_date, mark, mark in failed)
             for mark, bill in marks.items()
             if mark not in done and not (bill.billing_date and bill.billing_date < self._start_date)
             if isinstance(statement_id := bill.content().values.get("statement_id"), str) and statement_id.strip()
         ]
         found.sort(key=lambda one: one.billing_date or "", reverse=True)
-        found.sort(key=lambda one: one.mark in failed)
         self._wanted += len(found)
         found = found[: max(0, _MOST_PENDING - self._pending)]
         self._pending += len(found)

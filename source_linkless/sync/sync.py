@@ -224,7 +224,7 @@ class SyncMessages:
             for stream in streams:
                 yield from stream.records(stream.changes.rows(connection.key, document, account), self._output)
             wanted += files.wanted(connection.key, account) if files else ()
-        receipt.files = wanted
+        receipt.files = sorted(wanted, key=lambda one: one.has_failed)
         had_lines = any(stream.earlier.had_lines(connection.key) for stream in self._streams)
         delivery = delivery_of(document, read, observed_at, self._config.start_date, had_lines=had_lines)
         receipt.accounts = delivery.accounts if document.is_readable else None
