@@ -150,8 +150,7 @@ class _Download:
         except Problem as problem:
             status = "not_available" if problem.meaning.status is Status.NO_DATA else "failed"
             return replace(row, status=status, reason=problem.reason, fetched_at=stamp(self._now()))
-        name = f"{row.billing_date} {row.statement_key}" if row.billing_date else row.statement_key
-        path = file.path(row.key, row.account_number or "without number", name)
+        path = file.path(row.key, row.account_number, row.billing_date, row.statement_key)
         digest = await asyncio.to_thread(_write, self._folder / path, file.content)
         return replace(
             row,

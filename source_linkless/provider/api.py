@@ -96,14 +96,15 @@ class StatementFile:
     content: Body = field(repr=False)
     content_type: str
 
-    def path(self, *names: str) -> PurePosixPath:
-        """Return a relative path of these names that every file system takes, with the suffix of the content type.
+    def path(self, key: str, account_number: str, billing_date: str | None, statement_key: str) -> PurePosixPath:
+        """Return `KEY/ACCOUNT/DATE STATEMENT.pdf`, of names that every file system takes and that lead nowhere else.
 
-        A name that has to be changed gets a part of its hash, so that two names stay different. No name leads out of
-        its folder.
+        The suffix is that of the content type. A name that has to be changed gets a part of its hash, so that two names
+        stay different.
         """
-        *folders, name = map(_safe_name, names)
-        return PurePosixPath(*folders, name + (mimetypes.guess_extension(self.content_type) or ".bin"))
+        name = _safe_name(f"{billing_date} {statement_key}" if billing_date else statement_key)
+        suffix = mimetypes.guess_extension(self.content_type) or ".bin"
+        return PurePosixPath(_safe_name(key), _safe_name(account_number), name + suffix)
 
 
 class Api:
@@ -324,7 +325,7 @@ def _safe_name(text: str) -> str:
     plain = _UNSAFE.sub("_", text).strip(" .")[:_LONGEST_NAME].rstrip(" .")
     if plain == text and text and not _DEVICE.fullmatch(text):
         return text
-    return f"{plain}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
+    return f"{plain or 'unnamed'}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 
 def _problem(code: str | None, answer: Answer, path: str, meaning: Meaning) -> Problem:

@@ -93,9 +93,9 @@ class StatementFiles:
         try:
             row, reference = self._row(answer)
         except OSError:
-            row, reference = self._failed(answer, "NO_TEMPORARY_SPACE"), None
+            row, reference = _row_of(answer.wanted, "failed", "NO_TEMPORARY_SPACE"), None
         except Exception as error:  # noqa: BLE001 - a file that nobody foresaw must cost nothing else
-            row, reference = self._failed(answer, of_surprise(error).reason), None
+            row, reference = _row_of(answer.wanted, "failed", of_surprise(error).reason), None
         key, wanted, status = answer.login.key, answer.wanted, str(row["status"])
         self._counts[status] += 1
         self._pending -= 1
@@ -116,9 +116,8 @@ class StatementFiles:
     def _row(self, answer: events.FileAnswered) -> tuple[dict[str, object], AirbyteRecordMessageFileReference | None]:
         wanted, file = answer.wanted, answer.file
         if file is None:
-            return self._bill(wanted, _NAMES.get(answer.outcome.status, "failed"), answer.outcome.reason), None
-        name = wanted.statement_key if wanted.billing_date is None else f"{wanted.billing_date} {wanted.statement_key}"
-        path = file.path(answer.login.key, wanted.account_number or "without number", name)
+            return _row_of(wanted, _NAMES.get(answer.outcome.status, "failed"), answer.outcome.reason), None
+        path = file.path(answer.login.key, wanted.account_number, wanted.billing_date, wanted.statement_key)
         digest, reference = hashlib.sha256(), None
         if self._folder is None:
             for piece in _pieces(file):
@@ -130,7 +129,7 @@ class StatementFiles:
             reference = AirbyteRecordMessageFileReference(
                 staging_file_url=str(staged), source_file_relative_path=str(path), file_size_bytes=len(file.content)
             )
-        row = self._bill(wanted, "fetched", None) | {
+        row = _row_of(wanted, "fetched", None) | {
             "file_name": path.name,
             "content_type": file.content_type,
             "size_bytes": len(file.content),
@@ -139,18 +138,12 @@ class StatementFiles:
         }
         return row, reference
 
-    def _failed(self, answer: events.FileAnswered, reason: str | None) -> dict[str, object]:
-        return self._bill(answer.wanted, "failed", reason)
 
-    @staticmethod
-    def _bill(wanted: events.WantedFile, status: str, reason: str | None) -> dict[str, object]:
-        return content.known(
-            account_number=wanted.account_number,
-            statement_key=wanted.statement_key,
-            statement_id=wanted.statement_id,
-            status=status,
-            reason=reason,
-        )
+def _row_of(wanted: events.WantedFile, status: str, reason: str | None) -> dict[str, object]:
+    number, key = wanted.account_number, wanted.statement_key
+    return content.known(
+        account_number=number, statement_key=key, statement_id=wanted.statement_id, status=status, reason=reason
+    )
 
 
 def _pieces(file: StatementFile) -> Iterator[bytes]:
