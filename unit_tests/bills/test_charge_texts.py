@@ -16,8 +16,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_linkless.bills.charge_texts import Charge, Reading, read_any_form, read_charges, read_common_form
-from source_linkless.bills.charge_words import CAPACITIES, LANGUAGES, SMALL, UNITS
+from source_linkless.bills.charge_texts import (
+    CAPACITIES,
+    LANGUAGES,
+    SMALL,
+    UNITS,
+    Charge,
+    Reading,
+    read_any_form,
+    read_charges,
+    read_common_form,
+)
 from testing.fuzzing import examples
 
 NOTHING = Reading()

@@ -37,7 +37,7 @@ OURS: Mapping[str, Meaning] = {
 }
 """Reason codes of the connector itself, and what it makes of answers that are in no table."""
 
-SILENT = {"errors", "charge_texts", "charge_words", "by_hand"}
+SILENT = {"errors", "charge_texts", "by_hand"}
 """Modules without messages: their texts are descriptions and patterns, or belong to the screens of `linkless`."""
 
 FRAGMENT = re.compile(r"[A-Za-z'].{11,}")
