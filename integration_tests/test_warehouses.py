@@ -295,6 +295,14 @@ def test_no_key_is_there_twice(story: Story, stream: str) -> None:
     assert story.ask(f"select {key} from {stream} group by {key} having count(*) > 1") == []  # noqa: S608 - our own names
 
 
+def test_files_of_bills_are_rows_in_the_warehouse(story: Story) -> None:
+    """PyAirbyte takes no files: each row of `statement_files` has the checksum, and belongs to a bill."""
+    found = story.ask("select status, length(sha256), count(*) > 0 from statement_files group by 1, 2")
+    assert ("fetched", 64, True) in found
+    joined = "statement_files f left join statements s using (connection_key, account_number, statement_key)"
+    assert story.ask(f"select f.statement_id from {joined} where s.statement_key is null") == []  # noqa: S608 - our own names
+
+
 def test_the_second_sync_links_nothing(story: Story) -> None:
     """The links that were written back are used: every login, the refused one too, costs one look at its document."""
     paths = [entry.path for entry in story.asked]

@@ -325,6 +325,8 @@ def _safe_name(text: str) -> str:
     plain = _UNSAFE.sub("_", text).strip(" .")[:_LONGEST_NAME].rstrip(" .")
     if plain == text and text and not _DEVICE.fullmatch(text):
         return text
+    if _DEVICE.fullmatch(plain):
+        plain = f"_{plain}"
     return f"{plain or 'unnamed'}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
 

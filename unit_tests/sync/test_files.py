@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import orjson
@@ -307,6 +310,46 @@ def test_a_file_is_staged_where_the_destination_takes_files(tmp_path: Path) -> N
     assert [*again.dicts()] == [row]
     assert second is not None
     assert second.staging_file_url != reference.staging_file_url
+
+
+NAMES = [
+    ("hq", "A-1", "2026-01-31", "s1", "hq/A-1/2026-01-31 s1.pdf"),
+    ("hq", "A-1", None, "s1", "hq/A-1/s1.pdf"),
+    ("..", "a/b", "2026-01-31", "x:y", None),
+    ("CON", "nul.txt", None, " trailing. ", None),
+    ("é", "", None, "s" * 300, None),
+]
+
+
+@pytest.mark.parametrize(("key", "number", "date", "statement", "expected"), NAMES)
+def test_a_file_name_is_safe_on_every_system(
+    key: str, number: str, date: str | None, statement: str, expected: str | None
+) -> None:
+    """Three parts, no device, nothing that leads elsewhere; a name that was changed is told apart by its hash."""
+    path = StatementFile(b"%PDF-", "application/pdf").path(key, number, date, statement)
+    assert expected is None or str(path) == expected
+    assert (len(path.parts), path.suffix) == (3, ".pdf")
+    for part in path.parts:
+        assert re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._() -]{0,110}", part) or part.startswith("unnamed-")
+        assert part.partition(".")[0].upper() not in {"CON", "NUL", ""}
+    other = StatementFile(b"%PDF-", "application/pdf").path(key + "/", number, date, statement)
+    assert other != path
+
+
+def test_a_large_file_is_copied_from_disk_in_pieces(tmp_path: Path) -> None:
+    """Its checksum and its copy are those of the whole."""
+    large = b"%PDF-" + bytes(range(256)) * 12_000
+    with TemporaryFile() as file:
+        file.write(large)
+        file.flush()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as body:
+            files, wanted = files_into(tmp_path)
+            rows, reference = files.record(
+                events.FileAnswered(Login("hq"), wanted, StatementFile(body, "application/pdf"), READY)
+            )
+    assert reference is not None
+    assert Path(reference.staging_file_url or "").read_bytes() == large
+    assert [row["sha256"] for row in rows.dicts()] == [hashlib.sha256(large).hexdigest()]
 
 
 def test_elsewhere_nothing_is_written(tmp_path: Path) -> None:
