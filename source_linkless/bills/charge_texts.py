@@ -30,6 +30,7 @@ from typing import NamedTuple
 
 _LONGEST_TEXT = 500
 _LONGEST_NUMBER = 24
+_LONGEST_ABBREVIATION = 2
 _MOST_CHOICES = 1_000
 """Readings of a sum that are tried."""
 _TOLERANCE = 0.005
@@ -74,8 +75,7 @@ def read_charges(charges: Sequence[Charge]) -> list[Reading]:
     """
     found = [_read(name, amount or 0.0, "") if _DIGIT.search(name) else _NOTHING for name, amount in charges]
     if any(one.is_open for one in found):
-        marks = {one.mark for one in found} - {""}
-        mark = marks.pop() if len(marks) == 1 else ""
+        mark = _only({one.mark for one in found} - {""})
         texts = zip(charges, found, strict=True)
         found = [_read(name, amount or 0.0, mark) if one.is_open else one for (name, amount), one in texts]
     return [one.reading for one in found]
@@ -135,12 +135,17 @@ def _readings(printed: str) -> Sequence[_Number]:
 
 def _json_number(digits: str, shift: int = 0, bundle: int = 1, periods: int = 1) -> float:
     """Return a number times 10 to the power of `shift` and `periods`, divided by `bundle`: exactly, then rounded."""
-    if len(digits) < _SHORT and bundle == periods == 1:  # the same, faster
+    if len(digits) < _SHORT and bundle == periods == 1:  # the same, in less time: a sixth of that of reading
         value = float(f"{digits}e{shift}" if shift else digits)
         return int(value) if value.is_integer() else value
     exact = Decimal(digits).scaleb(shift) / bundle * periods
     whole = int(exact)
     return whole if whole == exact and whole.bit_length() <= _WHOLE_BITS else float(exact)
+
+
+def _only(marks: set[str]) -> str:
+    """Return the only mark that numbers imply; "" if they imply none or both."""
+    return "".join(marks) if len(marks) == 1 else ""
 
 
 def _fits(total: float, amount: float) -> bool:
@@ -198,8 +203,8 @@ _OWN_WORDS = {
 _KNOWN_BY = {
     word: name
     for name, words in _OWN_WORDS.items()
-    for word in words - set().union(*(others for other, others in _OWN_WORDS.items() if other != name))
-    if len(word) > 2  # noqa: PLR2004 - shorter ones are abbreviations too
+    for word in words
+    if len(word) > _LONGEST_ABBREVIATION and sum(word in others for others in _OWN_WORDS.values()) == 1
 }
 """Words of one language alone; they tell the language of a text."""
 _NOT_USED, _METER_READINGS = (
@@ -211,7 +216,10 @@ _NOT_USED, _METER_READINGS = (
 
 
 class _Pair(NamedTuple):
-    """A quantity in `unit`, and a price of `bundle` units times 10 to the power of -`shift`, for one of `periods`."""
+    """A quantity in `unit`, and the price beside it.
+
+    One `unit` costs `price` times 10 to the power of `shift`, divided by `bundle`, times `periods`.
+    """
 
     quantity: _Number
     unit: str
@@ -385,8 +393,7 @@ class _Text:
     def _own_mark(self) -> str:
         """Return the decimal mark of the numbers whose notation cannot be mistaken, if all have the same; else ""."""
         measured = [self.tokens[place.start()].rstrip("% ") or "0" for place in _MEASURED_NUMBER.finditer(self.kinds)]
-        marks = {found[0].mark for printed in measured if len(found := _readings(printed)) == 1} - {""}
-        return marks.pop() if len(marks) == 1 else ""
+        return _only({found[0].mark for printed in measured if len(found := _readings(printed)) == 1} - {""})
 
     def _quantities(self) -> Iterator[_Quantity]:
         for match in _QUANTITY.finditer(self.kinds):
@@ -538,8 +545,7 @@ def _decided(text: _Text, fitting: Sequence[_Pair], mark: str) -> _Found:
             left = [pair for pair in left if test(pair)] or left
     if differ(left):
         return _Found(mark=text.mark, is_open=True)
-    marks = set.intersection(*(pair.marks for pair in left))
-    return _Found(left[0].reading(), text.mark or ("".join(marks) if len(marks) == 1 else ""))
+    return _Found(left[0].reading(), text.mark or _only(set.intersection(*(pair.marks for pair in left))))
 
 
 def _sum(text: _Text, amount: float) -> _Found:
