@@ -19,6 +19,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from linkless_simulator import Simulator
 from linkless_simulator.answers import Answer
 from linkless_simulator.faults import Planned
+from linkless_simulator.awkward import KINDS
 from linkless_simulator.scenarios import STORIES
 from source_linkless.provider.outcomes import ERROR_CODES
 from testing.connector import Connector, Run, fleet_at, together
@@ -101,6 +102,8 @@ BY_STORY = {
     "growing": after(1, 1, 1),
     "undocumented": after(1, 1, 1),
     **{f"files_{what}": after(1, 1, 1) for what in ("missing", "not_found", "broken", "scanned")},
+    # bills of unusual content are bills like others
+    **dict.fromkeys(("awkward", "catching_up", *KINDS), after(1, 1, 1)),
     "forgotten": after(1, 1, 1),
     "flat_refused": after(2, 1, 1),  # the flat form, which reaches no utility, then fields[]
     "refresh_fails": after(1, 1, 1),
@@ -439,7 +442,7 @@ ENDS = {
         ("unknown_code",),
         {},
         "system_error",
-        "1 of 1 logins could not be read completely.\nunknown_code: SOMETHING_NEW. ",
+        "The login could not be read completely.\nunknown_code: SOMETHING_NEW. ",
         {"unknown_code": "failed"},
     ),
 }
