@@ -18,8 +18,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from linkless_simulator import Simulator
 from linkless_simulator.answers import Answer
-from linkless_simulator.faults import Planned
 from linkless_simulator.awkward import KINDS
+from linkless_simulator.faults import Planned
 from linkless_simulator.scenarios import STORIES
 from source_linkless.provider.outcomes import ERROR_CODES
 from testing.connector import Connector, Run, fleet_at, together
