@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
-from pathlib import Path
-from types import ModuleType
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 
 _BILLS = "source_linkless.bills"
 
@@ -16,6 +15,8 @@ def allow_bills_without_cdk() -> None:
     The modules that define keys, hashes and quantities need only orjson and the standard library.
     """
     if find_spec("airbyte_cdk") is None and _BILLS not in sys.modules:
-        package = ModuleType(_BILLS)
-        package.__path__ = [str(Path(__file__).parents[2].joinpath(*_BILLS.split(".")))]
-        sys.modules[_BILLS] = package
+        import source_linkless  # noqa: PLC0415 - only to find the folder
+
+        spec = PathFinder.find_spec(_BILLS, source_linkless.__path__)
+        assert spec is not None  # noqa: S101 - the package is in this repository
+        sys.modules[_BILLS] = module_from_spec(spec)  # made, and not executed
