@@ -35,7 +35,7 @@ def sync(config_file: Path, cache: Any, connector: Path) -> None:
 
     source = airbyte.get_source(
         "source-linkless",
-        config=json.loads(config_file.read_text("utf-8")),
+        config=configuration(config_file),
         config_change_callback=keep,  # without it every run links every login
         local_executable=connector,
         install_if_missing=False,
@@ -43,6 +43,21 @@ def sync(config_file: Path, cache: Any, connector: Path) -> None:
     source.select_streams([name for name in source.get_available_streams() if name != "statement_files"])
     # The connector's messages never show a secret; PyAirbyte's own check prints the values of a wrong configuration.
     source.read(cache=cache, skip_validation=True)
+
+
+def configuration(path: Path) -> dict[str, Any]:
+    """Return the configuration in a file; a file that holds none ends the program with one sentence."""
+    try:
+        config = json.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        sys.exit(f"The configuration file {path} cannot be read: {error.strerror}.")
+    except UnicodeDecodeError:
+        sys.exit(f"The configuration file {path} is not written in UTF-8.")
+    except (json.JSONDecodeError, RecursionError) as error:
+        sys.exit(f"The configuration file {path} is not valid JSON: {error}.")
+    if not isinstance(config, dict):
+        sys.exit(f"The configuration file {path} must hold a JSON object, in braces.")
+    return config
 
 
 def replace(path: Path, config: dict[str, Any]) -> None:

@@ -232,6 +232,31 @@ def test_pyairbyte_loads_duckdb_and_keeps_the_links(simulator: Simulator, tmp_pa
     assert seen == {"drwx------"}  # nobody else can read the configuration that PyAirbyte hands over
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "cannot be read: No such file or directory."),
+        (b'{"secret": "password-of-nobody",}', "is not valid JSON: "),
+        (b'{"secret": "password-of-nobody\xe9"}', "is not written in UTF-8."),
+        (b'["password-of-nobody"]', "must hold a JSON object, in braces."),
+    ],
+)
+def test_a_wrong_configuration_file_of_an_example_ends_with_one_sentence(
+    tmp_path: Path, content: bytes | None, sentence: str
+) -> None:
+    """No traceback, and nothing of the file."""
+    config = tmp_path / "config.json"
+    if content is not None:
+        config.write_bytes(content)
+    command = [str(PYAIRBYTE), "-W", "ignore", str(EXAMPLES / "pyairbyte_duckdb.py"), "config.json", "bills.duckdb", "x"]
+    environment = {**os.environ, "AIRBYTE_OFFLINE_MODE": "1", "DO_NOT_TRACK": "1"}
+    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"The configuration file config.json {sentence}")
+    assert result.stderr.count("\n") == 1
+    assert "password-of-nobody" not in result.stderr + result.stdout
+
+
 def test_pyairbyte_loads_postgresql_and_keeps_the_links(simulator: Simulator, tmp_path: Path) -> None:
     """Two runs against a real server: one submission, the bills are there once."""
     config, server = prepared(tmp_path, simulator, "user_good+postgres"), tmp_path / "server.json"

@@ -65,7 +65,8 @@ class Findings:
         told = []
         if self.lost:
             places = [f"account {number or 'without a number'}, bill {name}: {why}" for number, name, why in self.lost]
-            told.append(f"{_count(len(places), 'bill')} could not be read and was left out ({_listed(places)}).")
+            were = "was" if len(places) == 1 else "were"
+            told.append(f"{_count(len(places), 'bill')} could not be read and {were} left out ({_listed(places)}).")
         if self.misfits:
             fields = [
                 f"{where} ({kind}, {_count(number, 'value')})" for (where, kind), number in sorted(self.misfits.items())
