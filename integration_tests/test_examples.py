@@ -248,7 +248,8 @@ def test_a_wrong_configuration_file_of_an_example_ends_with_one_sentence(
     config = tmp_path / "config.json"
     if content is not None:
         config.write_bytes(content)
-    command = [str(PYAIRBYTE), "-W", "ignore", str(EXAMPLES / "pyairbyte_duckdb.py"), "config.json", "bills.duckdb", "x"]
+    program = str(EXAMPLES / "pyairbyte_duckdb.py")
+    command = [str(PYAIRBYTE), "-W", "ignore", program, "config.json", "bills.duckdb", "x"]
     environment = {**os.environ, "AIRBYTE_OFFLINE_MODE": "1", "DO_NOT_TRACK": "1"}
     result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 1
