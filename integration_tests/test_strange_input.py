@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airbyte_cdk.models import DestinationSyncMode, SyncMode
 
 from linkless_simulator import Simulator
 from linkless_simulator.answers import JSON, Answer
 from linkless_simulator.faults import Planned
-from testing.connector import Connector, Run, login_at
+from testing.connector import Connector, Run, catalog_json, login_at
 
 BILL: dict[str, Any] = {
     "statement_id": "s1",
@@ -160,6 +161,27 @@ def test_two_bills_that_cannot_be_read_are_named_in_one_sentence(simulator: Simu
     assert [row["statement_id"] for row in run.rows("statements")] == ["s2"]
     places = "; ".join(f"account A-1, bill {name}: is not valid JSON" for name in ("s1", "s3"))
     assert f"2 bills could not be read and were left out ({places})." in message_of(run)
+
+
+def test_a_bill_that_cannot_be_read_any_more_keeps_its_rows(simulator: Simulator, tmp_path: Path) -> None:
+    """Nothing of the account is sent under a new snapshot until the bill can be read again."""
+    second = {**BILL, "statement_id": "s2", "usage": 1}
+    first = read(simulator, tmp_path, document(BILL, second))
+    deliver(simulator, document(BILL, second).replace(b'"usage": 1', b'"usage": NaN'))
+    login = login_at(simulator, "instant", links=first.written[-1]["links"])
+    run = Connector(tmp_path).read(login, state=first.states)
+    assert [run.rows(stream) for stream in ("statements", "charges", "accounts", "sustainability")] == [[]] * 4
+    assert "bill s2" in message_of(run)
+
+
+def test_a_bill_that_cannot_be_read_fails_a_sync_that_replaces_tables(simulator: Simulator, tmp_path: Path) -> None:
+    """The table would lose the rows of the bill; the error names it."""
+    body = document(BILL, {**BILL, "statement_id": "s2", "usage": "@"}).replace(b'"@"', b"NaN")
+    deliver(simulator, body)
+    catalog = catalog_json(mode=SyncMode.full_refresh, destination=DestinationSyncMode.overwrite)
+    run = Connector(tmp_path).read(login_at(simulator, "instant"), catalog=catalog)
+    assert run.code == 1
+    assert "bill s2: is not valid JSON" in run.errors[0]["message"]
 
 
 @pytest.mark.parametrize("date", ["0001-01-01", "0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "1900-01-01"])

@@ -112,7 +112,8 @@ class Account:
     """One utility account, merged from all entries of the document that have its number.
 
     `statements` are its distinct bills; `sent` the statement objects exactly as sent (None when the provider sent
-    no list). `is_readable` is False for an account whose bills are not where we know them.
+    no list). `is_readable` is False for an account whose bills are not where we know them; `lost` counts bills that
+    could not be read.
     """
 
     number: str
@@ -120,6 +121,7 @@ class Account:
     sent: Sequence[Statement] | None = field(default=None, repr=False)
     other_fields: Fields = field(default_factory=dict, repr=False)
     is_readable: bool = True
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +305,7 @@ def _merged(number: str, entries: Sequence[Entry], personal: Personal, findings:
     lists = [entry.statements for entry in entries if entry.statements is not None]
     pieces = [piece for statements in lists for piece in statements]
     is_kept = sum(map(len, pieces)) <= _KEPT_BYTES
+    lost_before = len(findings.lost)
     read = [*_statements(number, pieces, personal, findings, is_kept=is_kept)]
     return Account(
         number,
@@ -310,6 +313,7 @@ def _merged(number: str, entries: Sequence[Entry], personal: Personal, findings:
         sent=read if lists else None,
         other_fields=merged_fields([_other_fields(entry, findings) for entry in entries]),
         is_readable=not any(entry.unread for entry in entries),
+        lost=len(findings.lost) - lost_before,
     )
 
 

@@ -1,10 +1,11 @@
 """Incremental sync by changed content: what to send of a document, and what to remember of it.
 
-The state of a stream holds, for each connection and account, three values however many bills there are:
+The state of a stream holds, for each connection and account, at most four values however many bills there are:
 
     newest      billing date of the newest bill sent, or null
     snapshot    the account's `snapshot_at`: when it was last sent whole
     digest      of everything sent, together with the projection version of the stream
+    lost        number of bills that could not be read then; absent if there was none
 
 A document comes, and the digest of its bills up to `newest` (and of those without a date) is compared.
 
@@ -14,6 +15,9 @@ A document comes, and the digest of its bills up to `newest` (and of those witho
 
 Rows of an older snapshot are no longer in the document: that is how a destination learns what vanished.
 
+A document with more bills that cannot be read than before gives an account no new snapshot, as the missing bill may be
+one of these. Only the bills after `newest` are sent, and the state stays as it is until the bill can be read again.
+
 Rows that were sent in another mode of `personal_data`, or with another key, have other account numbers: what is known
 of them is set aside, and every account is new.
 """
@@ -22,7 +26,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import compress
 from operator import not_
 from typing import Any
@@ -57,6 +61,7 @@ class _Sent:
     newest: str | None
     snapshot: str
     digest: str
+    lost: int = 0
 
     def covers(self, date: str | None) -> bool:
         """Whether a part of this date was there, or would have been, when the account was last looked at."""
@@ -149,7 +154,7 @@ class StreamChanges:
         The account is remembered when the iteration has passed all its rows: what was cut off is sent again.
         """
         parts = self._parts(self._connections[connection_key], document, account)
-        return iter(()) if parts is None else self._account_rows(connection_key, account.number, parts)
+        return iter(()) if parts is None else self._account_rows(connection_key, account, parts)
 
     def vanished(
         self, connection_key: str, document: Document, still_expected: Container[str] = ()
@@ -169,8 +174,9 @@ class StreamChanges:
         gone = [number for number in known.accounts if number not in present and number not in still_expected]
         for number in gone:
             if self._stream.name == "accounts":
-                parts = self._parts(known, document, Account(number)) or []
-                yield from self._account_rows(connection_key, number, parts)
+                account = Account(number)
+                parts = self._parts(known, document, account) or []
+                yield from self._account_rows(connection_key, account, parts)
             del known.accounts[number]
 
     def state(self) -> dict[str, Any]:
@@ -186,21 +192,26 @@ class StreamChanges:
         delivery = Delivery(known.connection_id, document, account, self._start_date)
         return self._projection.parts(delivery)
 
-    def _account_rows(self, connection_key: str, number: str, parts: Sequence[Part]) -> Iterator[content.Rows]:
+    def _account_rows(self, connection_key: str, account: Account, parts: Sequence[Part]) -> Iterator[content.Rows]:
         known = self._connections[connection_key]
-        before, observed_at = known.accounts.get(number), known.observed_at or ""
+        before, observed_at = known.accounts.get(account.number), known.observed_at or ""
         to_send, snapshot = parts, observed_at
         latest = latest_bill_date(observed_at)
         dates = [None if (part.billing_date or "") > latest else part.billing_date for part in parts]
         is_covered = [before is not None and before.covers(date) for date in dates]
-        if before and self._digest(compress(parts, is_covered)) == before.digest:
+        is_same = before is not None and self._digest(compress(parts, is_covered)) == before.digest
+        is_kept = before is not None and not is_same and account.lost > before.lost
+        if before and (is_same or is_kept):
             to_send, snapshot = [*compress(parts, map(not_, is_covered))], before.snapshot
+            if is_same:
+                known.accounts[account.number] = replace(before, lost=account.lost)
             if not to_send:
                 return
         common = {"connection_key": connection_key, "observed_at": observed_at, "snapshot_at": snapshot}
         yield from self._blocks(content.members(common), to_send, known)
-        newest = max(filter(None, dates), default=None)
-        known.accounts[number] = _Sent(newest, snapshot, self._digest(parts))
+        if not is_kept:
+            newest = max(filter(None, dates), default=None)
+            known.accounts[account.number] = _Sent(newest, snapshot, self._digest(parts), account.lost)
 
     def _blocks(self, common: content.Members, parts: Iterable[Part], known: _Known) -> Iterator[content.Rows]:
         """Put the rows of a few parts together: a block for each would cost more than its rows."""
@@ -224,7 +235,10 @@ class StreamChanges:
 
 
 def _written(known: _Known) -> dict[str, Any]:
-    accounts = {number: [sent.newest, sent.snapshot, sent.digest] for number, sent in known.accounts.items()}
+    accounts = {
+        number: [sent.newest, sent.snapshot, sent.digest, *([sent.lost] if sent.lost else [])]
+        for number, sent in known.accounts.items()
+    }
     facts = {
         "observed_at": known.observed_at,
         "connection_id": known.connection_id,
@@ -259,8 +273,10 @@ def _read_known(written: Mapping[str, Any]) -> _Known:
     return _Known(_text(written["observed_at"]), connection_id, accounts, files, had_others, had_lines)
 
 
-def _read_sent(newest: object, snapshot: object, digest: object) -> _Sent:
-    return _Sent(_text_or_none(newest), _text(snapshot), _text(digest))
+def _read_sent(newest: object, snapshot: object, digest: object, lost: object = 0) -> _Sent:
+    if type(lost) is not int:
+        raise TypeError
+    return _Sent(_text_or_none(newest), _text(snapshot), _text(digest), lost)
 
 
 def _text(value: object) -> str:

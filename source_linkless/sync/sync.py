@@ -246,7 +246,8 @@ class SyncMessages:
                 yield from stream.records([row], self._output)
             elif document is not None:
                 yield from stream.records(stream.changes.vanished(key, document, expected), self._output)
-        self._ends.append(End(key, result, lost_rows=had_rows, is_unread=bool(delivery and delivery.warning)))
+        is_unread = delivery is not None and bool(delivery.warning or delivery.lost_bills)
+        self._ends.append(End(key, result, lost_rows=had_rows, is_unread=is_unread))
         self._tell(key, result, event.waited)
 
     def _connection(self, event: events.Delivered | events.Finished) -> Connection:

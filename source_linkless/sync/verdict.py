@@ -26,7 +26,7 @@ class End:
     """How one login ended.
 
     `lost_rows`: it had rows in earlier syncs and now says that it has none. `is_unread`: its document has a shape
-    that only the stream `sustainability` can show.
+    that only the stream `sustainability` can show, or bills that could not be read.
     """
 
     key: str

@@ -37,6 +37,12 @@ def of_accounts(*accounts: Row) -> Document:
     return read_document(orjson.dumps({"source_name": "Example Power", "accounts": accounts}))
 
 
+def with_unreadable(*bills: Row) -> Document:
+    """Return a document of one account that has one more bill, which is no JSON."""
+    body = orjson.dumps({"source_name": "Example Power", "accounts": [{"account_number": "A", "statements": bills}]})
+    return read_document(body.removesuffix(b"]}]}") + b',{"statement_id": "s2", "usage": NaN}]}]}')
+
+
 def changes(state: Any = None, stream: str = "statements", start_date: str | None = None) -> StreamChanges:
     """Return the changes of a stream, going on from a state that was saved as JSON."""
     saved = None if state is None else orjson.loads(orjson.dumps(state))
@@ -325,3 +331,28 @@ def test_the_state_takes_at_most_140_bytes_for_an_account() -> None:
     for stream in STREAMS:
         overhead = len(orjson.dumps(after(of_accounts(), stream)))
         assert (len(orjson.dumps(after(large, stream))) - overhead) / 200 <= 140, stream
+
+
+@pytest.mark.parametrize("stream", ["statements", "charges", "payments", "accounts", "sustainability"])
+def test_a_bill_that_cannot_be_read_any_more_keeps_its_rows(stream: str) -> None:
+    """The account keeps its snapshot and its state; a bill that is newer than all before it is sent."""
+    march = {**FEBRUARY, "statement_id": "s3", "billing_date": "2026-03-11"}
+    state = after(document(JANUARY, FEBRUARY), stream)
+    second = changes(state, stream)
+    rows = sent(second, with_unreadable(JANUARY, march), T2)
+    assert {row["snapshot_at"] for row in rows} <= {T1}
+    assert {row.get("statement_key") for row in rows} <= {"s3"}
+    assert second.state()["connections"]["hq"]["accounts"] == state["connections"]["hq"]["accounts"]
+    assert {row["snapshot_at"] for row in sent(second, document(JANUARY, FEBRUARY), T3)} == set()
+
+
+def test_a_bill_that_could_never_be_read_holds_back_no_correction() -> None:
+    """Whether it was unreadable from the start, or came unreadable."""
+    for first in (with_unreadable(JANUARY), document(JANUARY)):
+        stream = changes(None)
+        sent(stream, first, T1)
+        stream = changes(stream.state())
+        assert sent(stream, with_unreadable(JANUARY), T2) == []
+        stream = changes(stream.state())
+        corrected = {**JANUARY, "total_due_amount": 3}
+        assert keys(sent(stream, with_unreadable(corrected), T3)) == [("s1", T3)]
