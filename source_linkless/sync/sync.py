@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from airbyte_cdk.config_observation import create_connector_config_control_message
@@ -197,15 +199,23 @@ class SyncMessages:
 
     def _document(self, event: events.Delivered) -> Iterator[AirbyteMessage]:
         """Send what changed in a document, in every selected stream, and keep only the numbers of it."""
-        key = event.login.key
-        try:
+        with self._at_the_cost_of(event.login.key):
             document = read_document(event.body, self._personal)
             yield from self._accounts(document, self._connection(event), event.receipt)
+
+    @contextmanager
+    def _at_the_cost_of(self, key: str) -> Iterator[None]:
+        """Let an error in the block cost one login: it is noted as unreadable, and the sync goes on.
+
+        The memory guard still ends the sync, before the container ends it.
+        """
+        try:
+            yield
         except UnreadableDocument as error:
             self._unreadable[key] = outcome("UNREADABLE_DOCUMENT", UNKNOWN, str(error))
         except AirbyteTracedException:
-            raise  # the memory guard ends the sync before the container does
-        except Exception as error:  # noqa: BLE001 - a document nobody foresaw must not cost the other logins
+            raise
+        except Exception as error:  # noqa: BLE001 - an error that nobody foresaw must not cost the other logins
             self._unreadable[key] = of_surprise(error)
 
     def _accounts(
@@ -231,24 +241,37 @@ class SyncMessages:
         self._delivered[connection.key] = (delivery, document.without_bills())
 
     def _finished(self, event: events.Finished) -> Iterator[AirbyteMessage]:
-        """Send the last of a login: accounts that vanished, and its row in `connections`."""
-        key, connection = event.login.key, self._connection(event)
+        """Send the last of a login, and note how it ended."""
+        key, result = event.login.key, event.outcome
         delivery, document = self._delivered.pop(key, (None, None))
-        result = self._unreadable.pop(key, None) or judged(event, delivery)
+        unreadable = self._unreadable.pop(key, None)
+        with self._at_the_cost_of(key):
+            result = unreadable or judged(event, delivery)
+            yield from self._last_of(event, result, delivery, document)
+        if failed := self._unreadable.pop(key, None):  # the row was not sent: it is the last
+            result = failed
+            yield from self._last_of(replace(event, context=None), result, None, None)
         had_rows = any(stream.earlier.had_rows(key) for stream in self._streams)
+        is_unread = delivery is not None and bool(delivery.warning or delivery.lost_bills)
+        self._ends.append(End(key, result, lost_rows=had_rows, is_unread=is_unread))
+        self._tell(key, result, event.waited)
+
+    def _last_of(
+        self, event: events.Finished, result: Outcome, delivery: Delivery | None, document: Document | None
+    ) -> Iterator[AirbyteMessage]:
+        """Send the accounts of a login that vanished, then its row in `connections`."""
+        key, connection = event.login.key, self._connection(event)
         observed_at = delivery.observed_at if delivery else self._observed_at(key)
         promised = event.context.accounts if event.context else ()
         expected = {self._personal.account_number(number) for number in promised}
+        for stream in self._streams:
+            if stream.name != "connections" and document is not None:
+                yield from stream.records(stream.changes.vanished(key, document, expected), self._output)
         for stream in self._streams:
             if stream.name == "connections":
                 stream.changes.observe(connection, observed_at)
                 row = connection_row(event, connection.connection_id, result, delivery, observed_at)
                 yield from stream.records([row], self._output)
-            elif document is not None:
-                yield from stream.records(stream.changes.vanished(key, document, expected), self._output)
-        is_unread = delivery is not None and bool(delivery.warning or delivery.lost_bills)
-        self._ends.append(End(key, result, lost_rows=had_rows, is_unread=is_unread))
-        self._tell(key, result, event.waited)
 
     def _connection(self, event: events.Delivered | events.Finished) -> Connection:
         """Return the connection of a login: its id as this sync learnt it, else as an earlier one did."""

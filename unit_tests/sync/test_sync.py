@@ -5,59 +5,82 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import pytest
 from airbyte_cdk.models import AirbyteMessage
 
 from linkless_simulator.backend import Backend
 from source_linkless.bills.content import Rows
 from source_linkless.config import parse_config
 from source_linkless.linking.events import Delivered, Event, Finished
+from source_linkless.provider import Context
 from source_linkless.provider.outcomes import READY
 from source_linkless.sync.output import Messages
-from source_linkless.sync.sync import SelectedStream, SyncMessages, selected_streams
+from source_linkless.sync.sync import SyncMessages, selected_streams
 from testing.worlds import TODAY, Sync, World, catalog_of
 
 
 class Broken:
-    """The changes of a stream that stumble over one connection."""
+    """The changes of a stream that stumble over one connection, in one method."""
 
-    def __init__(self, changes: Any) -> None:
-        self._changes = changes
+    def __init__(self, changes: Any, method: str) -> None:
+        self._changes, self._method = changes, method
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._changes, name)
+        method = getattr(self._changes, name)
+        return partial(self._stumble, method) if name == self._method else method
 
-    def rows(self, connection_key: str, document: Any, account: Any) -> Iterator[Rows]:
+    @staticmethod
+    def _stumble(method: Any, connection_key: str, *others: Any) -> Iterator[Rows]:
         """Raise for the connection named odd, with a text that must not be shown."""
         if connection_key == "odd":
             message = "the content of a bill"
             raise KeyError(message)
-        yield from self._changes.rows(connection_key, document, account)
+        yield from method(connection_key, *others)
 
 
-def test_a_document_that_nobody_foresaw_costs_one_login(caplog: Any) -> None:
-    """Its row says where the connector stumbled, without a word of the content; the others arrive."""
+def read(method: str = "", context: Context | None = None) -> Sync:
+    """Read two logins; one of them meets an error of ours in a method, or in what is known of its connection."""
     world = World()
     config = world.fleet(["odd", "instant"])
     parsed = parse_config(config)
-    streams = selected_streams(catalog_of(["statements", "connections"]), None, parsed)
-    _break(streams[0])
-    documents = Backend(today=TODAY)
-    body = json.dumps(documents.document("instant")).encode()
+    streams = selected_streams(catalog_of(["connections", "statements"]), None, parsed)
+    streams[1].changes = Broken(streams[1].changes, method)  # type: ignore[assignment] # stands in for a stream with an error in it
+    body = json.dumps(Backend(today=TODAY).document("instant")).encode()
     events: list[Event] = []
     for login in parsed.logins:
-        events += [Delivered(login, None, body), Finished(login, READY, None, None, 1.0)]
+        known = context if login.key == "odd" else None
+        events += [Delivered(login, None, body), Finished(login, READY, None, known, 1.0)]
     logger = logging.getLogger("airbyte")
     messages = SyncMessages(config, parsed, streams, now=world.surroundings().now, logger=logger, output=Messages())
-    sync = Sync(list[AirbyteMessage](messages.of(events)))
+    return Sync(list[AirbyteMessage](messages.of(events)))
+
+
+def assert_odd_failed_alone(sync: Sync) -> None:
+    """Hold a sync against the rule: one row for each login, the odd one failed, and the sync is complete."""
+    assert len(sync.rows("connections")) == 2
     row = sync.row("odd")
     assert (row["status"], row["reason"], row["actor"]) == ("failed", "UNEXPECTED_ERROR_HERE", "connector")
-    assert (sync.row("instant")["status"], len(sync.rows("statements"))) == ("ready", 36)
-    assert "(KeyError in test_sync, line " in caplog.text
-    assert "the content of a bill" not in caplog.text
+    assert sync.row("instant")["status"] == "ready"
     assert (sync.statuses("statements")[-1], sync.error) == ("COMPLETE", None)
 
 
-def _break(stream: SelectedStream) -> None:
-    stream.changes = Broken(stream.changes)  # type: ignore[assignment] # stands in for a stream with an error in it
+@pytest.mark.parametrize(("method", "bills"), [("rows", 36), ("vanished", 72)])
+def test_a_document_that_nobody_foresaw_costs_one_login(method: str, bills: int, caplog: Any) -> None:
+    """Its row says where the connector stumbled, without a word of the content; the others arrive."""
+    sync = read(method)
+    assert_odd_failed_alone(sync)
+    assert len(sync.rows("statements")) == bills
+    assert "(KeyError in test_sync, line " in caplog.text
+    assert "the content of a bill" not in caplog.text
+
+
+@pytest.mark.parametrize("field", ["source_id", "accounts", "account_count"])
+def test_facts_of_a_connection_that_nobody_foresaw_cost_one_login(field: str) -> None:
+    """A value of an impossible type ends neither the sync nor the row of the login, which does without it."""
+    known: dict[str, Any] = {field: object()}
+    context = Context("c", None, None, "OK", None, None, (), None)
+    assert_odd_failed_alone(read(context=replace(context, **known)))
