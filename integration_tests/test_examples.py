@@ -302,6 +302,26 @@ def test_the_recipe_for_pyairbyte_submits_a_login_once_in_a_process(
     assert submissions(simulator, name) == 1
 
 
+def test_the_recipe_submits_a_login_once_into_postgresql(simulator: Simulator, tmp_path: Path) -> None:
+    """A check and three reads of one process: one submission, and every bill is in the table once."""
+    name = "instant+recipe-postgres"
+    prepared(tmp_path, simulator, name).rename(tmp_path / "my-config.json")
+    (recipe,) = re.findall(r"```python\n(.*?)```", read("docs/running.md"), re.DOTALL)
+    recipe = recipe.replace("linkless/bin/source-linkless", str(PROGRAM))
+    with postgres_server() as options:
+        cache = f"ExactPostgresCache(**{ {**options, 'schema_name': 'recipe'}!r})"
+        reads = CHECK_AND_READS.replace('DuckDBCache(db_path="bills.duckdb")', cache)
+        beginning = "from demo.exact_postgres import ExactPostgresCache\n"
+        program = tmp_path / "recipe.py"
+        program.write_text(beginning + recipe[: recipe.rindex("source.read(")] + reads, encoding="utf-8")
+        in_pyairbyte(tmp_path, str(program))
+        address = "postgresql+psycopg2://{username}:{password}@{host}:{port}/{database}".format(**options)
+        found = asked(tmp_path, address, "select count(*), count(distinct statement_key) from recipe.statements")
+    assert submissions(simulator, name) == 1
+    bills = sum(len(account["statements"]) for account in simulator.backend.document(name)["accounts"])
+    assert found == f"[({bills}, {bills})]"
+
+
 MANIFESTS: list[dict[str, Any]] = list(yaml.safe_load_all(read("examples/kubernetes/cronjob.yaml")))
 
 

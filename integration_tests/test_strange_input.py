@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,7 @@ from airbyte_cdk.models import DestinationSyncMode, SyncMode
 from linkless_simulator import Simulator
 from linkless_simulator.answers import JSON, Answer
 from linkless_simulator.faults import Planned
-from testing.connector import Connector, Run, catalog_json, login_at
+from testing.connector import PROGRAM, Connector, Run, catalog_json, edited, ended, login_at
 
 BILL: dict[str, Any] = {
     "statement_id": "s1",
@@ -275,3 +278,63 @@ def test_an_answer_without_accounts_is_no_document(simulator: Simulator, tmp_pat
     (row,) = run.rows("connections")
     assert row["status"] != "ready"
     assert [run.rows(name) for name in ("sustainability", "accounts", "statements")] == [[], [], []]
+
+
+PACKED = gzip.compress(document(BILL)[:30]), gzip.compress(document(BILL)[30:])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"".join(PACKED),
+        b"".join([*PACKED, gzip.compress(b" "), gzip.compress(b"\n")]),
+        b"".join([gzip.compress(b""), *PACKED]),
+        b"".join([*PACKED, b"\0" * 512]),
+    ],
+    ids=["two", "four", "the first is empty", "zero bytes at the end"],
+)
+def test_gzip_of_several_members_is_read_whole(simulator: Simulator, tmp_path: Path, body: bytes) -> None:
+    """RFC 1952 allows any number of members, one after the other."""
+    login = login_at(simulator, "instant")
+    answer = Answer(200, {"content-type": JSON, "content-encoding": "gzip"}, body)
+    simulator.backend.plan(Planned("/sustainability/get", answer, username="instant"))
+    run = Connector(tmp_path).read(login)
+    assert [row["statement_id"] for row in run.rows("statements")] == ["s1"]
+    assert message_of(run) == ""
+
+
+@pytest.fixture(scope="module")
+def latin_1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Make a locale whose encoding is ISO-8859-1, and return the environment variables that choose it."""
+    folder = tmp_path_factory.mktemp("locales")
+    command = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", str(folder / "en_US.iso88591")]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        pytest.skip("localedef cannot make a locale here")
+    return {"LOCPATH": str(folder), "LC_ALL": "en_US.iso88591"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("is_latin_1", [True, False], ids=["ISO-8859-1", "ASCII"])
+def test_files_are_read_as_utf_8_in_every_locale(
+    simulator: Simulator, tmp_path: Path, latin_1: dict[str, str], encoding: str, *, is_latin_1: bool
+) -> None:
+    """With or without a byte order mark: a refused password is written back as it was, and not submitted again."""
+    locale = latin_1 if is_latin_1 else {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    environment = {**os.environ, **locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    username = f"user_good+{encoding}-{is_latin_1}"
+    config = edited(login_at(simulator, username), password="Pässwörd ß €")
+    (tmp_path / "catalog").write_text(json.dumps(catalog_json(["connections"])), encoding)
+    for command in ("check --config config", *["read --config config --catalog catalog"] * 2):
+        (tmp_path / "config").write_text(json.dumps(config, ensure_ascii=False), encoding)
+        pipe = subprocess.PIPE
+        run = ended(
+            subprocess.Popen([str(PROGRAM), *command.split()], cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe)
+        )
+        assert run.stderr == ""
+        config = (run.written or [config])[-1]
+        assert config["connection"]["password"] == "Pässwörd ß €"
+    assert "INVALID_CREDENTIALS" in run.stdout
+    asked = [entry.path for entry in simulator.backend.journal if entry.username == username]
+    assert asked.count("/link/connect") == 1

@@ -42,8 +42,8 @@ def _fleet(text: str, simulator: Simulator) -> dict[str, Any]:
     return edited(fleet_at(simulator), connections=text)
 
 
-def _twins(simulator: Simulator) -> dict[str, Any]:
-    return fleet_at(simulator, {"key": "hq", **LOGIN}, {"key": "hq", **LOGIN, "username": "user_good+2"})
+def _twins(first: str, second: str, simulator: Simulator) -> dict[str, Any]:
+    return fleet_at(simulator, {"key": first, **LOGIN}, {"key": second, **LOGIN, "username": "user_good+2"})
 
 
 MISTAKES = {
@@ -54,7 +54,13 @@ MISTAKES = {
     "broken list": Mistake(
         partial(_fleet, f'[{{"key": "hq", "access_token": "{TOKEN}"'), ("connection.connections", "JSON")
     ),
-    "same key twice": Mistake(_twins, ('entry 1 ("hq")', 'entry 2 ("hq")', "same key")),
+    "same key twice": Mistake(partial(_twins, "hq", "hq"), ('entry 1 ("hq")', 'entry 2 ("hq")', "same key")),
+    **{
+        f"keys {first} and {second}": Mistake(
+            partial(_twins, first, second), (f'entry 1 ("{first}")', f'entry 2 ("{second}")', "differ in case only")
+        )
+        for first, second in (("HQ", "hq"), ("Plant-2", "plant-2"), ("ÉCOLE", "école"), ("straße", "STRASSE"))
+    },
     "asterisks for a token": Mistake(
         lambda s: fleet_at(s, {"key": "hq", "access_token": MASK}), ("access_token", 'entry 1 ("hq")', "asterisks")
     ),

@@ -351,29 +351,57 @@ def test_pyairbytes_own_cache_for_postgresql_still_spoils_texts(
     assert FIRST_NUMBER.lstrip("0") in numbers
 
 
-STRANGE_BILL = """{
-    "statement_id": "s1", "customer_name": "zero \\u0000, half \\ud83d", "note": {"\\u0000": "\\u0000"},
-    "billing_date": "2026-02-01T00:00:00Z", "total_due_amount": "$1,234.50", "balance_forward": 1e29,
-    "charges": [{"charge_name": "Use", "amount": {"value": 9.75, "currency": "CAD"}}, {"amount": 3e40}]
-}"""
+STRANGE_BILLS = {
+    "date": {"billing_date": "2026-02-01T00:00:00Z", "payment_due_date": "2026-02-20T00:00:00+00:00"},
+    "text": {"total_due_amount": "$1,234.50", "balance_forward": "1.234,50 EUR"},
+    "type": {"total_due_amount": {"cents": 1250}, "billing_date": "02/03/2026"},
+    "name": {
+        "customerNumber": "C-7",
+        "charges": [{"charge_name": "Use", "amount": {"value": 9.75, "currency": "CAD"}}],
+    },
+    "zero": {"customer_name": "a\0b", "statement_number": "\0", "charges": [{"charge_name": "\0 kWh", "amount": 1}]},
+    "half": {"customer_name": "a\ud83d", "note": {"\0": ["\0", "\udc00"]}},
+    "huge": {"total_due_amount": 1e29, "balance_forward": -1e30, "charges": [{"amount": 3e40}]},
+    "paid": {"payments": [{"amount": 1e29}], "total_due_amount": 1e300, "usage": 10**40},
+}
+"""Bills by what is strange about them: forms of dates, amounts and names, characters, and amounts beyond a decimal."""
 
 
 @pytest.mark.parametrize("warehouse", WAREHOUSES)
 def test_strange_input_loads(
     warehouse: str, pyairbyte: PyAirbyte, postgres: dict[str, Any], tmp_path: Path, simulator: Simulator
 ) -> None:
-    """U+0000, amounts beyond every decimal and other notations of dates and amounts fail no load."""
+    """Other forms of dates, amounts and names, U+0000, and amounts beyond every decimal fail no load."""
     cache = {
         "duckdb": {"kind": "duckdb", "db_path": str(tmp_path / "strange.duckdb")},
         "postgres": {"kind": "postgres", "schema_name": "strange", **postgres},
     }[warehouse]
-    body = f'{{"accounts": [{{"accountNumber": "007", "statements": [{STRANGE_BILL}]}}]}}'
+    bills = [{"statement_id": name, **bill} for name, bill in STRANGE_BILLS.items()]
+    body = json.dumps({"accounts": [{"accountNumber": "007", "statements": bills}]})
     answer = Answer(200, {"content-type": JSON}, body.encode())
     simulator.backend.plan(Planned("/sustainability/get", answer, username="instant+strange"))
     pyairbyte.sync(cache, fleet_at(simulator, {"username": "instant+strange"}))
     table = {"duckdb": "{}", "postgres": "strange.{}"}[warehouse].format
-    columns = "account_number, customer_name, billing_date, total_due_amount, balance_forward"
-    query = f"select {columns} from {table('statements')}"  # noqa: S608 - our own names
-    assert pyairbyte.ask(cache, query) == [("007", "zero \ufffd, half \ufffd", "2026-02-01", "1234.500000000", None)]
-    lines = pyairbyte.ask(cache, f"select charge_name, amount, currency_code from {table('charges')}")  # noqa: S608 - as above
-    assert sorted(lines, key=str) == [("Use", "9.750000000", "CAD"), (None, None, None)]
+
+    def found(stream: str, *columns: str) -> dict[str, Row]:
+        query = f"select statement_key, {', '.join(columns)} from {table(stream)}"  # noqa: S608 - our own names
+        return {name: tuple(values) for name, *values in pyairbyte.ask(cache, query)}
+
+    amounts = found("statements", "account_number", "billing_date", "total_due_amount", "balance_forward")
+    assert amounts == dict.fromkeys(STRANGE_BILLS, ("007", None, None, None)) | {
+        "date": ("007", "2026-02-01", None, None),
+        "text": ("007", None, "1234.500000000", "1234.500000000"),
+    }
+    nobody: Row = (None, None, None)
+    assert found("statements", "customer_number", "customer_name", "statement_number") == {
+        **dict.fromkeys(STRANGE_BILLS, nobody),
+        "name": ("C-7", None, None),
+        "zero": (None, "a\ufffdb", "\ufffd"),
+        "half": (None, "a\ufffd", None),
+    }
+    assert found("charges", "charge_name", "amount", "currency_code") == {
+        "name": ("Use", "9.750000000", "CAD"),
+        "zero": ("\ufffd kWh", "1.000000000", None),
+        "huge": nobody,
+    }
+    assert found("payments", "amount") == {"paid": (None,)}
