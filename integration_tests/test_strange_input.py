@@ -326,6 +326,7 @@ def test_files_are_read_as_utf_8_in_every_locale(
     username = f"user_good+{encoding}-{is_latin_1}"
     config = edited(login_at(simulator, username), password="Pässwörd ß €")
     (tmp_path / "catalog").write_text(json.dumps(catalog_json(["connections"])), encoding)
+    said = ""
     for command in ("check --config config", *["read --config config --catalog catalog"] * 2):
         (tmp_path / "config").write_text(json.dumps(config, ensure_ascii=False), encoding)
         pipe = subprocess.PIPE
@@ -333,8 +334,9 @@ def test_files_are_read_as_utf_8_in_every_locale(
             subprocess.Popen([str(PROGRAM), *command.split()], cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe)
         )
         assert run.stderr == ""
+        said = run.stdout
         config = (run.written or [config])[-1]
         assert config["connection"]["password"] == "Pässwörd ß €"
-    assert "INVALID_CREDENTIALS" in run.stdout
+    assert "INVALID_CREDENTIALS" in said
     asked = [entry.path for entry in simulator.backend.journal if entry.username == username]
     assert asked.count("/link/connect") == 1

@@ -351,7 +351,7 @@ def test_pyairbytes_own_cache_for_postgresql_still_spoils_texts(
     assert FIRST_NUMBER.lstrip("0") in numbers
 
 
-STRANGE_BILLS = {
+STRANGE_BILLS: dict[str, dict[str, Any]] = {
     "date": {"billing_date": "2026-02-01T00:00:00Z", "payment_due_date": "2026-02-20T00:00:00+00:00"},
     "text": {"total_due_amount": "$1,234.50", "balance_forward": "1.234,50 EUR"},
     "type": {"total_due_amount": {"cents": 1250}, "billing_date": "02/03/2026"},
