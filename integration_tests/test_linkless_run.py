@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import stat
@@ -42,7 +43,10 @@ def records(folder: Path) -> list[list[dict[str, Any]]]:
 def running(path: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Start `linkless run` as a process that is ended in any case."""
     command = [str(PROGRAM), "run", str(path), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # Coverage of the process writes a file of its own, which a test may forbid.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=environment) as process:
         try:
             yield process
         finally:

@@ -225,7 +225,7 @@ def test_each_of_a_few_logins_is_told_when_it_is_ready(
 
 def test_every_record_fits_the_schema_of_its_stream() -> None:
     """What a destination is promised is what it gets, for every story that delivers something."""
-    schemas = {stream.name: Draft7Validator(stream.json_schema) for stream in catalog_streams()}
+    schemas = {one.name: Draft7Validator(one.json_schema) for one in catalog_streams() if not one.is_file_based}
     world = World()
     stories = ["user_good", "corrected", "partial", "undocumented", "invoices", "unknown_shape", "empty", "locked"]
     sync = world.read(world.fleet(stories))
