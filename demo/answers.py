@@ -14,7 +14,7 @@ from demo.configuration import UnusableError
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "dbt"
-_VIEW = re.compile(r"```sql\n(create or replace view (?!current_statement_files).*?)```", re.DOTALL)
+_VIEW = re.compile(r"^create or replace view (?!current_statement_files).*?;$", re.DOTALL | re.MULTILINE)
 """The views of the data dictionary, but that of the opt-in stream, which the demo does not load."""
 
 
@@ -22,7 +22,7 @@ def build(database: Path) -> None:
     """Make the views that the data dictionary describes, then run dbt. Raises UnusableError where dbt fails."""
     dictionary = (ROOT / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
     with duckdb.connect(str(database)) as connection:
-        connection.execute("".join(_VIEW.findall(dictionary)))
+        connection.execute("\n".join(_VIEW.findall(dictionary)))
     folder = database.with_suffix(".dbt").resolve()
     command = [str(Path(sys.executable).with_name("dbt")), "--quiet", "--no-use-colors", "build"]
     command += ["--exclude-resource-type", "test", "unit_test", "--target", "duckdb"]
