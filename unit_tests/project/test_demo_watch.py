@@ -75,6 +75,6 @@ def test_the_printed_query_is_one_that_a_shell_takes(tmp_path: Path, monkeypatch
 
 
 def test_the_readme_has_the_query_that_the_demo_prints(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Word for word, for the folder of the repository; test_demo runs it."""
+    """Word for word, for the folder of the repository; test_first_hour runs it."""
     monkeypatch.chdir(ROOT)
     assert f"$ {query(Path('linkless-demo/demo.duckdb')).strip()}\n" in read("README.md")
