@@ -17,6 +17,9 @@ from typing import Any
 import pytest
 
 from linkless_simulator import Simulator
+from linkless_simulator.situations import EXTRACTING, READY
+from linkless_simulator.stages import Seconds, Stage
+from linkless_simulator.story import Story
 from source_linkless.cli.run_command import record_in
 from testing.connector import Connector, login_at
 from testing.forked_command import run_without_terminal
@@ -83,7 +86,8 @@ def test_two_runs_submit_once_and_the_second_sends_what_is_new(simulator: Simula
 
 def test_a_run_that_is_killed_leaves_the_files_of_the_run_before(simulator: Simulator, tmp_path: Path) -> None:
     """Nothing is half written, the token is kept, and the next run sends everything that no state covers."""
-    path = written(tmp_path, login_at(simulator, "slow+killed", data_timeout_minutes=1))
+    simulator.backend.tell("slow+killed", Story("5 s without data", (Stage(EXTRACTING, Seconds(5)), Stage(READY))))
+    path = written(tmp_path, login_at(simulator, "slow+killed", poll_interval_seconds=1))
     with running(path) as process:
         wait_for_line(process, "PRODUCT_NOT_READY")
         process.kill()
