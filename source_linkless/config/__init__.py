@@ -1,6 +1,6 @@
 """The configuration: what the user asked for, what is remembered of each login, and which texts are secret.
 
-    raw configuration ─► parse_config ─► Config ──► Login, Login, …   (`logins` reads forms, JSON lists and CSV lists)
+    raw configuration ─► parse_config ─► Config ──► Login, Login, …   (`logins` reads a pasted list: JSON or CSV)
             │                               │
             │                               └─► Links: the hidden property `links`, the memory from run to run
             │                                     └─► Step: use the token, link, update, or do not submit
@@ -10,8 +10,7 @@ Nothing here reads a file or the network. Every mistake is one sentence that nam
 """
 
 from source_linkless.config import logins, masking
-from source_linkless.config.config import Config, notices, parse_config
+from source_linkless.config.config import Config, Login, notices, parse_config
 from source_linkless.config.links import Links, Step
-from source_linkless.config.logins import Login
 
 __all__ = ["Config", "Links", "Login", "Step", "logins", "masking", "notices", "parse_config"]

@@ -1,74 +1,71 @@
 """The configuration: from the raw mapping of the form to frozen values. Pure; every mistake is one sentence.
 
     raw ─► provider keys ─► logins (one, a token, or a pasted list) ─► what to sync ─► advanced ─► Config
+                               └ each is a section: its values, and what messages call them ─► Login
 
-The form itself is spec.yaml. `logins` has the messages about types, ranges, pasted lists, credentials and keys; this
-module has those about how the parts fit together.
+A sentence names the field or the entry and never repeats a value: most values are secrets.
 """
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from importlib import resources
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_linkless.config.logins import (
     FLEET_COLUMNS,
     KNOWN,
-    PASTED_LIST,
-    Login,
-    Section,
     UnreadableError,
-    is_key,
+    is_masked,
+    is_whole,
     read_entries,
-    read_login,
-    read_token,
-    refuse_twins,
-    secrets_beside,
+    read_json,
     shown_name,
 )
 from source_linkless.errors import invalid_configuration
 
-TITLES = {
-    "environment": "Environment",
-    "client_id": "Client ID",
-    "secret": "Secret",
-    "connection": "Utility logins",
-    "connection.method": "Utility logins",
-    "connection.source_id": "Utility (source ID)",
-    "connection.username": "Username",
-    "connection.password": "Password",
-    "connection.login_fields": "Login fields",
-    "connection.access_token": "Access token",
-    "connection.connections": "List of logins",
-    "connection.key": "Name in the warehouse",
-    "connection.attempt": "Attempt",
-    "start_date": "Start date",
-    "failed_connections": "Failed logins",
-    "personal_data": "Personal data",
-    "pseudonym_key": "Pseudonymization key",
-    "poll_interval_seconds": "Polling interval (seconds)",
-    "check_timeout_seconds": "Connection test timeout (seconds)",
-    "data_timeout_minutes": "Sync timeout (minutes)",
-    "max_requests_per_second": "Requests per second",
-    "refresh_after_days": "Refresh after (days)",
-    "auto_refresh": "Automatic refresh",
-    "parsing_method": "Parsing method",
-    "api_url": "API address",
-    "links": "Links",
-}
-"""What the form calls each property; a test compares it with spec.yaml."""
-
 _ADDRESSES = {"live": "https://live.deck.co/api/v1", "sandbox": "https://sandbox.deck.co/api/v1"}
 _METHODS = ("login", "access_token", "fleet")
 _PARSING_METHODS = ("PdfOnly", "Basic", "FullSustainability", "None")
-_PERSONAL_DATA = ("keep", "hash", "drop")
-_LEAST_KEY = 16
-_LONGEST_CHECK = 480
-_LONGEST_AGE = 36_500
+_MASKABLE = {"client_id", "secret", "password", "login_fields", "access_token", "connections", "pseudonym_key"}
+"""The fields in whose place a form may send asterisks."""
+_LARGEST_NUMBER, _LARGEST_ATTEMPT = 1e15, 1_000_000
+_LONGEST_CHECK, _LONGEST_AGE, _LONGEST_KEY = 480, 36_500, 100
+_UUID = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
+_TOKEN_ENVIRONMENT = re.compile(r"access-(sandbox|development|production)-", re.IGNORECASE)
+_TOGETHER = "give username and password, or login_fields instead of both"
+_PASTED_LIST = "In the pasted list (connection.connections)"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """One set of credentials at one utility, or the access token of a connection that exists already.
+
+    `key` names the connection in the warehouse. Credentials are `username` and `password`, or `fields` (the
+    provider's field name → value); with `access_token` there are none. `attempt` is raised by a person to
+    submit the same credentials once more.
+    """
+
+    key: str
+    source_id: str | None = None
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    fields: Mapping[str, str] | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +96,111 @@ class Config:
     links: str = field(repr=False)
 
 
+class _Section:
+    """The values of one object, and `label`: what messages call each of them.
+
+    Null, and text without content, count as absent. Every method but the first raises what `refused` makes.
+    """
+
+    def __init__(self, raw: Mapping[str, Any], label: Callable[[str], str]) -> None:
+        self.values = {
+            name: value
+            for name, value in raw.items()
+            if (value.strip() if isinstance(value, str) else value is not None)
+        }
+        self._label = label
+
+    def refused(self, name: str, what: str) -> AirbyteTracedException:
+        """Make the config error whose sentence is the field's label followed by `what`."""
+        return invalid_configuration(f"{self._label(name)} {what}.")
+
+    def demand(self, name: str, hint: str) -> None:
+        """Refuse an absent property; `hint` says what to do."""
+        if name not in self.values:
+            raise self.refused(name, f"is missing: {hint}")
+
+    def text(self, name: str, *, demand: str = "") -> str:
+        """Return the text as it was typed. An absent one is "", or is refused with the hint `demand`."""
+        if demand:
+            self.demand(name, demand)
+        value = self.values.get(name, "")
+        if not isinstance(value, str):
+            raise self.refused(name, "must be text, in quotes")
+        if not is_whole(value):
+            raise self.refused(name, "holds half a character, which cannot be sent: enter it again")
+        if name in _MASKABLE and is_masked(value):
+            raise self.refused(name, "was masked by the form (only asterisks arrived): enter it again")
+        return value
+
+    def fitting(self, name: str, pattern: str, otherwise: str, *, demand: str = "") -> str:
+        """Return the text without the space around it; one that does not match is refused with `otherwise`."""
+        value = self.text(name, demand=demand).strip()
+        if value and not re.fullmatch(pattern, value):
+            raise self.refused(name, otherwise)
+        return value
+
+    def choice(self, name: str, allowed: Sequence[str], *, demand: str = "") -> str:
+        """Return one of the allowed words, or "" if it is absent."""
+        value = self.text(name, demand=demand)
+        if value and value not in allowed:
+            raise self.refused(name, f"must be one of {', '.join(allowed)}")
+        return value
+
+    def number(self, name: str, default: float, least: float, most: float = math.inf) -> float:
+        """Return a finite number between `least` and `most`."""
+        value = self.values.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.refused(name, "must be a number, without quotes")
+        # Refuses NaN, infinity and what float() cannot hold, too.
+        if not -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER:
+            raise self.refused(name, "must be a number of ordinary size")
+        if value < least:
+            raise self.refused(name, f"must be at least {least:g}")
+        if value > most:
+            raise self.refused(name, f"must be at most {most:.15g}")
+        return float(value)
+
+    def whole_number(self, name: str, most: int) -> int | None:
+        """Return a whole number between 1 and `most`; 3.0 is one, as in JSON Schema."""
+        if name not in self.values:
+            return None
+        value = self.number(name, 1, 1, most)
+        if not value.is_integer():
+            raise self.refused(name, "must be a whole number")
+        return int(value)
+
+    def flag(self, name: str) -> bool | None:
+        """Return true or false."""
+        value = self.values.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise self.refused(name, "must be true or false, without quotes")
+        return value
+
+    def day(self, name: str) -> str | None:
+        """Return a date of the calendar as YYYY-MM-DD."""
+        value = self.text(name).strip()
+        with suppress(ValueError):
+            if not value or date.fromisoformat(value).isoformat() == value:
+                return value or None
+        raise self.refused(name, "must be a date written as YYYY-MM-DD, for example 2023-01-31")
+
+
+@cache
+def titles() -> dict[str, str]:
+    """Return what the form calls each property, by the path that messages give."""
+    spec = json.loads(resources.files("source_linkless").joinpath("messages/spec.json").read_bytes())
+    properties = spec["spec"]["connectionSpecification"]["properties"]
+    found = {name: schema["title"] for name, schema in properties.items()}
+    for option in properties["connection"]["oneOf"]:
+        for name, schema in option["properties"].items():
+            found[f"connection.{name}"] = schema.get("title", found["connection"])
+    return found
+
+
+def _field(path: str) -> str:
+    return f'"{titles()[path]}" ({path})'
+
+
 def parse_config(raw: Mapping[str, Any]) -> Config:
     """Read a raw configuration.
 
@@ -106,26 +208,29 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     """
     if not isinstance(raw, Mapping):
         raise invalid_configuration("The configuration must be a JSON object.")
-    form = Section(raw, _field)
-    form.demand("environment", f"choose {' or '.join(_ADDRESSES)}")
-    environment = form.choice("environment", tuple(_ADDRESSES)) or ""
+    form = _Section(raw, _field)
+    environment = form.choice("environment", tuple(_ADDRESSES), demand=f"choose {' or '.join(_ADDRESSES)}")
+    no_key = "holds a character that no key has: copy it again from the dashboard"  # an HTTP header takes visible ASCII
+    client_id = form.fitting("client_id", "[!-~]+", no_key, demand="enter it")
+    secret = form.fitting("secret", "[!-~]+", no_key, demand="enter it")
+    method, logins = _logins(form, environment)
     return Config(
         environment=environment,
-        client_id=form.provider_key("client_id"),
-        secret=form.provider_key("secret"),
-        method=_method(form),
-        logins=_logins(form, environment),
+        client_id=client_id,
+        secret=secret,
+        method=method,
+        logins=logins,
         start_date=form.day("start_date"),
         failed_connections=form.choice("failed_connections", ("report", "fail")) or "report",
-        personal_data=form.choice("personal_data", _PERSONAL_DATA) or "keep",
+        personal_data=form.choice("personal_data", ("keep", "hash", "drop")) or "keep",
         pseudonym_key=_pseudonym_key(form),
         poll_interval_seconds=form.number("poll_interval_seconds", default=5, least=0.05),
         check_timeout_seconds=form.number("check_timeout_seconds", 240, least=0.05, most=_LONGEST_CHECK),
         data_timeout_seconds=form.number("data_timeout_minutes", default=60, least=0.01) * 60,
         max_requests_per_second=form.number("max_requests_per_second", default=5, least=0.01),
-        refresh_after_days=form.whole_number("refresh_after_days", least=1, most=_LONGEST_AGE),
+        refresh_after_days=form.whole_number("refresh_after_days", _LONGEST_AGE),
         auto_refresh=form.flag("auto_refresh"),
-        parsing_method=form.choice("parsing_method", _PARSING_METHODS),
+        parsing_method=form.choice("parsing_method", _PARSING_METHODS) or None,
         api_url=_api_url(form) or _ADDRESSES[environment],
         links=form.text("links") or "{}",
     )
@@ -138,10 +243,9 @@ def notices(raw: Any) -> list[str]:
     """
     if not isinstance(raw, Mapping):
         return []
-    connection = raw.get("connection")
     unknown = [
-        *_unknown(raw, (path for path in TITLES if "." not in path), ""),
-        *_unknown(connection, (path.partition(".")[2] for path in TITLES), " in connection"),
+        *_unknown(raw, (path for path in titles() if "." not in path), ""),
+        *_unknown(raw.get("connection"), (path.partition(".")[2] for path in titles()), " in connection"),
     ]
     found = [f"Unknown options in the configuration: {', '.join(unknown)}."] if unknown else []
     address = raw.get("api_url")
@@ -158,128 +262,188 @@ def _unknown(values: object, known: Iterable[str], where: str) -> Iterator[str]:
             yield f"{shown_name(name)}{where}" + (f' (did you mean "{near[0]}"?)' if near else "")
 
 
-def _field(path: str) -> str:
-    return f'"{TITLES[path]}" ({path})'
-
-
-def _connection_field(name: str) -> str:
-    return _field(f"connection.{name}")
-
-
-def _connection(form: Section) -> Section:
+def _logins(form: _Section, environment: str) -> tuple[str, tuple[Login, ...]]:
+    """Return how the logins are given, and the logins."""
     form.demand("connection", "choose how you give the logins")
-    if not isinstance(form.values["connection"], Mapping):
+    raw = form.values["connection"]
+    if not isinstance(raw, Mapping):
         raise form.refused("connection", f'must be an object whose "method" is one of {", ".join(_METHODS)}')
-    return Section(form.values["connection"], _connection_field)
+    connection = _Section(raw, lambda name: _field(f"connection.{name}"))
+    method = connection.choice("method", _METHODS, demand=f"choose one of {', '.join(_METHODS)}")
+    if method == "fleet":
+        return method, _fleet(connection, environment)
+    return method, (_login(connection, method, environment),)
 
 
-def _method(form: Section) -> str:
-    connection = _connection(form)
-    connection.demand("method", f"choose one of {', '.join(_METHODS)}")
-    return connection.choice("method", _METHODS) or ""
-
-
-def _logins(form: Section, environment: str) -> tuple[Login, ...]:
-    connection = _connection(form)
-    if connection.values["method"] == "fleet":
-        return _fleet(connection, environment)
-    return (_login(connection, str(connection.values["method"]), environment, listed=False),)
-
-
-def _login(section: Section, method: str, environment: str, *, listed: bool) -> Login:
-    if method == "access_token":
-        return read_token(section, environment, key_required=listed)
-    return read_login(section, key_required=listed)
-
-
-def _fleet(connection: Section, environment: str) -> tuple[Login, ...]:
+def _fleet(connection: _Section, environment: str) -> tuple[Login, ...]:
     connection.demand("connections", "paste the list of logins")
     listed = connection.values["connections"]
     try:
-        entries = read_entries(listed if isinstance(listed, list) else connection.secret("connections") or "")
+        entries = read_entries(listed if isinstance(listed, list) else connection.text("connections"))
     except UnreadableError as error:
         raise connection.refused("connections", str(error)) from None
     named = [_entry(number, entry, environment) for number, entry in enumerate(entries, start=1)]
-    refuse_twins(named)
+    for what, identity in _IDENTITIES:
+        seen: dict[object, str] = {}
+        for name, login in named:
+            found = identity(login)
+            if found is not None and found in seen:
+                raise invalid_configuration(f"{_PASTED_LIST}, {seen[found]} and {name} {what}.")
+            seen[found] = name
     return tuple(login for _, login in named)
 
 
+def _same_login(login: Login) -> object | None:
+    if login.fields is not None:
+        return (login.source_id, frozenset(login.fields.items()))
+    return (login.source_id, login.username.lower()) if login.username else None
+
+
+_IDENTITIES: tuple[tuple[str, Callable[[Login], object]], ...] = (
+    ("have the same key: give each a name of its own", lambda login: login.key),
+    ("have keys that differ in case only, which many warehouses merge: rename one", lambda login: login.key.casefold()),
+    ("are the same login at the same utility: keep one of them", _same_login),
+    ("have the same access token: keep one of them", lambda login: login.access_token),
+)
+"""What two entries of a list may not have in common; None is in common with nothing."""
+
+
 def _entry(number: int, entry: object, environment: str) -> tuple[str, Login]:
-    """Return the words that name an entry (with its position, as twins may share a key) and its login."""
+    """Return what messages call an entry (with its position, as two may share a key), and its login."""
     if not isinstance(entry, Mapping):
-        raise invalid_configuration(f"{PASTED_LIST}, entry {number} must be an object of names and values.")
-    name = _entry_name(number, entry)
-    section = Section(entry, lambda column: f"{PASTED_LIST}, {column} of {name}")
+        raise invalid_configuration(f"{_PASTED_LIST}, entry {number} must be an object of names and values.")
+    key, name = entry.get("key"), f"entry {number}"
+    if isinstance(key, str) and key.strip() and not _wrong_key(key.strip(), entry):
+        name += f' ("{key.strip()}")'
     for column in entry:
         if column not in FLEET_COLUMNS:
-            raise invalid_configuration(
-                f"{PASTED_LIST}, {name} has an unknown property {shown_name(column)} (known are {KNOWN})."
-            )
-    return name, _login(section, _entry_method(section), environment, listed=True)
-
-
-def _entry_name(number: int, entry: Mapping[str, Any]) -> str:
-    """Name an entry by its key, unless there is none or somebody put a secret there."""
-    key = entry.get("key")
-    return (
-        f'entry {number} ("{key.strip()}")'
-        if is_key(key) and key.strip() not in secrets_beside(entry)
-        else f"entry {number}"
-    )
-
-
-def _entry_method(section: Section) -> str:
-    method = section.choice("method", ("login", "access_token"))
-    if section.has("access_token") and (method == "login" or _has_credentials(section)):
+            unknown = f"has an unknown property {shown_name(column)} (known are {KNOWN})"
+            raise invalid_configuration(f"{_PASTED_LIST}, {name} {unknown}.")
+    section = _Section(entry, lambda column: f"{_PASTED_LIST}, {column} of {name}")
+    method, given = section.choice("method", _METHODS[:2]), section.values.keys()
+    if "access_token" in given and (method == "login" or given & {"username", "password", "login_fields"}):
         raise section.refused("access_token", "stands beside a login: keep the access token or the login, not both")
-    return method or ("access_token" if section.has("access_token") else "login")
+    method = method or ("access_token" if "access_token" in given else "login")
+    return name, _login(section, method, environment, is_listed=True)
 
 
-def _has_credentials(section: Section) -> bool:
-    return any(section.has(name) for name in ("username", "password", "login_fields"))
+def _login(section: _Section, method: str, environment: str, *, is_listed: bool = False) -> Login:
+    """Read an access token, which must belong to the environment, or a login at a utility."""
+    if method == "access_token":
+        token = section.text("access_token", demand="enter it").strip()
+        # The form of a token is documented (API notes, section 1.4); the provider judges one of another form.
+        prefix = _TOKEN_ENVIRONMENT.match(token)
+        if prefix and (prefix[1].lower() == "sandbox") != (environment == "sandbox"):
+            raise section.refused(
+                "access_token",
+                f"is of the {prefix[1].lower()} environment, but Environment (environment) is {environment}",
+            )
+        choose = "choose a name for this connection that never changes" if is_listed else ""
+        return Login(_key(section, choose) or _digest(token), access_token=token)
+    source_id = section.fitting(
+        "source_id",
+        _UUID,
+        "must be a UUID (five groups joined by hyphens) as `linkless sources` prints it",
+        demand="find it with `linkless sources`",
+    ).lower()
+    fields, username, password = _login_fields(section), None, None
+    if fields is None:
+        username = section.text("username", demand=_TOGETHER).strip()
+        password = section.text("password", demand=_TOGETHER)
+    choose = "choose a name for this login that never changes" if is_listed or fields is not None else ""
+    key = _key(section, choose) or _digest(source_id, (username or "").lower())
+    attempt = section.whole_number("attempt", _LARGEST_ATTEMPT) or 1
+    return Login(key, source_id, username, password, fields, attempt=attempt)
 
 
-def _pseudonym_key(form: Section) -> str:
+def _login_fields(section: _Section) -> dict[str, str] | None:
+    fields = section.values.get("login_fields")
+    if fields is None:
+        return None
+    if section.values.keys() & {"username", "password"}:
+        raise section.refused("login_fields", f"stands beside username or password: {_TOGETHER}")
+    if isinstance(fields, str):
+        try:
+            fields = read_json(section.text("login_fields"))
+        except UnreadableError as error:
+            raise section.refused("login_fields", str(error)) from None
+    if not isinstance(fields, Mapping) or not fields:
+        raise section.refused("login_fields", 'must be a JSON object with at least one field, such as {"pin": "1234"}')
+    for name, value in fields.items():
+        if wrong := _wrong_field(name, value):
+            raise section.refused("login_fields", wrong)
+    return dict(fields)
+
+
+def _wrong_field(name: object, value: object) -> str | None:
+    if not isinstance(name, str) or not name.strip():
+        return "has a field without a name"
+    if not isinstance(value, str):
+        return f"must give the field {shown_name(name)} as text in quotes (a number loses its leading zeros)"
+    if not (is_whole(name) and is_whole(value)):
+        return "holds half a character, which cannot be sent: enter it again"
+    return f"has only asterisks in the field {shown_name(name)}: enter its value again" if is_masked(value) else None
+
+
+def _key(section: _Section, demand: str) -> str:
+    key = section.text("key", demand=demand).strip()
+    if key and (wrong := _wrong_key(key, section.values)):
+        raise section.refused("key", wrong)
+    return key
+
+
+def _wrong_key(key: str, beside: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a key, which stands in every table and message, beside the values of its entry."""
+    if len(key) > _LONGEST_KEY or not key.isprintable():
+        return f"must be one line of at most {_LONGEST_KEY} visible characters"
+    secrets = [value.strip() for name in ("password", "access_token") if isinstance(value := beside.get(name), str)]
+    if key in secrets:
+        return "repeats a secret: choose a name that may be seen in every table"
+    return None
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
+
+
+def _pseudonym_key(form: _Section) -> str:
     if form.values.get("personal_data") not in ("hash", "drop"):
         return ""
-    return form.long_secret(
-        "pseudonym_key", _LEAST_KEY, "account numbers are hashed with it; make up a long random one"
-    )
+    too_short = "must have at least 16 characters, so that nobody can guess it"
+    make_one_up = "account numbers are hashed with it; make up a long random one"
+    return form.fitting("pseudonym_key", "(?s).{16,}", too_short, demand=make_one_up)
 
 
-def _api_url(form: Section) -> str | None:
-    text = (form.text("api_url") or "").strip()
-    if not text:
-        return None
-    # urlsplit silently drops line ends and tabs, and other readers take a backslash for a slash.
-    parts = _split(text) if text.isascii() and text.isprintable() and not set(text) & set(" \\?#@") else None
-    if parts is None or not parts.hostname or parts.scheme not in ("http", "https"):
-        raise form.refused(
-            "api_url",
-            "must be an address such as https://live.deck.co/api/v1, without login, query or fragment",
-        )
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise form.refused(
-            "api_url", "must begin with https:// (http:// is for this machine only: localhost, 127.0.0.1)"
-        )
-    if "//" in parts.path.rstrip("/"):
-        raise form.refused("api_url", "has a slash too many in its path")
-    if not parts.path.strip("/") and parts.hostname.endswith("deck.co"):
-        raise form.refused("api_url", "has no path: it must end with /api/v1")
+def _api_url(form: _Section) -> str:
+    text = form.text("api_url").strip()
+    if text and (wrong := _wrong_address(text)):
+        raise form.refused("api_url", wrong)
     return text.rstrip("/")
 
 
+def _wrong_address(text: str) -> str | None:
+    # urlsplit silently drops line ends and tabs, and other readers take a backslash for a slash.
+    parts = _split(text) if text.isascii() and text.isprintable() and not set(text) & set(" \\?#@") else None
+    if parts is None or not parts.hostname or parts.scheme not in ("http", "https"):
+        return "must be an address such as https://live.deck.co/api/v1, without login, query or fragment"
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        return "must begin with https:// (http:// is for this machine only: localhost, 127.0.0.1)"
+    if "//" in parts.path.rstrip("/"):
+        return "has a slash too many in its path"
+    if not parts.path.strip("/") and parts.hostname.endswith("deck.co"):
+        return "has no path: it must end with /api/v1"
+    return None
+
+
 def _split(text: str) -> SplitResult | None:
-    try:
+    with suppress(ValueError):
         parts = urlsplit(text)
         _ = parts.port  # a port that is no number is noticed only here
-    except ValueError:
-        return None
-    return parts
+        return parts
+    return None
 
 
 def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"

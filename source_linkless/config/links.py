@@ -10,8 +10,8 @@ The configuration's hidden property `links` holds it as a JSON object (the platf
          │                       └─ twice in 24 hours without a token: not again before they have passed
          └── other identity (utility, username, environment, client id): the old link is set aside
 
-A login is precious: three wrong passwords can lock a customer's account (API notes, section 11). So the time of a
-submission is written before the submission, and no run of ours submits a refused login again.
+Three wrong passwords can lock a customer's account (API notes, section 11). So the time of a submission is written
+before the submission, and no run submits a refused login again.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import hmac
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any, ClassVar
 
 from source_linkless.clock import Now, hours_since, is_later, stamp
-from source_linkless.config.config import Config
-from source_linkless.config.logins import Login, is_whole
+from source_linkless.config.config import Config, Login
+from source_linkless.config.logins import is_masked, is_whole
 from source_linkless.errors import invalid_configuration
 
 _TOKEN_BYTES, _LINK_BYTES = 160, 360
@@ -48,23 +48,23 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What is remembered of one login. The fingerprints tell changes apart; they hold no secret."""
+    """What is remembered of one login. The fingerprints `identity` and `login` tell changes apart; they hold no secret.
+
+    `login` is empty where nothing is known. `updating` is True from the announcement of an update until the provider
+    has taken it. `before` is not written: the link as it was before a person asked for one more submission.
+    """
 
     identity: str
-    login: str
-    access_token: str | None = None
-    connection_id: str | None = None
+    login: str = field(default="", repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    connection_id: str | None = field(default=None, repr=False)
     submitted: tuple[str, ...] = ()
     refused: str | None = None
-    updating: bool | None = None
-    """True from the announcement of an update until the provider has taken it."""
-
-    def __repr__(self) -> str:
-        """Never show the token."""
-        return f"Link(identity={self.identity!r}, submitted={self.submitted!r}, refused={self.refused!r})"
+    updating: bool | None = field(default=None, repr=False)
+    before: Link | None = field(default=None, repr=False)
 
 
-_NAMES = tuple(field.name for field in fields(Link))
+_WRITTEN = tuple(each.name for each in fields(Link) if each.name != "before")
 
 
 class Links:
@@ -76,12 +76,9 @@ class Links:
     def __init__(self, config: Config, now: Now, new_salt: Callable[[], str]) -> None:
         """Read `config.links`; raise a config error, so that nothing is submitted, when it cannot be trusted."""
         self._config, self._now = config, now
-        known = _read(config.links)
-        self._salt, self._was_written = known["salt"] or new_salt(), bool(known["salt"])
-        self._links: dict[str, Link] = known["connections"]
-        self._asked_again: dict[str, Link] = {}
-        self._configured = {login.key for login in config.logins}
-        self._marks: dict[str, tuple[Login, str, str]] = {}
+        salt, self._links = _read(config.links)
+        self._salt, self._was_written = salt or new_salt(), bool(salt)
+        self._marks: dict[int, tuple[Login, str, str]] = {}
 
     def notice(self) -> str | None:
         """Return a sentence when links were written before and some logins have none: they are submitted again."""
@@ -96,11 +93,11 @@ class Links:
 
     def step(self, login: Login) -> Step:
         """Tell how this login becomes a connection now."""
-        link = self._current(login)
+        link = self._link(login)
+        submit = Step.UPDATE if link.access_token else Step.LINK
         if login.access_token:
             return Step.USE
-        submit = Step.UPDATE if link and link.access_token else Step.LINK
-        if link is None or link.login != self._fingerprint(login):
+        if self._has_changed(login):
             return submit
         if link.access_token and not link.updating:
             return Step.USE
@@ -110,76 +107,66 @@ class Links:
 
     def token(self, login: Login) -> str | None:
         """Return the access token of this login, the user's own first."""
-        link = self._current(login)
-        return login.access_token or (link.access_token if link else None)
+        return login.access_token or self._link(login).access_token
 
     def connection_id(self, login: Login) -> str | None:
         """Return the provider's id of the connection of this login, as far as it is remembered."""
-        link = self._current(login)
-        return link.connection_id if link else None
+        return self._link(login).connection_id
 
     def refused(self, login: Login) -> str | None:
-        """Return the provider's word if this login, as it is configured now, was refused."""
-        link = self._current(login)
-        return link.refused if link and link.login == self._fingerprint(login) else None
+        """Return the reason code if this login, as it is configured now, was refused."""
+        return None if self._has_changed(login) else self._link(login).refused
 
     def may_submit(self, login: Login) -> bool:
         """Tell whether this login, unchanged, may reach the utility once more: not refused, not twice in 24 hours."""
-        link = self._current(login)
-        if link is None or link.login != self._fingerprint(login):
-            return True
-        return link.refused is None and len(self._recent(link)) < _TIMES
+        link, now = self._link(login), self._now()
+        # A time that cannot be read counts as a recent one.
+        recent = sum((hours_since(at, now) or 0) < _HOURS for at in link.submitted)
+        return self._has_changed(login) or (link.refused is None and recent < _TIMES)
 
     def announce(self, login: Login) -> None:
         """Note that this login is about to be submitted; to be written before it is."""
-        link = self._current(login)
-        fingerprint, now = self._fingerprint(login), stamp(self._now())
-        if link is None:
-            link = Link(self._identity(login), fingerprint)
-        if link.login != fingerprint:
-            link = replace(link, login=fingerprint, submitted=(), refused=None)
-        updating = True if link.access_token and self.step(login) is Step.UPDATE else None
-        self._links[login.key] = replace(link, submitted=(*link.submitted, now)[-_TIMES:], updating=updating)
+        link, updating = self._link(login), self.step(login) is Step.UPDATE or None
+        if self._has_changed(login):
+            link = replace(link, login=self._marks_of(login)[1], submitted=(), refused=None)
+        submitted = (*link.submitted, stamp(self._now()))[-_TIMES:]
+        self._links[login.key] = replace(link, submitted=submitted, updating=updating)
 
     def withdraw(self, login: Login) -> None:
         """Take an announcement back: the login certainly did not reach the utility."""
         link = self._links[login.key]
-        before = self._asked_again.pop(login.key, None)  # what only a person wanted is not left to the next sync
-        self._links[login.key] = before or replace(link, submitted=link.submitted[:-1])
+        # What only a person wanted is not left to the next sync.
+        self._links[login.key] = link.before or replace(link, submitted=link.submitted[:-1])
 
     def remember(self, login: Login, access_token: str | None = None, connection_id: str | None = None) -> None:
         """Note that the provider took the login; `access_token` is None when an update kept the old one."""
-        link = self._links[login.key]
-        self._asked_again.pop(login.key, None)
+        link = replace(self._links[login.key], updating=None, before=None)
         if access_token is not None:
             link = replace(link, access_token=access_token, connection_id=_usable(connection_id))
-        self._links[login.key] = replace(link, updating=None)
+        self._links[login.key] = link
 
     def note_connection(self, login: Login, connection_id: str) -> None:
         """Note the id of the connection of a linked login, as its status tells it."""
-        link = self._current(login)
-        if link is not None and link.access_token and _usable(connection_id):
-            self._links[login.key] = replace(link, connection_id=connection_id)
+        if self._link(login).access_token and _usable(connection_id):
+            self._change(login, connection_id=connection_id)
 
     def refuse(self, login: Login, reason: str) -> None:
         """Note that the login needs a person; it is not submitted again until it changes."""
-        link = self._current(login)
-        if link is not None and (link.refused is None or link.updating):
-            self._links[login.key] = replace(link, refused=reason, updating=None)
+        link = self._link(login)
+        if link.refused is None or link.updating:
+            self._change(login, refused=reason, updating=None)
 
     def recovered(self, login: Login, since: str | None) -> None:
         """Note that a session which is newer than our last submission went well: somebody has helped the login."""
-        link = self._current(login)
-        if link and link.refused and link.submitted and is_later(since, link.submitted[-1]):
-            self._links[login.key] = replace(link, refused=None)
+        link = self._link(login)
+        if link.refused and link.submitted and is_later(since, link.submitted[-1]):
+            self._change(login, refused=None)
 
     def ask_again(self, login: Login) -> None:
         """Take an unchanged login, refused or linked, as changed: a person is there and wants it submitted now."""
-        link = self._current(login)
-        if link is not None:
-            self._asked_again[login.key] = link
-            updating = True if link.access_token else None
-            self._links[login.key] = replace(link, submitted=(), refused=None, updating=updating)
+        link = self._link(login)
+        before, updating = link.before or link, bool(link.access_token) or None
+        self._change(login, submitted=(), refused=None, updating=updating, before=before)
 
     def drop(self, login: Login) -> None:
         """Forget everything about a login that is no longer configured."""
@@ -187,7 +174,7 @@ class Links:
 
     def forget_token(self, login: Login) -> None:
         """Set a token aside that the provider does not know any more."""
-        self._links[login.key] = replace(self._links[login.key], access_token=None, connection_id=None, updating=None)
+        self._change(login, access_token=None, connection_id=None, updating=None)
 
     def has_room(self) -> bool:
         """Tell whether one more link fits into what secret stores take, beside the tokens of those announced."""
@@ -196,43 +183,43 @@ class Links:
 
     def dump(self) -> str:
         """Write the links as the value of the property `links`; departed keys only while there is room."""
-        text = self._json(self._links)
+        text = self._written(self._links)
         if len(text) > self.LIMIT_BYTES:
-            text = self._json({key: link for key, link in self._links.items() if key in self._configured})
+            configured = {login.key for login in self._config.logins}
+            text = self._written({key: link for key, link in self._links.items() if key in configured})
         return text
 
-    def _json(self, links: dict[str, Link]) -> str:
+    def _written(self, links: dict[str, Link]) -> str:
         entries = {
-            key: {name: value for name in _NAMES if (value := getattr(link, name)) not in (None, ())}
+            key: {name: value for name in _WRITTEN if (value := getattr(link, name)) not in (None, ())}
             for key, link in links.items()
         }
         return json.dumps({"salt": self._salt, "connections": entries}, separators=(",", ":"))
 
-    def _current(self, login: Login) -> Link | None:
-        """Return the link of this login's key unless it belongs to another identity."""
-        link = self._links.get(login.key)
-        return link if link and link.identity == self._identity(login) else None
+    def _link(self, login: Login) -> Link:
+        """Return the link of this login's key; an empty one if there is none, or one of another identity."""
+        link, identity = self._links.get(login.key), self._marks_of(login)[0]
+        return link if link and link.identity == identity else Link(identity)
 
-    def _recent(self, link: Link) -> list[str]:
-        ages = ((at, hours_since(at, self._now())) for at in link.submitted)
-        return [at for at, hours in ages if hours is None or hours < _HOURS]
+    def _change(self, login: Login, **changes: Any) -> None:
+        """Change what is remembered of a login, if anything is."""
+        link = self._link(login)
+        if link.login:
+            self._links[login.key] = replace(link, **changes)
 
-    def _identity(self, login: Login) -> str:
-        return self._marks_of(login)[1]
+    def _has_changed(self, login: Login) -> bool:
+        """Tell whether a login has another fingerprint than it was submitted with, or was never submitted."""
+        return self._link(login).login != self._marks_of(login)[1]
 
-    def _fingerprint(self, login: Login) -> str:
-        return self._marks_of(login)[2]
-
-    def _marks_of(self, login: Login) -> tuple[Login, str, str]:
-        """Compute both once in a run, as every look at a link compares them; a corrected login is another one."""
-        marks = self._marks.get(login.key)
-        if marks is None or marks[0] is not login:
+    def _marks_of(self, login: Login) -> tuple[str, str]:
+        """Return identity and fingerprint, computed once in a run: every look at a link compares them."""
+        if id(login) not in self._marks:
             who = login.access_token or (login.username or "").strip().lower() or sorted(login.fields or {})
             identity = self._hash(self._config.environment, self._config.client_id, login.source_id, who)
-            fields = sorted((login.fields or {}).items())
-            marks = login, identity, self._hash(identity, login.password, fields, login.attempt)
-            self._marks[login.key] = marks
-        return marks
+            parts = sorted((login.fields or {}).items())
+            # The login is kept too, so that no other object gets its id.
+            self._marks[id(login)] = login, identity, self._hash(identity, login.password, parts, login.attempt)
+        return self._marks[id(login)][1:]
 
     def _hash(self, *parts: object) -> str:
         message = json.dumps(parts).encode()
@@ -247,32 +234,32 @@ def _usable(connection_id: str | None) -> str | None:
 _ADVICE = "Restore it from the last configuration that worked, or empty it to link every login once more."
 
 
-def _read(text: str) -> dict[str, Any]:
-    if text and not text.strip("* "):
+def _read(text: str) -> tuple[str, dict[str, Link]]:
+    if is_masked(text):
         message = f"'links' was masked by a form or an export: it holds only asterisks. {_ADVICE}"
         raise invalid_configuration(message)
     try:
         value = json.loads(text or "{}")
-        connections = {key: _link(entry) for key, entry in value.get("connections", {}).items()}
+        links = {key: _link(entry) for key, entry in value.get("connections", {}).items()}
         salt = value.get("salt")
-        if not (salt is None or _is_text(salt)) or (connections and not salt):
-            raise ValueError  # noqa: TRY301 - one message for everything that cannot be read
+        return _text(salt) if links or salt not in (None, "") else "", links
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         message = f"'links', where the connector remembers its links, cannot be read; nothing was submitted. {_ADVICE}"
         raise invalid_configuration(message) from None  # the cause would quote the tokens
-    return {"salt": salt, "connections": connections}
 
 
 def _link(entry: dict[str, Any]) -> Link:
-    texts = {name: entry.get(name) for name in ("access_token", "connection_id", "refused")}
-    submitted = tuple(entry.get("submitted", ()))
-    known = [entry["identity"], entry["login"], *submitted, *(text for text in texts.values() if text is not None)]
-    if not all(_is_text(text) and text.strip("*") for text in known):
-        raise ValueError
+    """Read one entry. Raises ValueError, TypeError, AttributeError or KeyError."""
+    known: dict[str, Any] = {
+        name: _text(entry[name]) for name in ("access_token", "connection_id", "refused") if entry.get(name) is not None
+    }
+    submitted = tuple(_text(at) for at in entry.get("submitted", ()))
     updating = True if entry.get("updating") else None
-    return Link(entry["identity"], entry["login"], submitted=submitted, updating=updating, **texts)
+    return Link(_text(entry["identity"]), _text(entry["login"]), submitted=submitted, updating=updating, **known)
 
 
-def _is_text(value: object) -> bool:
-    """Tell whether a value is text that can be sent; half a surrogate pair cannot."""
-    return isinstance(value, str) and is_whole(value)
+def _text(value: object) -> str:
+    """Return a text that can be sent and was not masked. Raises ValueError for anything else."""
+    if not (isinstance(value, str) and is_whole(value) and value.strip("*")):
+        raise ValueError
+    return value

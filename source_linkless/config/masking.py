@@ -16,7 +16,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
 from typing import Any
 
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
@@ -34,51 +34,31 @@ MASK = "****"
 _SHORTEST_ANYWHERE = 8
 """Characters from which on a secret is masked anywhere; see `Register.hidden`."""
 _WHOLE = r"(?<![\w.-])(?<!\d[,:/])%s(?![\w-])(?![.,:/]\d)(?!\.\w)"
-
-
-def _read_object(text: str) -> Any:
-    return read_json(text) if looks_like_json(text) else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What stands at a place of the configuration: the kinds of its properties, and what a text there is."""
-
-    named: Mapping[str, _Kind] = field(default_factory=dict)
-    others: _Kind | None = None
-    """The kind of every other property; None: this same kind."""
-    secret: bool = False
-    """Whether a text or number that stands here is a secret."""
-    read: Callable[[str], Any] | None = None
-    """How a text that stands here is read, if something stands inside it."""
-    content: _Kind | None = None
-    """The kind of what stands inside a text; None: this same kind."""
-
-    def of(self, name: object) -> _Kind:
-        """Return the kind of a property."""
-        return self.named.get(name, self.others or self) if isinstance(name, str) else self
-
-
-_WORD = _Kind(secret=True)
-_SECRET = _Kind(secret=True, read=_read_object, content=_WORD)
-_OPEN = dict.fromkeys(("attempt", "key", "method", "source_id", "username"), _Kind())
-# A property nobody knows may be a misspelt password.
-_ENTRY = _Kind(_OPEN, others=_SECRET, secret=True, read=read_entries)
-_LOGIN = _Kind({**_OPEN, "connections": _ENTRY}, others=_SECRET, secret=True, read=read_entries)
-_LINKS = _Kind({"access_token": _SECRET, "salt": _SECRET})
-_FORM = _Kind(
-    {
-        **dict.fromkeys(("secret", "pseudonym_key", "password", "access_token", "login_fields"), _SECRET),
-        "connection": _LOGIN,
-        "connections": _ENTRY,
-        "links": _Kind(_LINKS.named, read=read_json, content=_LINKS),
-    }
-)
-
 _SHORTEST_WORD = 4
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)
 _BARE = re.compile(r"""[^"',;:{}\[\]\t\r\n]+""")
 _OUR_WORDS = {*FLEET_COLUMNS, "connections", "fleet", "identity", "login", "refused", "salt", "submitted"}
+# By place and property, what stands there; any other property is what stands under "", else the place itself.
+_PLACES: dict[str, dict[Any, str]] = {
+    "form": {
+        **dict.fromkeys(("secret", "pseudonym_key", "password", "access_token", "login_fields"), "secret"),
+        **dict.fromkeys(("connection", "connections"), "logins"),
+        "links": "links",
+    },
+    "logins": {
+        **dict.fromkeys(("attempt", "key", "method", "source_id", "username"), "open"),
+        "connections": "logins",
+        "": "secret",  # a property that nobody knows may be a misspelt password
+    },
+    "links": {"access_token": "secret", "salt": "secret"},
+    "remembered": {"access_token": "secret", "salt": "secret"},
+}
+_READERS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "logins": (read_entries, "logins"),
+    "secret": (lambda text: read_json(text) if looks_like_json(text) else None, "word"),
+    "links": (read_json, "remembered"),
+}
+"""By place, how a text that stands there is read, and what stands in it."""
 
 
 def secrets_in(raw: Any) -> list[str]:
@@ -87,18 +67,46 @@ def secrets_in(raw: Any) -> list[str]:
     The longest first, because masking one that is part of another would leave the rest of the other in clear.
     """
     found: dict[str, None] = {}
-    pending: list[tuple[Any, _Kind]] = [(raw, _FORM)]
+    pending: list[tuple[Any, str]] = [(raw, "form")]
     while pending:  # no recursion: the nesting is the user's
-        value, kind = pending.pop()
+        value, place = pending.pop()
         if isinstance(value, Mapping):
-            pending += [(child, kind.of(name)) for name, child in value.items()]
+            known = _PLACES.get(place, {})
+            pending += [(child, known.get(name, known.get("", place))) for name, child in value.items()]
         elif isinstance(value, list | tuple):
-            pending += [(child, kind) for child in value]
+            pending += [(child, place) for child in value]
         elif isinstance(value, str | int | float) and not isinstance(value, bool):
-            found.update(dict.fromkeys(_texts(value, kind)))
-            pending += _inside(value, kind)
+            if place in ("logins", "secret", "word"):
+                found.update(dict.fromkeys((str(value), str(value).strip())))  # as it stands and as it is used
+            if isinstance(value, str):
+                pending += _inside(value, place)
     secrets = (secret for secret in found if secret.strip() and not is_masked(secret))
     return sorted(secrets, key=len, reverse=True)
+
+
+def _inside(text: str, place: str) -> list[tuple[Any, str]]:
+    """Return what a text holds, with its place; of an unreadable one, all that could be a secret."""
+    if place not in _READERS:
+        return []
+    read, content = _READERS[place]
+    try:
+        return [(read(text), content)]
+    except UnreadableError:
+        words = ((word, word.strip()) for word in _words(text))
+        return [(word, "word") for word, used in words if len(used) >= _SHORTEST_WORD and used not in _OUR_WORDS]
+
+
+def _words(text: str) -> Iterator[str]:
+    """Yield all that could be a secret in a text that cannot be read: its cells, quoted texts and bare words."""
+    for delimiter in ",;\t":
+        with suppress(csv.Error):
+            for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True):
+                yield from row
+    for quoted in _QUOTED.findall(text):
+        yield quoted
+        with suppress(ValueError):
+            yield json.loads(f'"{quoted}"', strict=False)
+    yield from _BARE.findall(text)
 
 
 class Register:
@@ -111,7 +119,8 @@ class Register:
 
     def add(self, secret: str) -> None:
         """Mask a secret from now on."""
-        for form in _written_forms(secret):
+        in_json, in_json_as_it_is = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
+        for form in {secret, in_json, in_json_as_it_is, repr(secret)[1:-1]}:
             if form.strip() and not is_masked(form) and form not in self._forms:
                 self._forms[form] = None
                 self._longest_first = None
@@ -125,7 +134,6 @@ class Register:
         word, never inside a longer word, a name with hyphens, or a number.
         """
         if self._longest_first is None:
-            # the longest first: masking a secret that is part of another would leave the rest of the other in clear
             self._longest_first = sorted(self._forms, key=len, reverse=True)
         for form in self._longest_first:
             if form in text:
@@ -149,46 +157,3 @@ def silence_libraries() -> None:
     root = logging.getLogger()
     root.handlers[:] = [logging.NullHandler()]  # without any handler, Python would print warnings to standard error
     logging.raiseExceptions = False  # a record that cannot be formatted would be printed with its arguments
-
-
-def _written_forms(secret: str) -> set[str]:
-    """Return a secret as it is, and as JSON and Python would write it inside a text."""
-    return {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
-
-
-def _texts(value: str | float, kind: _Kind) -> tuple[str, ...]:
-    """Return a secret as it stands and as it is used."""
-    return (str(value), str(value).strip()) if kind.secret else ()
-
-
-def _inside(value: str | float, kind: _Kind) -> list[tuple[Any, _Kind]]:
-    """Return what a text holds, with its kind; of an unreadable one, all that could be a secret."""
-    if kind.read is None or not isinstance(value, str):
-        return []
-    try:
-        return [(kind.read(value), kind.content or kind)]
-    except UnreadableError:
-        return [(reason, _WORD) for reason in _words(value)]
-
-
-def _words(text: str) -> Iterator[str]:
-    words = [*_cells(text), *_literals(text), *_BARE.findall(text)]
-    return (reason for reason in words if len(reason.strip()) >= _SHORTEST_WORD and reason.strip() not in _OUR_WORDS)
-
-
-def _literals(text: str) -> Iterator[str]:
-    for match in _QUOTED.finditer(text):
-        yield match[1]
-        try:
-            yield json.loads(f'"{match[1]}"', strict=False)
-        except ValueError:
-            continue
-
-
-def _cells(text: str) -> Iterator[str]:
-    for delimiter in ",;\t":
-        try:
-            for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True):
-                yield from row
-        except csv.Error:
-            continue

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from source_linkless.config import Step
-from source_linkless.config.config import TITLES
 from source_linkless.errors import Meaning
 from source_linkless.provider import outcomes
 from source_linkless.provider.outcomes import ERROR_CODES, HTTP_STATUSES, LINK_STATUSES, REASONS
@@ -41,8 +40,8 @@ SILENT = {"errors", "charge_texts", "by_hand"}
 """Modules without messages: their texts are descriptions and patterns, or belong to the screens of `linkless`."""
 
 FRAGMENT = re.compile(r"[A-Za-z'].{11,}")
-NO_MESSAGES = {name.strip(" .,;:()") for name in (*TITLES.values(), *(step.value for step in Step))}
-"""Texts that are parts of messages (the titles of the form), or that are never shown."""
+NO_MESSAGES = {step.value for step in Step}
+"""Texts that are never shown."""
 
 
 def reason_codes() -> dict[str, Meaning]:
