@@ -26,7 +26,7 @@ from source_linkless.cli.browser import link_in_browser
 from source_linkless.cli.commands import Setting
 from source_linkless.cli.screen import Screen
 from source_linkless.cli.workspace import Draft
-from source_linkless.linking.orchestration import Surroundings
+from source_linkless.linking import Surroundings
 from testing.chromium import browser_page
 from testing.connector import fleet_at
 from testing.forked_command import run_without_terminal

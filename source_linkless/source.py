@@ -92,7 +92,7 @@ class SourceLinkless(Source):
         return AirbyteCatalog(streams=catalog_streams())
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """Prove configuration, keys and logins; see `checking`.
+        """Prove configuration, keys and logins; see `linking`.
 
         Returns FAILED when the configuration or the keys are wrong or when a sync could deliver nothing; raises a
         transient error when the provider is out of reach.
@@ -119,7 +119,7 @@ class SourceLinkless(Source):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterable[AirbyteMessage]:
-        """Open every login, wait for all at once, and yield what changed; see `sync` and `orchestration`."""
+        """Open every login, wait for all at once, and yield what changed; see `sync` and `linking`."""
         parsed, links = self._opened(config, logger)
         messages = SyncMessages(
             config,

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 pause = asyncio.sleep
+_ATTEMPTS = 4
+"""Of a request that may be repeated."""
 _HELD_SECONDS = 1.0
 """How often a deadline that is held when its time has come looks again."""
 
@@ -53,23 +55,13 @@ class Pace:
         return max(backoff, self.between_status_polls(age, waiting))
 
 
-@dataclass(frozen=True, slots=True)
-class Retries:
-    """Growing pauses, with jitter, between the attempts of a request that may be repeated."""
+def pause_before_retry(failures: int, chance: float) -> float | None:
+    """Return the seconds until the next attempt after `failures` failed ones, or None to give up after four.
 
-    attempts: int = 4
-    first: float = 1.0
-    longest: float = 30.0
-
-    def pause(self, failures: int, chance: float) -> float | None:
-        """Return the seconds until the next attempt after `failures` failed ones, or None to give up.
-
-        `chance` is a number between 0 and 1; the pause is between a half and the whole of its usual length, so
-        that connections which failed together do not come back together.
-        """
-        if failures >= self.attempts:
-            return None
-        return min(self.longest, self.first * 2.0 ** (failures - 1)) * (0.5 + chance / 2)
+    The pauses double. `chance`, a number between 0 and 1, makes each between a half and the whole of its usual length,
+    so that connections which failed together do not come back together.
+    """
+    return None if failures >= _ATTEMPTS else 2.0 ** (failures - 1) * (0.5 + chance / 2)
 
 
 class Place:

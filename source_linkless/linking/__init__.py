@@ -5,13 +5,13 @@
     by_hand ─► `linkless`:    handshake, with the answers of a person ──────────────────────────► Finished
                                   └─► LinksChanged: written back before anything is submitted or waited for
 
-- `orchestration`: runs over all logins. `opening`: one login of a sync. `handshake`: linking one login.
-- `running`: what logins share, and the boundary at which their exceptions end. `echoes`: secrets that answers repeat.
-- `events`: what a run tells its consumer.
+- `opening`: runs over all logins, and the way of one of them to its document. `handshake`: linking one login.
+- `running`: one run and one login in it, requests, and the boundary at which exceptions end.
+- `events`: what a run tells its consumer, without the secrets that answers repeat.
 """
 
 from source_linkless.linking import by_hand, events
-from source_linkless.linking.orchestration import Surroundings, check_all, opened, sync_all
-from source_linkless.linking.running import of_surprise
+from source_linkless.linking.opening import check_all, sync_all
+from source_linkless.linking.running import Surroundings, of_surprise, opened
 
 __all__ = ["Surroundings", "by_hand", "check_all", "events", "of_surprise", "opened", "sync_all"]

@@ -21,10 +21,9 @@ from source_linkless.config import Config, Links, Login
 from source_linkless.errors import Actor, Problem, Status, Then
 from source_linkless.linking.events import Event, NotWrittenError, Stopping, Waiting
 from source_linkless.linking.handshake import announce, link_options, open_connection, refusal, relink
-from source_linkless.linking.opening import look_at, test_keys, to_its_end, with_good_keys
-from source_linkless.linking.orchestration import Surroundings, new_run, still_waiting
-from source_linkless.linking.running import Opening, Run, at_allowed_rate, of_error, patiently
-from source_linkless.provider import Account, Body, Connection, Context, StatementFile
+from source_linkless.linking.opening import look_at, still_waiting
+from source_linkless.linking.running import Opening, Run, Surroundings, of_error, with_good_keys
+from source_linkless.provider import Account, Body, Context, StatementFile
 from source_linkless.provider.outcomes import (
     CREDENTIALS,
     LINK_STATUSES,
@@ -32,7 +31,6 @@ from source_linkless.provider.outcomes import (
     READY,
     WORKING,
     Outcome,
-    of_context,
     of_problem,
     outcome,
 )
@@ -129,13 +127,13 @@ async def link(
     async def emit(event: Event, *, urgent: bool = False) -> None:  # noqa: ARG001 - nothing queues here
         audience.tell(event)
 
-    run = new_run(config, links, surroundings, emit, config.data_timeout_seconds)
+    run = Run(config, links, surroundings, emit, config.data_timeout_seconds)
     run.answers = _Answers(person) if person else None
-    await test_keys(run)
-    openings = [Opening(login, waiting.time()) for login in logins]
-    announce(run, openings)
+    await run.test_keys()
+    openings = [Opening(run, login) for login in logins]
+    announce(openings)
     beside = asyncio.create_task(waiting.every(_WATCH_SECONDS, lambda: audience.watch(still_waiting(openings))))
-    work = asyncio.gather(*(_link_login(run, opening) for opening in openings))
+    work = asyncio.gather(*(_link_login(opening) for opening in openings))
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -147,7 +145,9 @@ async def link(
     await run.written()
 
 
-async def _link_login(run: Run, opening: Opening) -> None:
+async def _link_login(opening: Opening) -> None:
+    run = opening.run
+
     async def explained(error: Exception) -> Outcome:
         match error:
             case TimeoutError() if not opening.sent:
@@ -161,18 +161,18 @@ async def _link_login(run: Run, opening: Opening) -> None:
             case _:
                 return of_error(error)
 
-    await to_its_end(run, opening, lambda: _linked(run, opening), explained)
+    await opening.to_its_end(lambda: _linked(opening), explained)
 
 
-async def _linked(run: Run, opening: Opening) -> Outcome:
+async def _linked(opening: Opening) -> Outcome:
     try:
-        await open_connection(run, opening)
+        await open_connection(opening)
     except Problem as problem:
         if problem.meaning.then is not Then.RELINK:
             raise
-        run.links.ask_again(opening.login)  # the link that is not known any more may be a refused one
+        opening.run.links.ask_again(opening.login)  # the link that is not known any more may be a refused one
         opening.concern = None
-        await relink(run, opening, problem)
+        await relink(opening, problem)
     return opening.concern or READY
 
 
@@ -215,7 +215,7 @@ class _Answers:
         self._person = person
         self._said: dict[str, _Said] = {}
 
-    async def answered(self, run: Run, opening: Opening, link_token: str) -> bool:
+    async def answered(self, opening: Opening, link_token: str) -> bool:
         """Have a person answer what this login waits for; True means: look at the status again.
 
         False when there is nothing that a person could answer here, no answer, or a second wrong one.
@@ -228,58 +228,58 @@ class _Answers:
             return False
         said.note(opening.reason)
         try:
-            return await _or_remember(run, opening, ask(run, self._person, opening, link_token))
+            return await _or_remember(opening, ask(self._person, opening, link_token))
         except (Problem, _MovedOn):
             return True  # the status tells what has become of it
 
-    async def corrected(self, run: Run, opening: Opening) -> bool:
+    async def corrected(self, opening: Opening) -> bool:
         """Let a person correct a refused password, once; True: announced and ready to be submitted in this session."""
         if opening.is_corrected or LINK_STATUSES.get(opening.reason) is not CREDENTIALS:
             return False
         login = None
         with suppress(TimeoutError):
             asking = asyncio.wait_for(self._person.correct(opening.login), ANSWER_SECONDS)
-            login = await _or_remember(run, opening, asking)
+            login = await _or_remember(opening, asking)
         if login is None:
             return False
         self._said.setdefault(login.key, _Said()).note(opening.reason)
         opening.login, opening.is_corrected, opening.announced = login, True, True
-        run.links.announce(login)
-        await run.written()
+        opening.run.links.announce(login)
+        await opening.run.written()
         return True
 
 
-async def _or_remember(run: Run, opening: Opening, asking: Awaitable[T]) -> T:
+async def _or_remember(opening: Opening, asking: Awaitable[T]) -> T:
     """Await a person; when that is cut off, remember what the login waits for, so that no sync takes it for linked."""
     try:
         return await asking
     except asyncio.CancelledError:
-        run.links.refuse(opening.login, opening.reason)
+        opening.run.links.refuse(opening.login, opening.reason)
         raise
 
 
-async def _question(run: Run, person: Person, opening: Opening, link_token: str) -> bool:
+async def _question(person: Person, opening: Opening, link_token: str) -> bool:
     ends = waiting.time() + ANSWER_SECONDS
-    text = await patiently(run, opening, lambda: run.api.question(link_token))
+    text = await opening.ask(lambda api: api.question(link_token))
     question = Question(opening.login, text, ends, is_repeated=opening.reason == _WRONG_ANSWER)
-    answer = await _reply(run, opening, link_token, person.answer(question), ends)
+    answer = await _reply(opening, link_token, person.answer(question), ends)
     if answer is None:
         return False
-    await at_allowed_rate(run, opening, lambda: run.api.answer(link_token, answer))
+    await opening.ask(lambda api: api.answer(link_token, answer), once=True)
     return True
 
 
-async def _selection(run: Run, person: Person, opening: Opening, link_token: str) -> bool:
+async def _selection(person: Person, opening: Opening, link_token: str) -> bool:
     ends = waiting.time() + ANSWER_SECONDS
-    accounts = await patiently(run, opening, lambda: run.api.accounts(link_token))
-    chosen = await _reply(run, opening, link_token, person.choose(opening.login, accounts, ends), ends)
+    accounts = await opening.ask(lambda api: api.accounts(link_token))
+    chosen = await _reply(opening, link_token, person.choose(opening.login, accounts, ends), ends)
     if chosen is None:
         return False
-    await at_allowed_rate(run, opening, lambda: run.api.select_accounts(link_token, chosen))
+    await opening.ask(lambda api: api.select_accounts(link_token, chosen), once=True)
     return True
 
 
-_ASK: Mapping[str, Callable[[Run, Person, Opening, str], Coroutine[Any, Any, bool]]] = MappingProxyType(
+_ASK: Mapping[str, Callable[[Person, Opening, str], Coroutine[Any, Any, bool]]] = MappingProxyType(
     {
         "MfaQuestion": _question,
         _WRONG_ANSWER: _question,
@@ -290,15 +290,13 @@ _ASK: Mapping[str, Callable[[Run, Person, Opening, str], Coroutine[Any, Any, boo
 """The link statuses that a person can answer here; captcha and choice of method have no endpoint."""
 
 
-async def _reply(
-    run: Run, opening: Opening, link_token: str, asking: Coroutine[Any, Any, T | None], ends: float
-) -> T | None:
+async def _reply(opening: Opening, link_token: str, asking: Coroutine[Any, Any, T | None], ends: float) -> T | None:
     """Wait for a person, no longer than the question stands; raises _MovedOn when the status changes meanwhile."""
     task = asyncio.ensure_future(asking)
     try:
         while not task.done() and waiting.time() < ends:
-            await asyncio.wait({task}, timeout=min(run.config.poll_interval_seconds, ends - waiting.time()))
-            if not task.done() and await run.api.link_status(link_token) != opening.reason:
+            await asyncio.wait({task}, timeout=min(opening.run.config.poll_interval_seconds, ends - waiting.time()))
+            if not task.done() and await opening.run.api.link_status(link_token) != opening.reason:
                 raise _MovedOn
         return task.result() if task.done() else None
     finally:
@@ -324,21 +322,21 @@ class Form:
         cls, config: Config, links: Links, surroundings: Surroundings, write: Callable[[], object]
     ) -> Form:
         """Test the keys. Raises Problem when they are refused, TimeoutError when that takes too long."""
-        run = new_run(config, links, surroundings, _ignored, cls.SECONDS)
-        await asyncio.wait_for(test_keys(run), config.check_timeout_seconds)
+        run = Run(config, links, surroundings, _ignored, cls.SECONDS)
+        await asyncio.wait_for(run.test_keys(), config.check_timeout_seconds)
         return cls(run, write)
 
     async def link_token(self, login: Login) -> tuple[str, bool]:
         """Return a link token, and whether it updates the credentials of a connection that exists. Raises Problem."""
         run, old = self._run, self._run.links.token(login)
         try:
-            token = await patiently(run, None, lambda: run.api.create_link_token(link_options(run.config, old)))
+            token = await run.ask(lambda api: api.create_link_token(link_options(run.config, old)))
         except Problem as problem:
             if old is None or problem.meaning.then is not Then.RELINK:
                 raise
             run.links.forget_token(login)  # the provider does not know the connection any more
             return await self.link_token(login)
-        run.mask(token)
+        run.surroundings.mask(token)
         return token, old is not None
 
     async def taken(self, login: Login, public_token: str | None) -> Outcome:
@@ -351,9 +349,9 @@ class Form:
             if public_token is None:
                 links.remember(login)
             else:
-                run.mask(public_token)
-                connection = await at_allowed_rate(run, None, lambda: run.api.exchange(public_token))
-                run.mask(connection.access_token)
+                run.surroundings.mask(public_token)
+                connection = await run.ask(lambda api: api.exchange(public_token), once=True)
+                run.surroundings.mask(connection.access_token)
                 links.remember(login, connection.access_token, connection.connection_id)
         except Problem as problem:
             links.withdraw(login)
@@ -373,21 +371,21 @@ class Files:
     @classmethod
     async def opened(cls, config: Config, links: Links, surroundings: Surroundings) -> Files:
         """Test the keys. Raises Problem when they are refused, TimeoutError when that takes too long."""
-        run = new_run(config, links, surroundings, _ignored, config.data_timeout_seconds)
-        await test_keys(run)
+        run = Run(config, links, surroundings, _ignored, config.data_timeout_seconds)
+        await run.test_keys()
         return cls(run)
 
     async def document(self, login: Login) -> Body:
         """Return the document of a linked login. Raises Problem, one that is not ready included."""
         run, token = self._run, self._run.links.token(login) or ""
         async with run.deadline.applied():
-            return await patiently(run, None, lambda: run.api.document(token))
+            return await run.ask(lambda api: api.document(token))
 
     async def statement_file(self, login: Login, statement_id: str) -> StatementFile:
         """Return the original document of a bill. Raises Problem; its status is NO_DATA when there is none."""
         run, token = self._run, self._run.links.token(login) or ""
         async with run.deadline.applied():
-            return await patiently(run, None, lambda: run.api.statement_file(token, statement_id))
+            return await run.ask(lambda api: api.statement_file(token, statement_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,8 +402,8 @@ async def look_at_all(config: Config, links: Links, surroundings: Surroundings) 
 
     Raises Problem when the keys are refused or the provider is out of reach.
     """
-    run = new_run(config, links, surroundings, _ignored, config.data_timeout_seconds)
-    await test_keys(run)
+    run = Run(config, links, surroundings, _ignored, config.data_timeout_seconds)
+    await run.test_keys()
     return list(await asyncio.gather(*(_standing(run, login) for login in config.logins)))
 
 
@@ -418,12 +416,12 @@ async def _standing(run: Run, login: Login) -> Standing:
     token = run.links.token(login)
     if token is None:
         return Standing(login, refusal(reason) if reason else _NOT_LINKED)
-    opening = Opening(login, waiting.time())
+    opening = Opening(run, login, token=token)
     try:
         async with run.deadline.applied():
-            context = await look_at(run, opening, Connection(token))
+            context = await look_at(opening)
     except Problem as problem:
-        return Standing(login, with_good_keys(run, opening, problem))
+        return Standing(login, with_good_keys(opening, problem))
     except TimeoutError:
         return Standing(login, outcome("TIMEOUT", PROVIDER_DOWN))
     if context is None:
@@ -433,22 +431,20 @@ async def _standing(run: Run, login: Login) -> Standing:
 
 def _judged(context: Context, refused: str | None) -> Outcome:
     """Judge a connection; what was seen while it was linked says more than the reason of its last session."""
-    meaning = of_context(context.status, context.reason)
-    if meaning.status is Status.NEEDS_USER and refused:
+    status = context.meaning.status
+    if status is Status.NEEDS_USER and refused:
         return refusal(refused)
-    if meaning.status is Status.READY:
-        return READY
-    return outcome(context.reason or context.status, meaning)
+    return READY if status is Status.READY else context.outcome
 
 
 async def find_sources(config: Config, surroundings: Surroundings, text: str) -> list[dict[str, Any]]:
     """Return the utilities whose name contains a text, as the provider describes them. Raises Problem."""
     links = Links(replace(config, links="{}"), surroundings.now, surroundings.new_salt)
-    run = new_run(config, links, surroundings, _ignored, config.check_timeout_seconds)
-    await test_keys(run)
+    run = Run(config, links, surroundings, _ignored, config.check_timeout_seconds)
+    await run.test_keys()
     async with run.deadline.applied():
-        link_token = await patiently(run, None, lambda: run.api.create_link_token({}))
-        return await patiently(run, None, lambda: run.api.search_sources(link_token, text))
+        link_token = await run.ask(lambda api: api.create_link_token({}))
+        return await run.ask(lambda api: api.search_sources(link_token, text))
 
 
 async def destroy(config: Config, links: Links, surroundings: Surroundings, login: Login) -> bool:
@@ -456,10 +452,10 @@ async def destroy(config: Config, links: Links, surroundings: Surroundings, logi
     token = links.token(login)
     if token is None:
         return False
-    run = new_run(config, links, surroundings, _ignored, config.check_timeout_seconds)
-    await test_keys(run)
+    run = Run(config, links, surroundings, _ignored, config.check_timeout_seconds)
+    await run.test_keys()
     try:
-        await patiently(run, None, lambda: run.api.destroy(token))
+        await run.ask(lambda api: api.destroy(token))
     except Problem as problem:
         if problem.meaning.then is not Then.RELINK:
             raise

@@ -1,13 +1,19 @@
-"""What a run tells its consumer, in order; `check`, `read` and the command line consume the same events."""
+"""What a run tells its consumer, in order, and the secrets of a login that must not stand in it.
+
+`check`, `read` and the command line consume the same events.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from source_linkless.config import Login
 from source_linkless.provider import Body, Context, StatementFile
-from source_linkless.provider.outcomes import Outcome
+from source_linkless.provider.outcomes import ERROR_CODES, LINK_STATUSES, REASONS, Outcome
 
 FEW_LOGINS = 20
 """Up to so many logins, each has lines of its own in the log; of more, the log has counts and what needs attention."""
@@ -117,3 +123,83 @@ class Stopping:
 
 
 Event = LinksChanged | Delivered | Finished | FileAnswered | Progress | Moved | Stopping
+
+MASK = "****"
+_SHORTEST_IN_TEXT, _SHORTEST_IN_DOCUMENT = 4, 8
+_CREDENTIAL = re.compile("pass|pwd|secret|token|pin|code|answer", re.IGNORECASE)
+"""Names of login fields that are no account or customer number, which every bill repeats."""
+_TEXTS = {Outcome: ("reason", "detail"), Context: ("connection_id", "source_id", "source_name", "reason")}
+"""The texts of the provider in what is told; the rest is ours."""
+_SHORT_ESCAPES = {'"': b'"', "\\": b"\\\\", "/": b"/", "\b": b"b", "\f": b"f", "\n": b"n", "\r": b"r", "\t": b"t"}
+"""The characters that JSON may write with a backslash and one letter (RFC 8259, section 7), as patterns."""
+
+Told = TypeVar("Told", Outcome, Context)
+
+
+class Echoes:
+    """The secrets of one login, should the provider say them back: they stay out of rows, messages and documents.
+
+    In texts, every secret is hidden. In documents, what no bill holds by chance: the client secret and the tokens
+    anywhere, and a password where it is the whole of a value. Short ones and bare numbers stay there: they cannot be
+    told from data, and a masked account number would be another account.
+    """
+
+    def __init__(self, login: Login, keys: Iterable[str]) -> None:
+        """Hide what opens a login, and `keys`: the client secret and the tokens."""
+        typed = [("password", login.password or ""), *(login.fields or {}).items()]
+        self._keys = list(keys)
+        self._values = [
+            value
+            for name, value in typed
+            if _CREDENTIAL.search(name) and len(value) >= _SHORTEST_IN_DOCUMENT and not value.isdecimal()
+        ]
+        every = {one for one in (*self._keys, *(value for _, value in typed)) if len(one) >= _SHORTEST_IN_TEXT}
+        self._all = sorted(every, key=len, reverse=True)  # one that is part of another would leave its rest
+
+    def hidden(self, told: Told) -> Told:
+        """Return an outcome or a status without secrets; itself, as good as always, if there are none in it."""
+        texts = {name: getattr(told, name) for name in _TEXTS[type(told)]}
+        changed: dict[str, Any] = {name: new for name, text in texts.items() if (new := self.text(text)) != text}
+        return replace(told, **changed) if changed else told
+
+    def text(self, text: str | None) -> str | None:
+        """Return a text without secrets; a code of the contract stays legible, whatever the password is."""
+        if text and not any(text in known for known in (ERROR_CODES, LINK_STATUSES, REASONS)):
+            for secret in self._all:
+                text = text.replace(secret, MASK)
+        return text
+
+    def document(self, body: Body) -> Body:
+        """Return a document without secrets; one that has none, as good as every one, is not copied."""
+        is_escaped = body.find(b"\\u") >= 0
+        for secret in self._keys:
+            body = _masked(body, secret, b"", is_escaped=is_escaped)
+        for secret in self._values:
+            body = _masked(body, secret, b'"', is_escaped=is_escaped)
+        return body
+
+
+def _masked(body: Body, secret: str, quote: bytes, *, is_escaped: bool) -> Body:
+    r"""Mask a secret in every way in which JSON may spell it.
+
+    A search for a plain text is many times as fast, so a document without any `\u` is searched for those alone.
+    """
+    mask = quote + MASK.encode() + quote
+    if is_escaped:
+        spelled = re.compile(quote + b"".join(map(_spellings, secret)) + quote)
+        return spelled.sub(mask, bytes(body)) if spelled.search(body) else body
+    plain = quote + json.dumps(secret, ensure_ascii=False)[1:-1].encode(errors="surrogatepass") + quote
+    for form in (plain, plain.replace(b"/", b"\\/")):
+        body = bytes(body).replace(form, mask) if body.find(form) >= 0 else body
+    return body
+
+
+def _spellings(character: str) -> bytes:
+    r"""Return a pattern for all ways in which JSON may write a character: as it is, `\n`, `\u000a`, `\u000A`."""
+    units = character.encode("utf-16-be", errors="surrogatepass").hex()
+    ways = [b"".join(rb"\\u(?i:%b)" % units[at : at + 4].encode() for at in range(0, len(units), 4))]
+    if character not in '"\\':
+        ways.append(re.escape(character.encode(errors="surrogatepass")))
+    if character in _SHORT_ESCAPES:
+        ways.append(rb"\\" + _SHORT_ESCAPES[character])
+    return b"(?:%b)" % b"|".join(ways)

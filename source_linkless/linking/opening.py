@@ -1,4 +1,7 @@
-"""One login of a sync: login ──► connection ──► document, and every wait on the way.
+"""A run over all logins, and the way of one: login ──► connection ──► document, with every wait on it.
+
+    sync_all   opens every login and waits for its document; every login gets exactly one Finished
+    check_all  tests keys and tokens; links at most one login, none where a link exists
 
     linked in this run ─────────────────────────────┐
     has a token ──► status ──► Connected ───────────┴──► product ──► PRODUCT_NOT_READY ──► polled with backoff
@@ -17,38 +20,49 @@ and never for a connection that needs a person.
 
 from __future__ import annotations
 
+import asyncio
+import heapq
+import itertools
 import math
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from source_linkless.clock import hours_since
-from source_linkless.concurrency import Place, waiting
+from source_linkless.concurrency import Emit, Place, waiting
+from source_linkless.config import Config, Links, Step
 from source_linkless.errors import Problem, Status, Then
-from source_linkless.linking.echoes import delivered, finished, without_echoes
-from source_linkless.linking.events import FileAnswered, Finished, Receipt, WantedFile
-from source_linkless.linking.handshake import open_connection, relink, withdraw
+from source_linkless.linking.events import (
+    FEW_LOGINS,
+    NOT_ASKED_YET,
+    Delivered,
+    Event,
+    FileAnswered,
+    Moved,
+    Progress,
+    Receipt,
+    Waiting,
+    WantedFile,
+)
+from source_linkless.linking.handshake import announce, open_connection, relink
 from source_linkless.linking.running import (
     Ended,
     Opening,
     Run,
-    at_allowed_rate,
+    Surroundings,
     of_deadline,
     of_error,
-    of_surprise,
-    patiently,
     ready_but,
+    with_good_keys,
 )
-from source_linkless.provider import Body, Connection, Context, StatementFile
-from source_linkless.provider.outcomes import (
-    BROKEN,
-    NOT_ALLOWED,
-    READY,
-    TOKEN,
-    Outcome,
-    of_context,
-    of_problem,
-    outcome,
-)
+from source_linkless.provider import Api, Body, Context, StatementFile
+from source_linkless.provider.outcomes import BROKEN, PROVIDER_DOWN, READY, WORKING, Outcome, of_problem, outcome
 
+PROGRESS_SECONDS = 60.0
+HEARTBEAT_EVERY = 5
+"""Lines of progress per heartbeat: the platform may stop a sync that sends neither record nor state for long."""
+_LOOK_SECONDS = 1.0
+_SLOWEST = 3
 _ERROR_HOURS = 6.0  # a session that ended in `Error` is not repeated at once (API notes, section 11)
 _POLLS_PER_STATUS = 4
 _POLLS_BEFORE_FIRST_STATUS = 2  # of a login that was linked in this run, or whose status could not be had
@@ -60,84 +74,163 @@ _SHARE_FOR_NEWS = 0.5
 """Of the time left: a session that does not end must not cost the data that is there."""
 
 
-async def sync_login(run: Run, opening: Opening) -> None:
-    """Bring one login to its end: hand over its document if there is one, its outcome, then files. Raises nothing."""
-    await to_its_end(run, opening, lambda: _delivered(run, opening), lambda error: _outcome_of(run, opening, error))
-    await _ask_for_files(run, opening)
+async def sync_all(config: Config, links: Links, surroundings: Surroundings, emit: Emit[Event]) -> None:
+    """Open every login at once and emit documents as they become ready; the first ready goes first."""
+    run = Run(config, links, surroundings, emit, config.data_timeout_seconds)
+    openings = [Opening(run, login) for login in config.logins]
+    with _telling(run, openings):
+        try:
+            await run.test_keys()
+            announce(openings)
+        except Problem as problem:  # before any login was submitted: every one ends with this verdict
+            run.verdict = of_problem(problem)
+            run.deadline.strike_now()
+        except TimeoutError:
+            pass  # the deadline ends every wait below as well
+        await asyncio.gather(*(sync_login(opening) for opening in openings))
+        await run.written()
 
 
-async def to_its_end(
-    run: Run,
-    opening: Opening,
-    work: Callable[[], Awaitable[Outcome]],
-    explained: Callable[[Exception], Awaitable[Outcome]],
-) -> None:
-    """Bring a login to its outcome and report it. This is the one place where exceptions of any kind end.
+async def check_all(config: Config, links: Links, surroundings: Surroundings, emit: Emit[Event]) -> None:
+    """Test the keys, then the chosen logins; emits a Finished for each. Raises Problem for keys or outage.
 
-    `work` returns the outcome, `explained` makes one of what `work` raised. Data that was delivered stays delivered:
-    what was raised after it becomes a concern.
+    A login without a link is linked and waited for until `Connected`; a connection that has a token is asked for its
+    status and never linked again. Of a fleet at most one login is linked, and none when any link exists; its tokens
+    are verified together, as far as the time goes.
     """
+    run = Run(config, links, surroundings, emit, config.check_timeout_seconds)
     try:
-        opening.outcome = await work()
-    except Exception as error:  # noqa: BLE001 - whatever happens to one login must not cost the others
-        opening.outcome = await _explained(opening, error, explained)
-    waited = waiting.time() - opening.started if opening.waited is None else opening.waited
-    try:
-        withdraw(run, opening)
-        end = finished(run, opening, opening.outcome, waited)
-    except Exception as error:  # noqa: BLE001 - see above
-        end = Finished(opening.login, of_surprise(error), None, None, waited)
-    await run.emit(end)
+        await run.test_keys()
+    except TimeoutError:
+        raise Problem("TIMEOUT", PROVIDER_DOWN, detail="/test/api_keys") from None
+    chosen = config.logins
+    if config.method == "fleet":
+        with_token = [login for login in config.logins if links.token(login)]
+        linkable = [login for login in config.logins if links.step(login) is Step.LINK]
+        chosen = tuple(with_token or linkable[:1]) or config.logins[:1]
+    openings = [Opening(run, login) for login in chosen]
+    with _telling(run, openings):
+        await asyncio.gather(*(check_login(opening) for opening in openings))
+        await run.written()
 
 
-async def _explained(
-    opening: Opening, raised: Exception, explained: Callable[[Exception], Awaitable[Outcome]]
-) -> Outcome:
+@contextmanager
+def _telling(run: Run, openings: Sequence[Opening]) -> Iterator[None]:
+    """Report how far the logins are while the block runs: each minute, and of a few logins every step."""
+    minutes = itertools.count(1)
+    told: dict[str, str] = {}
+
+    async def tell_progress() -> None:
+        counts = Counter(one.outcome.status.value if one.outcome else "waiting" for one in openings)
+        slowest = heapq.nlargest(_SLOWEST, still_waiting(openings), key=lambda one: one.seconds)
+        await run.emit(Progress(dict(counts), tuple(slowest), heartbeat=next(minutes) % HEARTBEAT_EVERY == 0))
+
+    async def tell_steps() -> None:
+        for one in still_waiting(openings):
+            if told.get(one.key, NOT_ASKED_YET) != one.reason:
+                told[one.key] = one.reason
+                await run.emit(Moved(one))
+
+    beside = [asyncio.create_task(waiting.every(PROGRESS_SECONDS, tell_progress))]
+    if len(openings) <= FEW_LOGINS:
+        beside.append(asyncio.create_task(waiting.every(_LOOK_SECONDS, tell_steps)))
     try:
-        result = await explained(raised)
-    except Exception as error:  # noqa: BLE001 - see `to_its_end`
-        result = of_error(error)
-    return ready_but(result) if opening.is_delivered else result
+        yield
+    finally:
+        for task in beside:
+            task.cancel()
 
 
-async def _delivered(run: Run, opening: Opening) -> Outcome:
-    body = await _document(run, opening)
-    opening.waited = waiting.time() - opening.started
+def still_waiting(openings: Sequence[Opening]) -> list[Waiting]:
+    """Return the logins that have not ended yet."""
+    return [Waiting(one.login.key, one.reason, one.seconds()) for one in openings if one.outcome is None]
+
+
+async def check_login(opening: Opening) -> None:
+    async def explained(error: Exception) -> Outcome:
+        match error:
+            case TimeoutError():
+                return of_deadline(opening)
+            case Problem():
+                return with_good_keys(opening, error)
+            case _:
+                return of_error(error)
+
+    await opening.to_its_end(lambda: _checked(opening), explained)
+
+
+async def _checked(opening: Opening) -> Outcome:
+    run, is_fleet = opening.run, opening.run.config.method == "fleet"
+    opening.token = run.links.token(opening.login) or ""
+    if opening.token and is_fleet:
+        return await _verified(opening)  # an edited login of a fleet is left to the sync
     try:
-        event = delivered(run, opening, body)
-        receipt = event.receipt
+        await open_connection(opening)
+        return (opening.concern or READY) if opening.sent else await _verified(opening)
+    except Problem as problem:
+        if problem.meaning.then is not Then.RELINK or is_fleet:
+            raise
+        await relink(opening, problem)
+        return READY
+
+
+async def _verified(opening: Opening) -> Outcome:
+    """Ask for the status of a connection; where that is bad or unknown, whether it could still deliver data."""
+    async with opening.run.deadline.applied():
+        context = await look_at(opening)
+        if context and context.meaning.then is not Then.STOP:
+            return READY
+        try:
+            await opening.ask(lambda api: api.document(opening.token))
+        except Problem as problem:
+            if problem.meaning.then is not Then.WAIT:
+                raise
+            return (context.outcome if context else opening.concern) or outcome(problem.reason, WORKING)
+        return READY
+
+
+async def sync_login(opening: Opening) -> None:
+    """Bring one login to its end: hand over its document if there is one, its outcome, then files. Raises nothing."""
+    receipt = Receipt()
+    await opening.to_its_end(lambda: _synced(opening, receipt), lambda error: _explained(opening, error))
+    await _ask_for_files(opening, receipt.files)
+
+
+async def _synced(opening: Opening, receipt: Receipt) -> Outcome:
+    try:
+        body = await _document(opening)
+        waited, echoes = opening.seconds(), opening.echoes()
+        event = Delivered(opening.login, echoes.text(opening.connection_id), echoes.document(body), receipt)
         del body
-        await run.emit(event)
+        await opening.run.emit(event)
         del event
     finally:
-        _give_back(opening)
-    opening.is_delivered, opening.files = True, receipt.files
-    return await _health(run, opening, receipt)
+        opening.give_back()
+    opening.waited = waited
+    return await _health(opening, receipt)
 
 
-async def _outcome_of(run: Run, opening: Opening, error: Exception) -> Outcome:
-    result = await _judged(run, opening, error)
+async def _explained(opening: Opening, error: Exception) -> Outcome:
+    run = opening.run
+    match error:
+        case _ if run.verdict:
+            return run.verdict
+        case Problem() if error.meaning.then is Then.ASK_KEYS:
+            result = await _judge_keys(opening, error)
+        case TimeoutError():
+            result = opening.concern or of_deadline(opening)
+        case _:
+            result = of_error(error)
     if result.status is Status.NEEDS_USER:
         run.links.refuse(opening.login, result.reason or "")
     return result
 
 
-async def _judged(run: Run, opening: Opening, error: Exception) -> Outcome:
-    match error:
-        case _ if run.verdict:
-            return run.verdict
-        case Problem() if error.meaning.then is Then.ASK_KEYS:
-            return await _judge_keys(run, opening, error)
-        case TimeoutError():
-            return opening.concern or of_deadline(opening)
-        case _:
-            return of_error(error)
-
-
-async def _judge_keys(run: Run, opening: Opening, problem: Problem) -> Outcome:
+async def _judge_keys(opening: Opening, problem: Problem) -> Outcome:
     """Return the outcome of a 401: refused keys end the whole run at once, else only this connection is at fault."""
+    run = opening.run
     try:
-        await test_keys(run)
+        await run.test_keys()
     except Problem as refusal:
         if refusal.meaning.then is Then.ASK_KEYS:
             run.verdict = of_problem(refusal)
@@ -146,58 +239,33 @@ async def _judge_keys(run: Run, opening: Opening, problem: Problem) -> Outcome:
     except TimeoutError:
         if run.verdict:
             return run.verdict
-    return with_good_keys(run, opening, problem)
+    return with_good_keys(opening, problem)
 
 
-async def test_keys(run: Run) -> None:
-    """Test the keys; raises Problem when they are refused or the provider is out of reach.
-
-    The endpoint came late to the provider's description (API notes, section 1.2): without it, or with an answer from
-    it that nothing can be learnt from, the run goes on, and each request is judged by itself.
-    """
-    try:
-        async with run.deadline.applied():
-            await patiently(run, None, run.api.test_keys)
-    except Problem as problem:
-        if problem.meaning.then in (Then.ASK_KEYS, Then.RETRY):
-            raise
-    except TimeoutError:
-        raise
-    except Exception:  # noqa: BLE001, S110 - see above
-        pass
-
-
-def with_good_keys(run: Run, opening: Opening, problem: Problem) -> Outcome:
-    """Return the outcome of a problem that came after the test of the keys: a 401 is then about this login alone."""
-    if problem.meaning.then is not Then.ASK_KEYS:
-        return of_problem(problem)
-    has_token = run.links.token(opening.login) is not None
-    return outcome(problem.reason, TOKEN if has_token else NOT_ALLOWED, problem.detail)
-
-
-async def _document(run: Run, opening: Opening) -> Body:
+async def _document(opening: Opening) -> Body:
     """Return the body of a connection's document, which holds a place."""
     try:
-        connection = await open_connection(run, opening)
-        return await _document_of(run, opening, connection)
+        await open_connection(opening)
+        return await _polled(opening)
     except Problem as problem:
         if problem.meaning.then is not Then.RELINK:
             raise
-        connection = await relink(run, opening, problem)
-        return await _document_of(run, opening, connection)
+        await relink(opening, problem)
+        return await _polled(opening)
 
 
-async def _document_of(run: Run, opening: Opening, connection: Connection) -> Body:
-    opening.connection_id = connection.connection_id or opening.connection_id
+async def _polled(opening: Opening) -> Body:
+    """Poll the status as far as it must be known, then the product, until there is a document."""
+    run = opening.run
     run.waiting += 1
     try:
         async with run.deadline.applied():
-            return await _polled(run, opening, connection, await _status_first(run, opening, connection))
+            return await _poll_product(opening, await _poll_status(opening))
     finally:
         run.waiting -= 1
 
 
-async def _status_first(run: Run, opening: Opening, connection: Connection) -> Context | None:
+async def _poll_status(opening: Opening) -> Context | None:
     """Wait until the status of a connection that has its token from an earlier run is no longer in progress.
 
     Returns None when the product is to be asked without it: the login was linked in this run, which polled the link
@@ -205,112 +273,94 @@ async def _status_first(run: Run, opening: Opening, connection: Connection) -> C
     """
     if opening.sent and opening.connection_id:
         return None
-    started = waiting.time()
-    while context := await look_at(run, opening, connection):
-        if context.status not in _IN_PROGRESS or of_context(context.status, context.reason).then is not Then.WAIT:
-            return None if await _refresh_if_old(run, opening, connection, context) else context
+    run, started = opening.run, waiting.time()
+    while context := await look_at(opening):
+        if context.status not in _IN_PROGRESS or context.meaning.then is not Then.WAIT:
+            days = run.config.refresh_after_days
+            return None if days is not None and await _refreshed(opening, context, days * 24.0) else context
         opening.reason = context.reason or context.status
         await waiting.pause(run.pace.between_status_polls(waiting.time() - started, run.waiting))
     return None
 
 
-async def _polled(run: Run, opening: Opening, connection: Connection, context: Context | None) -> Body:
+async def _poll_product(opening: Opening, context: Context | None) -> Body:
     """Poll the product until there is a document. `context` is the status told before, None when it is not known."""
-    since, is_first = math.inf, context is not None
-    is_over = context is not None and of_context(context.status, context.reason).then is Then.STOP
+    run, since, is_first = opening.run, math.inf, context is not None
     until_status = _POLLS_PER_STATUS if context else _POLLS_BEFORE_FIRST_STATUS
-    while (body := await _newest(run, opening, connection, is_first=is_first)) is None:
-        if context and is_over and not opening.refreshed:
-            await _end_or_refresh(run, opening, connection, context)
+    while (body := await _ask_product(opening, is_first=is_first)) is None:
+        if context and context.meaning.then is Then.STOP and not opening.refreshed:
+            await _refresh_or_end(opening, context)
         is_first, since, until_status = False, min(since, waiting.time()), until_status - 1
         if until_status == 0:
             until_status = _POLLS_PER_STATUS
             if not opening.has_data:
-                await _end_if_hopeless(run, opening, connection)
+                await _end_if_hopeless(opening)
         opening.is_told = False  # what was told belongs to the time before the document
         await waiting.pause(run.pace.between_product_polls(waiting.time() - since, run.waiting))
     return body
 
 
-async def _newest(run: Run, opening: Opening, connection: Connection, *, is_first: bool) -> Body | None:
-    """Ask once for the document; None as well while a refresh is about to bring a newer one."""
-    body = await _ask_product(run, opening, connection, is_first=is_first)
-    if body is None:
-        return None
-    is_kept = False
-    try:
-        is_kept = not await _is_outdated(run, opening, connection)
-    finally:
-        if not is_kept:
-            _give_back(opening)
-    return body if is_kept else None
+async def _ask_product(opening: Opening, *, is_first: bool) -> Body | None:
+    """Ask once for the document, which keeps its place.
 
+    None while it is being prepared, or when it is still that of the session before a refresh that is under way.
+    """
 
-async def _ask_product(run: Run, opening: Opening, connection: Connection, *, is_first: bool) -> Body | None:
-    """Ask once for the document; None while it is being prepared. A document keeps its place."""
-
-    async def ask() -> Body:
-        place = Place(run.limit)
+    async def ask(api: Api) -> Body:
+        opening.give_back()
+        opening.place = place = Place(opening.run.limit)
         try:
-            body = await run.ask(opening).document(connection.access_token, place=place, first=is_first)
+            body = await api.document(opening.token, place=place, first=is_first)
         except BaseException:
-            place.give_back()
+            opening.give_back()
             raise
         place.hold()
-        opening.place = place
         return body
 
     try:
-        return await patiently(run, opening, ask)
+        body = await opening.ask(ask)
     except Problem as problem:
-        if problem.meaning.then is not Then.WAIT and not await _is_repeated(run, opening, connection, problem):
+        if problem.meaning.then is not Then.WAIT and not await _is_repeated(opening, problem):
             raise
         opening.reason = problem.reason
         return None
+    if waiting.time() < opening.news_until:
+        context = await look_at(opening)
+        opening.has_data = context is not None and context.meaning.then is Then.WAIT
+        if opening.has_data:
+            opening.give_back()
+            return None
+    return body
 
 
-def _give_back(opening: Opening) -> None:
-    if opening.place is not None:
-        opening.place.give_back()
-        opening.place = None
-
-
-async def _is_repeated(run: Run, opening: Opening, connection: Connection, problem: Problem) -> bool:
+async def _is_repeated(opening: Opening, problem: Problem) -> bool:
     """Repeat a session that ended in an error if that is long enough ago; returns whether it was repeated."""
     if problem.meaning is not BROKEN or opening.refreshed or opening.sent:
         return False
-    context = opening.context if opening.is_told else await look_at(run, opening, connection)
-    if context is None or not _may_refresh(run, opening, context, _ERROR_HOURS):
-        return False
-    await _refresh(run, opening, connection)
-    return True
+    context = opening.context if opening.is_told else await look_at(opening)
+    return context is not None and await _refreshed(opening, context, _ERROR_HOURS)
 
 
-async def _end_if_hopeless(run: Run, opening: Opening, connection: Connection) -> None:
+async def _end_if_hopeless(opening: Opening) -> None:
     """End a login whose status says that waiting is useless: it ended without data, or needs a person."""
-    context = await look_at(run, opening, connection)
-    if context is None:
-        if opening.concern:
-            raise Ended(opening.concern)
-        return
-    if of_context(context.status, context.reason).then is Then.STOP:
-        await _end_or_refresh(run, opening, connection, context)
+    context = await look_at(opening)
+    if context is None and opening.concern:
+        raise Ended(opening.concern)
+    if context is not None and context.meaning.then is Then.STOP:
+        await _refresh_or_end(opening, context)
 
 
-async def _end_or_refresh(run: Run, opening: Opening, connection: Connection, context: Context) -> None:
+async def _refresh_or_end(opening: Opening, context: Context) -> None:
     """End a login whose session is over without data; refresh it instead if it ended in an error long enough ago."""
-    meaning = of_context(context.status, context.reason)
-    if meaning is BROKEN and _may_refresh(run, opening, context, _ERROR_HOURS):
-        await _refresh(run, opening, connection)
-        return
-    raise Ended(outcome(context.reason or context.status, meaning))
+    if context.meaning is not BROKEN or not await _refreshed(opening, context, _ERROR_HOURS):
+        raise Ended(context.outcome)
 
 
-async def look_at(run: Run, opening: Opening, connection: Connection, *, later: bool = False) -> Context | None:
+async def look_at(opening: Opening, *, later: bool = False) -> Context | None:
     """Ask for the status of a connection; None when the provider does not tell, which costs only the facts."""
     opening.is_told = True
     try:
-        context = await patiently(run, opening, lambda: run.ask(opening).context(connection.access_token, later=later))
+        context = await opening.ask(lambda api: api.context(opening.token, later=later))
     except Problem as problem:
         if problem.meaning.then in (Then.ASK_KEYS, Then.RELINK):
             raise
@@ -318,105 +368,76 @@ async def look_at(run: Run, opening: Opening, connection: Connection, *, later: 
     opening.context = context
     if context.connection_id:
         opening.connection_id = context.connection_id
-        run.links.note_connection(opening.login, context.connection_id)
+        opening.run.links.note_connection(opening.login, context.connection_id)
     return context
 
 
-async def _refresh_if_old(run: Run, opening: Opening, connection: Connection, context: Context) -> bool:
-    """Refresh a connection whose last session is older than the user wants (option `refresh_after_days`).
+async def _refreshed(opening: Opening, context: Context, hours: float) -> bool:
+    """Start a new session where the last is older than `hours`: once in a run, never if it needs a person.
 
-    Returns whether a refresh was sent.
+    Returns whether the refresh was sent; the wait that follows is the ordinary one.
     """
-    days = run.config.refresh_after_days
-    if days is None or not _may_refresh(run, opening, context, days * 24.0):
+    run, login = opening.run, opening.login
+    age = hours_since(context.since, run.surroundings.now())
+    is_due = age is not None and age > hours and not opening.refreshed and not opening.sent
+    if not is_due or context.meaning.status is Status.NEEDS_USER or not run.links.may_submit(login):
         return False
-    await _refresh(run, opening, connection)
+    opening.refreshed, opening.is_told = True, False
+    run.links.announce(login)
+    await run.written()
+    try:
+        await opening.ask(lambda api: api.refresh(opening.token), once=True)
+    except Problem as problem:
+        if not problem.reached:
+            run.links.withdraw(login)
+        if problem.meaning.status is Status.NEEDS_USER:
+            run.links.refuse(login, problem.reason)
+        await run.written()
+        opening.concern = of_problem(problem)
+    else:
+        opening.news_until = waiting.time() + run.deadline.left() * _SHARE_FOR_NEWS
     return True
 
 
-def _may_refresh(run: Run, opening: Opening, context: Context, hours: float) -> bool:
-    """Tell whether a session older than `hours` may be refreshed: once in a run, never if it needs a person."""
-    age = hours_since(context.since, run.now())
-    is_due = age is not None and age > hours and not opening.refreshed and not opening.sent
-    needs_person = of_context(context.status, context.reason).status is Status.NEEDS_USER
-    return is_due and not needs_person and run.links.may_submit(opening.login)
-
-
-async def _refresh(run: Run, opening: Opening, connection: Connection) -> None:
-    """Start a new session; the wait that follows is the ordinary one."""
-    opening.refreshed, opening.is_told = True, False
-    run.links.announce(opening.login)
-    await run.written()
-    try:
-        await at_allowed_rate(run, opening, lambda: run.ask(opening).refresh(connection.access_token))
-    except Problem as problem:
-        if not problem.reached:
-            run.links.withdraw(opening.login)
-        if problem.meaning.status is Status.NEEDS_USER:
-            run.links.refuse(opening.login, problem.reason)
-        await run.written()
-        opening.concern = of_problem(problem)
-        return
-    opening.news_until = waiting.time() + run.deadline.left() * _SHARE_FOR_NEWS
-
-
-async def _is_outdated(run: Run, opening: Opening, connection: Connection) -> bool:
-    """Tell whether data that is there is still that of the session before the refresh, with a newer one under way."""
-    if waiting.time() >= opening.news_until:
-        return False
-    context = await look_at(run, opening, connection)
-    opening.has_data = context is not None and of_context(context.status, context.reason).then is Then.WAIT
-    return opening.has_data
-
-
-async def _health(run: Run, opening: Opening, receipt: Receipt) -> Outcome:
+async def _health(opening: Opening, receipt: Receipt) -> Outcome:
     """Judge a connection whose document was delivered: what its latest session says about the next one."""
-    context = opening.context
-    if not opening.is_told or _may_have_changed(context, receipt):
-        context = await _asked_again(run, opening)
+    run, context = opening.run, opening.context
+    if not opening.is_told or (context and _may_have_changed(context, receipt)):
+        try:
+            async with run.deadline.applied():
+                context = await look_at(opening, later=True)
+        except (Problem, TimeoutError):
+            context = None
+    is_new = opening.sent or opening.refreshed
     if context is not None:
-        meaning = of_context(context.status, context.reason)
+        meaning = context.meaning
         is_unfinished = opening.refreshed and meaning.then is Then.WAIT
         if meaning.status is Status.NEEDS_USER:
             run.links.refuse(opening.login, context.reason or "")
         if meaning.status is Status.NEEDS_USER or meaning is BROKEN or is_unfinished:
-            return ready_but(outcome(context.reason or context.status, meaning))
-        if not opening.sent and not opening.refreshed:
+            return ready_but(context.outcome)
+        if not is_new:
             run.links.recovered(opening.login, context.since)
-    if opening.concern and (context is None or opening.sent or opening.refreshed):
-        return ready_but(opening.concern)
-    return READY
+    return ready_but(opening.concern) if opening.concern and (context is None or is_new) else READY
 
 
-def _may_have_changed(context: Context | None, receipt: Receipt) -> bool:
+def _may_have_changed(context: Context, receipt: Receipt) -> bool:
     """Tell whether the status told before a document is not enough: work in progress, or more accounts than came."""
-    if context is None:
-        return False
     is_short = receipt.accounts is not None and receipt.accounts < (context.account_count or 0)
-    return is_short or of_context(context.status, context.reason).then is Then.WAIT
+    return is_short or context.meaning.then is Then.WAIT
 
 
-async def _asked_again(run: Run, opening: Opening) -> Context | None:
-    token = run.links.token(opening.login) or ""
-    try:
-        async with run.deadline.applied():
-            return await look_at(run, opening, Connection(token), later=True)
-    except (Problem, TimeoutError):
-        return None
-
-
-async def _ask_for_files(run: Run, opening: Opening) -> None:
+async def _ask_for_files(opening: Opening, wanted: Sequence[WantedFile]) -> None:
     """Ask for the files of bills one after the other, and hand over each answer, until the deadline.
 
     The rest is left to the next sync after a few failures in a row, and when the provider refuses the token.
     """
-    token, failures = run.links.token(opening.login), 0
-    wanted, opening.files = opening.files, ()
+    run, token, failures = opening.run, opening.run.links.token(opening.login), 0
     for one in wanted if token else ():
         async with run.files:
             try:
                 async with run.deadline.applied():
-                    file = await _file_of(run, token or "", one)
+                    file = await _file(run, token or "", one)
             except TimeoutError:
                 return
             except Exception as error:  # noqa: BLE001 - a file must cost nothing else
@@ -427,11 +448,11 @@ async def _ask_for_files(run: Run, opening: Opening) -> None:
                 result, failures = READY, 0
             if result.status is Status.NO_DATA:
                 failures = 0
-            await run.emit(FileAnswered(opening.login, one, file, without_echoes(run, opening, result)))
+            await run.emit(FileAnswered(opening.login, one, file, opening.echoes().hidden(result)))
             del file
         if failures >= _FILE_FAILURES:
             return
 
 
-async def _file_of(run: Run, token: str, wanted: WantedFile) -> StatementFile:
-    return await patiently(run, None, lambda: run.api.statement_file(token, wanted.statement_id))
+async def _file(run: Run, token: str, wanted: WantedFile) -> StatementFile:
+    return await run.ask(lambda api: api.statement_file(token, wanted.statement_id))

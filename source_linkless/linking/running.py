@@ -1,29 +1,35 @@
-"""The state of one run and of one login in it, the two ways to repeat a request, and the outcome of an exception.
-
-patiently        for reads: through every 429, and a few times through failures of the provider or the network
-at_allowed_rate  for everything else: through every 429, which the provider answers before it does anything
-"""
+"""One run and one login in it: what logins share, how requests are repeated, and where exceptions of a login end."""
 
 from __future__ import annotations
 
 import asyncio
+import math
+import random
+import secrets
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from source_linkless.clock import Now
+from airbyte_cdk.utils import is_cloud_environment
+
+from source_linkless.clock import Now, utc_now
 from source_linkless.concurrency import Emit, Place, RateLimit, waiting
-from source_linkless.config import Config, Links, Login
+from source_linkless.config import Config, Links, Login, masking, parse_config
 from source_linkless.errors import Problem, Status, Then
-from source_linkless.linking.events import NOT_ASKED_YET, Event, WantedFile
-from source_linkless.provider import Api, Context, outcomes
+from source_linkless.linking.events import NOT_ASKED_YET, Echoes, Event, Finished, LinksChanged
+from source_linkless.provider import Api, Context, HttpTransport, outcomes
 from source_linkless.provider.outcomes import Outcome
 
 T = TypeVar("T")
 
+WRITE_SECONDS = 0.8
+"""Shortest time between two write-backs: a token is written within a second of its exchange."""
+_FEWEST_DOCUMENTS, _MOST_DOCUMENTS = 4, 16
+"""In memory at once: as many as the rate limit can keep coming."""
 _FILES_AT_ONCE = 4
+_POLLING_SHARE = 0.8  # of the rate: what is left answers the requests that let others go first
 _HANGING_SECONDS = 10.0
 """A request that has had no answer for so long at the deadline counts as hanging."""
 
@@ -37,27 +43,159 @@ class Ended(Exception):  # noqa: N818 - an outcome, not an error
         self.outcome = outcome
 
 
-@dataclass(slots=True)
-class Opening:
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Everything a run takes from outside: the network, the clocks, chance. Tests pass their own."""
+
+    new_transport: Callable[[Config], Any] = HttpTransport
+    """Makes a `provider.transport.Transport`."""
+    new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+    now: Now = utc_now
+    chance: Callable[[], float] = random.random
+    new_salt: Callable[[], str] = lambda: secrets.token_hex(8)
+    is_cloud: Callable[[], bool] = is_cloud_environment
+    mask: Callable[[str], object] = masking.register
+    """Keeps a secret out of every log line; called the moment a token is known."""
+
+
+def opened(raw: Mapping[str, Any], surroundings: Surroundings) -> tuple[Config, Links]:
+    """Register every secret of a configuration for masking, then read it. Raises the config error of a mistake."""
+    for secret in masking.secrets_in(raw):
+        surroundings.mask(secret)
+    config = parse_config(raw)
+    return config, Links(config, surroundings.now, surroundings.new_salt)
+
+
+class Answers(Protocol):
+    """Answers what a login waits for while it is being linked. A sync has none: there a question ends the login."""
+
+    async def answered(self, opening: Opening, link_token: str) -> bool:
+        """Tell whether the status is worth another look: a person has answered, or the provider still works on it."""
+
+    async def corrected(self, opening: Opening) -> bool:
+        """Tell whether a person has corrected a refused password, announced and ready to be submitted."""
+
+
+@dataclass(slots=True, repr=False)
+class Wait:
+    """What a login waits for."""
+
+    reason: str = field(default=NOT_ASKED_YET, init=False)
+    """The provider's latest reason code or status."""
+    asked_at: float | None = field(default=None, init=False)
+    """When the request was sent that has no answer yet; kept when the wait is cut off, to tell whether it hangs."""
+
+    def note_request(self) -> None:
+        """Note that a request is being sent."""
+        self.asked_at = waiting.time()
+
+
+class Run:
+    """What all logins of one run share; `seconds` is the longest it may wait."""
+
+    answers: Answers | None = None
+    verdict: Outcome | None = None
+    """What ended the whole run: refused keys, or a provider out of reach."""
+    waiting = 0
+    """Number of connections that are being waited for now."""
+
+    def __init__(
+        self, config: Config, links: Links, surroundings: Surroundings, emit: Emit[Event], seconds: float
+    ) -> None:
+        """Begin a run on the running event loop; what `links` holds now counts as written."""
+        rate = config.max_requests_per_second
+        self.config, self.links, self.surroundings = config, links, surroundings
+        self.deadline = waiting.Deadline(seconds)
+        self.limit = RateLimit(rate, places=min(_MOST_DOCUMENTS, max(_FEWEST_DOCUMENTS, math.ceil(rate))))
+        self.pace = waiting.Pace(config.poll_interval_seconds, rate * _POLLING_SHARE)
+        self.api = Api(surroundings.new_transport(config), self.limit)
+        self.files = asyncio.Semaphore(_FILES_AT_ONCE)
+        """Held by each file of a bill from its request until it was consumed: files are in memory, and must be few."""
+        self._emit = emit
+        self._written, self._last_write = links.dump(), -WRITE_SECONDS
+        self._next_write: asyncio.Task[None] | None = None
+
+    async def emit(self, event: Event, *, urgent: bool = False) -> None:
+        """Hand an event to the consumer; the time that it takes does not count as waiting."""
+        with self.deadline.held():
+            await self._emit(event, urgent=urgent)
+
+    async def written(self) -> None:
+        """Return when all that the links know now was written back; what changes together shares a message."""
+        if self._next_write is None:
+            self._next_write = asyncio.get_running_loop().create_task(self._write())
+        await asyncio.shield(self._next_write)
+
+    async def _write(self) -> None:
+        await waiting.pause(max(0.0, self._last_write + WRITE_SECONDS - waiting.time()))
+        self._next_write, self._last_write = None, waiting.time()  # what changes from now on belongs to the next one
+        text = self.links.dump()
+        if text != self._written:
+            await self.emit(LinksChanged(text), urgent=True)
+            self._written = text
+
+    async def ask(self, call: Callable[[Api], Awaitable[T]], wait: Wait | None = None, *, once: bool = False) -> T:
+        """Make a request, again after every 429; unless `once`, also after a few failures of provider or network."""
+        wait = wait or Wait()
+        api, failures = self.api.noting(wait.note_request), 0
+        while True:
+            try:
+                value = await call(api)
+            except Problem as problem:
+                wait.asked_at, pause = None, None
+                if problem.meaning.then is Then.SLOW_DOWN:
+                    pause = 0.0  # the rate limit holds the endpoint until it may be asked again
+                elif problem.meaning.then is Then.RETRY and not once:
+                    failures += 1
+                    pause = waiting.pause_before_retry(failures, self.surroundings.chance())
+                if pause is None:
+                    raise
+                wait.reason = problem.reason
+                if pause:
+                    await waiting.pause(max(pause, problem.retry_after or 0.0))
+            else:
+                wait.asked_at = None
+                return value
+
+    async def test_keys(self) -> None:
+        """Test the keys; raises Problem when they are refused or the provider is out of reach, TimeoutError.
+
+        The endpoint came late to the provider's description (API notes, section 1.2): without it, or with an answer
+        that nothing can be learnt from, the run goes on, and each request is judged by itself.
+        """
+        try:
+            async with self.deadline.applied():
+                await self.ask(Api.test_keys)
+        except TimeoutError:
+            raise
+        except Exception as error:
+            if isinstance(error, Problem) and error.meaning.then in (Then.ASK_KEYS, Then.RETRY):
+                raise
+
+
+@dataclass(slots=True, repr=False)
+class Opening(Wait):
     """One login in this run."""
 
+    run: Run
     login: Login
-    started: float
+    started: float = field(default_factory=waiting.time)
     """Seconds of the event loop, as all moments here."""
-    reason: str = NOT_ASKED_YET
-    """The provider's latest reason code or status: what the login waits for."""
-    asked_at: float | None = None
-    """When the request was sent that has no answer yet."""
+    token: str = ""
+    """The access token of the connection, once there is one."""
+    connection_id: str | None = None
+    tokens: tuple[str, ...] = ()
+    """Every token that this run received for the login: none may appear in any output."""
     announced: bool = False
     """Written down as about to be submitted, and not submitted yet."""
-    tokens: tuple[str, ...] = field(default=(), repr=False)
-    """Every token that this run received for the login: none may appear in any output."""
     sent: bool = False
     """Submitted in this run: never again in it."""
     is_out: bool = False
     """May have reached the utility: `connect` has left this process and was not refused as invalid or too early."""
-    updating: bool = False
-    connection_id: str | None = None
+    is_update: bool = False
+    """Whether the submission changes the credentials of a connection that exists."""
+    is_corrected: bool = False
+    """A person has typed another password in this run: once, as a third wrong one could lock the account."""
     context: Context | None = None
     """The status of the connection, as last told."""
     is_told: bool = False
@@ -67,119 +205,69 @@ class Opening:
     """Until when a refreshed session is waited for although there is data of the session before it."""
     has_data: bool = False
     """Whether there is data of an earlier session, in case nothing newer comes."""
-    is_corrected: bool = False
-    """A person has typed another password in this run: once, as a third wrong one could lock the account."""
     concern: Outcome | None = None
     """What is wrong with the latest submission although the token works."""
     place: Place | None = None
     """What its document holds until it is handed over."""
     waited: float | None = None
-    """Seconds until its document was there."""
-    is_delivered: bool = False
-    files: Sequence[WantedFile] = ()
-    """Files of bills that are asked for once the login has ended."""
+    """Seconds until the document that was handed over was there."""
     outcome: Outcome | None = None
 
-    def note_request(self) -> None:
-        """Note that a request for this login is being sent."""
-        self.asked_at = waiting.time()
+    def ask(self, call: Callable[[Api], Awaitable[T]], *, once: bool = False) -> Awaitable[T]:
+        """Make a request for this login; see `Run.ask`."""
+        return self.run.ask(call, self, once=once)
 
+    def learn(self, token: str) -> str:
+        """Keep a token out of all output from the moment it is known; returns it."""
+        self.run.surroundings.mask(token)
+        self.tokens += (token,)
+        return token
 
-class Answers(Protocol):
-    """Answers what a login waits for while it is being linked. A sync has none: there a question ends the login."""
+    def seconds(self) -> float:
+        """Return the seconds since this login began."""
+        return waiting.time() - self.started
 
-    async def answered(self, run: Run, opening: Opening, link_token: str) -> bool:
-        """Tell whether the status is worth another look: a person has answered, or the provider still works on it."""
+    def echoes(self) -> Echoes:
+        """Return the secrets of this login, to be hidden in what is passed on."""
+        known = self.run.config.secret, *self.tokens, self.run.links.token(self.login)
+        return Echoes(self.login, filter(None, dict.fromkeys(known)))
 
-    async def corrected(self, run: Run, opening: Opening) -> bool:
-        """Tell whether a person has corrected a refused password, announced and ready to be submitted."""
+    def give_back(self) -> None:
+        """Give the place of its document back, if it holds one."""
+        if self.place is not None:
+            self.place.give_back()
+            self.place = None
 
+    def withdraw(self) -> None:
+        """Take back the announcement of a login that was not submitted in the end."""
+        if self.announced:
+            self.announced = False
+            self.run.links.withdraw(self.login)
 
-@dataclass(slots=True)
-class Run:
-    """What all logins of one run share."""
+    async def to_its_end(
+        self, work: Callable[[], Awaitable[Outcome]], explained: Callable[[Exception], Awaitable[Outcome]]
+    ) -> None:
+        """Bring this login to its outcome and report it. This is the one place where exceptions of any kind end.
 
-    config: Config
-    api: Api
-    links: Links
-    emit: Emit[Event]
-    deadline: waiting.Deadline
-    limit: RateLimit
-    pace: waiting.Pace
-    written: Callable[[], Awaitable[None]]
-    """Returns when everything that `links` knows now has been written back into the configuration."""
-    mask: Callable[[str], object]
-    """Keeps a token out of every log line; called the moment a token is known."""
-    now: Now
-    """The wall clock, for the age of sessions."""
-    chance: Callable[[], float]
-    """A random number between 0 and 1, for jitter."""
-    only_if_remembered: bool
-    """True where a link that outgrows the secret store would be lost (Airbyte Cloud)."""
-    answers: Answers | None = None
-    retries: waiting.Retries = field(default_factory=waiting.Retries)
-    waiting: int = 0
-    """Number of connections that are being waited for now."""
-    files: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_FILES_AT_ONCE))
-    """Held by each file of a bill from its request until it was consumed: files are in memory, and must be few."""
-    verdict: Outcome | None = None
-    """What ended the whole run: refused keys, or a provider out of reach."""
-
-    def ask(self, opening: Opening) -> Api:
-        """Return the API for requests of a login, which notes when each is sent."""
-        return self.api.noting(opening.note_request)
-
-
-def learnt(run: Run, opening: Opening, token: str) -> str:
-    """Keep a token out of all output from the moment it is known; returns it."""
-    run.mask(token)
-    opening.tokens += (token,)
-    return token
-
-
-def patiently(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]]) -> Awaitable[T]:
-    """Make a request that may be repeated: through every 429, and through a few failures of provider or network."""
-    return _repeated(run, opening, call, run.retries)
-
-
-def at_allowed_rate(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]]) -> Awaitable[T]:
-    """Make a request, and again after the pause the provider asks for whenever it answers 429."""
-    return _repeated(run, opening, call, _NO_RETRIES)
-
-
-_NO_RETRIES = waiting.Retries(attempts=1)
-
-
-async def _repeated(run: Run, opening: Opening | None, call: Callable[[], Awaitable[T]], retries: waiting.Retries) -> T:
-    """Make a request until it is answered; one frame for both ways, as thousands of logins wait in it at once."""
-    failures = 0
-    while True:
+        `work` returns the outcome, `explained` makes one of what `work` raised. Data that was delivered stays
+        delivered: what was raised after it becomes a concern.
+        """
         try:
-            value = await call()
-        except Problem as problem:
-            _note_answer(opening)
-            if problem.meaning.then is Then.SLOW_DOWN:
-                _note(opening, problem.reason)
-                continue  # the rate limit holds this endpoint until it may be asked again
-            failures += 1
-            wait = retries.pause(failures, run.chance()) if problem.meaning.then is Then.RETRY else None
-            if wait is None:
-                raise
-            _note(opening, problem.reason)
-            await waiting.pause(max(wait, problem.retry_after or 0.0))
-        else:
-            _note_answer(opening)
-            return value
-
-
-def _note_answer(opening: Opening | None) -> None:
-    if opening is not None:
-        opening.asked_at = None  # not when the wait is cut off: the deadline tells whether the request hangs
-
-
-def _note(opening: Opening | None, reason: str) -> None:
-    if opening is not None:
-        opening.reason = reason
+            self.outcome = await work()
+        except Exception as error:  # noqa: BLE001 - whatever happens to one login must not cost the others
+            try:
+                result = await explained(error)
+            except Exception as another:  # noqa: BLE001 - as above
+                result = of_error(another)
+            self.outcome = result if self.waited is None else ready_but(result)
+        waited = self.seconds() if self.waited is None else self.waited
+        try:
+            self.withdraw()
+            echoes, context = self.echoes(), self.context and self.echoes().hidden(self.context)
+            end = Finished(self.login, echoes.hidden(self.outcome), echoes.text(self.connection_id), context, waited)
+        except Exception as error:  # noqa: BLE001 - as above
+            end = Finished(self.login, of_surprise(error), None, None, waited)
+        await self.run.emit(end)
 
 
 def of_error(error: Exception) -> Outcome:
@@ -205,6 +293,14 @@ def of_deadline(opening: Opening) -> Outcome:
     hanging = 0.0 if opening.asked_at is None else waiting.time() - opening.asked_at
     never_answered = opening.reason == NOT_ASKED_YET and opening.asked_at is not None
     return outcomes.of_wait("TIMEOUT" if never_answered or hanging >= _HANGING_SECONDS else opening.reason)
+
+
+def with_good_keys(opening: Opening, problem: Problem) -> Outcome:
+    """Return the outcome of a problem that came after the test of the keys: a 401 is then about this login alone."""
+    if problem.meaning.then is not Then.ASK_KEYS:
+        return outcomes.of_problem(problem)
+    meaning = outcomes.NOT_ALLOWED if opening.run.links.token(opening.login) is None else outcomes.TOKEN
+    return outcomes.outcome(problem.reason, meaning, problem.detail)
 
 
 def ready_but(concern: Outcome) -> Outcome:

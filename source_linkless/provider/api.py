@@ -34,7 +34,10 @@ from source_linkless.provider.outcomes import (
     NO_ANSWER,
     NO_FILE,
     UNKNOWN,
+    Outcome,
     of_answer,
+    of_context,
+    outcome,
 )
 from source_linkless.provider.transport import LARGEST_ERROR, Answer, Request, Transport, Unreachable
 
@@ -87,6 +90,16 @@ class Context:
     """Time of the last change of status, as the provider writes it."""
     accounts: tuple[str, ...]
     account_count: int | None
+
+    @property
+    def meaning(self) -> Meaning:
+        """What the status means for the login."""
+        return of_context(self.status, self.reason)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of a login that ends with this status."""
+        return outcome(self.reason or self.status, self.meaning)
 
 
 @dataclass(frozen=True, slots=True)

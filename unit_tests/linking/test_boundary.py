@@ -15,7 +15,7 @@ from linkless_simulator.stages import Seconds, Stage
 from linkless_simulator.story import Story
 from source_linkless import SourceLinkless
 from source_linkless.config import Config, Links, parse_config
-from source_linkless.linking import orchestration
+from source_linkless.linking import sync_all
 from source_linkless.linking.events import Delivered, Event, Finished, Progress
 from source_linkless.provider.transport import Answer, Request, Transport
 from testing.worlds import Sync, World, catalog_of
@@ -161,7 +161,7 @@ def ends_with(world: World, config: dict[str, Any], consume: Callable[[Event], A
             if isinstance(event, Finished):
                 ends[event.login.key] = event.outcome.status.value
 
-        await orchestration.sync_all(parsed, links, surroundings, emit)
+        await sync_all(parsed, links, surroundings, emit)
 
     surroundings, parsed = world.surroundings(), parse_config(config)
     links = Links(parsed, surroundings.now, surroundings.new_salt)

@@ -11,10 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from source_linkless.errors import Actor, Status
-from source_linkless.linking import echoes
-from source_linkless.linking.events import Event
-from source_linkless.linking.orchestration import new_run, opened
-from source_linkless.linking.running import Opening, Run, learnt
+from source_linkless.linking.events import Event, Finished
+from source_linkless.linking.running import Opening, Run, opened
 from source_linkless.provider.api import Context
 from source_linkless.provider.outcomes import Outcome
 from testing.fuzzing import examples
@@ -26,27 +24,27 @@ KEY = "5ec2e751-0000-4000-8000-00000000cafe"
 LINK_TOKEN = "link-sandbox-00000000-0000-4000-8000-000000000001"
 
 
-def met(**login: Any) -> tuple[Run, Opening]:
-    """Return a run and a login in it that was given a link token and an access token."""
+def met(told: list[Event] | None = None, **login: Any) -> Opening:
+    """Return a login in a run that was given a link token and an access token; `told` takes the events of the run."""
 
-    async def ignored(event: Event, *, urgent: bool = False) -> None:
-        """Write nothing."""
+    async def emit(event: Event, *, urgent: bool = False) -> None:
+        if told is not None:
+            told.append(event)
 
-    async def begin() -> Run:
+    async def begin() -> Opening:
         config, links = opened(form({**LOGIN, **login}, secret=KEY), surroundings)
-        return new_run(config, links, surroundings, ignored, 1.0)
+        return Opening(Run(config, links, surroundings, emit, 1.0), config.logins[0])
 
     surroundings = World().surroundings()
-    run = asyncio.run(begin())
-    opening = Opening(run.config.logins[0], 0.0)
+    opening = asyncio.run(begin())
     for token in (LINK_TOKEN, TOKEN):
-        learnt(run, opening, token)
-    return run, opening
+        opening.learn(token)
+    return opening
 
 
 def passed_on(document: Any, **login: Any) -> Any:
     """Return a document as the connector goes on with it."""
-    return json.loads(bytes(echoes.delivered(*met(**login), json.dumps(document).encode()).body))
+    return json.loads(bytes(met(**login).echoes().document(json.dumps(document).encode())))
 
 
 @pytest.mark.parametrize("secret", [KEY, TOKEN, LINK_TOKEN])
@@ -59,7 +57,7 @@ def test_a_password_is_hidden_where_it_is_a_whole_value() -> None:
     """In whatever way its characters are written; the words of an address stay, whatever the password is."""
     assert passed_on({"sent": ["x", PASSWORD], "n": 1}, password=PASSWORD) == {"sent": ["x", "****"], "n": 1}
     raw = json.dumps({"sent": PASSWORD}, ensure_ascii=False).encode()
-    assert b"****" in echoes.delivered(*met(password=PASSWORD), raw).body
+    assert b"****" in met(password=PASSWORD).echoes().document(raw)
     address = {"billing_address": "12 Springfield Road"}
     assert passed_on(address, password="Springfield") == address
 
@@ -93,7 +91,7 @@ def test_an_echo_is_found_in_every_spelling(found: tuple[str, str, str]) -> None
     r""".NET writes `\u00E9`, `\u0022`, `\u002B` and `\u003C`; what is compared are the characters."""
     password, password_written, key_written = found
     raw = f'{{"sent": "{password_written}", "note": "by {key_written}!", "\\u00e9": 1}}'
-    passed = json.loads(bytes(echoes.delivered(*met(password=password), raw.encode()).body))
+    passed = json.loads(bytes(met(password=password).echoes().document(raw.encode())))
     assert passed == {"sent": "****", "note": "by ****!", "é": 1}
 
 
@@ -115,24 +113,33 @@ def test_of_login_fields_only_credentials_are_hidden() -> None:
 def test_a_document_without_echoes_is_not_copied() -> None:
     """Documents can be large: the search leaves them where they are."""
     body = json.dumps({"accounts": []}).encode()
-    assert echoes.delivered(*met(), body).body is body
+    assert met().echoes().document(body) is body
 
 
 def test_words_and_identifiers_are_hidden_and_known_words_are_not() -> None:
     """Whatever the password is, a word of the contract stays legible."""
-    run, opening = met(password="InvalidCredentials")
+    echoes = met(password="InvalidCredentials").echoes()
     known = Outcome(Status.FAILED, Actor.USER, None, "InvalidCredentials", "ours", f"x-request-id {TOKEN}")
-    assert echoes.without_echoes(run, opening, known).reason == "InvalidCredentials"
-    assert echoes.without_echoes(run, opening, known).detail == "x-request-id ****"
+    assert echoes.hidden(known).reason == "InvalidCredentials"
+    assert echoes.hidden(known).detail == "x-request-id ****"
     unknown = Outcome(Status.FAILED, Actor.USER, None, "Tried_hunter22", "ours")
-    assert echoes.without_echoes(*met(password="hunter22"), unknown).reason == "Tried_****"
+    assert met(password="hunter22").echoes().hidden(unknown).reason == "Tried_****"
 
 
 def test_the_end_of_a_login_names_no_secret() -> None:
     """Neither the connection nor the utility, as the provider calls them, can carry one into a row."""
-    run, opening = met(password=PASSWORD)
+
+    async def work() -> Outcome:
+        return Outcome(Status.READY, Actor.NOBODY, None, None, "")
+
+    async def explained(error: Exception) -> Outcome:
+        raise error
+
+    told: list[Event] = []
+    opening = met(told, password=PASSWORD)
     opening.connection_id = TOKEN
     opening.context = Context(TOKEN, None, f"Power {KEY}", PASSWORD, "DataFound", None, (), None)
-    told = echoes.finished(run, opening, Outcome(Status.READY, Actor.NOBODY, None, None, ""), 1.0)
-    assert (told.connection_id, told.context and told.context.source_name) == ("****", "Power ****")
-    assert echoes.without_echoes_in(run, opening, None) is None
+    asyncio.run(opening.to_its_end(work, explained))
+    (end,) = told
+    assert isinstance(end, Finished)
+    assert (end.connection_id, end.context and end.context.source_name) == ("****", "Power ****")

@@ -23,7 +23,8 @@ from linkless_simulator.story import Story
 from source_linkless.config import parse_config
 from source_linkless.config.links import Links
 from source_linkless.linking.events import Delivered, Event, Finished, LinksChanged, Progress
-from source_linkless.linking.orchestration import WRITE_SECONDS, sync_all
+from source_linkless.linking.opening import sync_all
+from source_linkless.linking.running import WRITE_SECONDS
 from testing.worlds import World, catalog_of
 
 PRODUCT, CONNECT, EXCHANGE = "/sustainability/get", "/link/connect", "/connection/public_token/exchange"
