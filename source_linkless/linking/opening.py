@@ -147,6 +147,8 @@ def still_waiting(openings: Sequence[Opening]) -> list[Waiting]:
 
 
 async def check_login(opening: Opening) -> None:
+    """Link or verify one login, and report its outcome. Raises nothing."""
+
     async def explained(error: Exception) -> Outcome:
         match error:
             case TimeoutError():
