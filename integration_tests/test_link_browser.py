@@ -24,8 +24,7 @@ from playwright.sync_api import FrameLocator, Page
 from linkless_simulator import Simulator
 from source_linkless.cli.browser import link_in_browser
 from source_linkless.cli.commands import Setting
-from source_linkless.cli.screen import Screen
-from source_linkless.cli.workspace import Draft
+from source_linkless.cli.terminal import Screen
 from source_linkless.linking import Surroundings
 from testing.chromium import browser_page
 from testing.connector import fleet_at
@@ -338,8 +337,8 @@ def test_a_form_that_stays_open_for_too_long_is_told(simulator: Simulator, tmp_p
             return count
 
     setting = Setting(Surroundings(), Screen(Opened(), io.StringIO()), None)
-    draft = Draft(tmp_path / "config.json")
-    linking_late = link_in_browser(setting, draft, (), script=form_at(simulator), opens=False, link_seconds=0.2)
+    workspace = setting.opened(tmp_path / "config.json")
+    linking_late = link_in_browser(setting, workspace, (), script=form_at(simulator), opens=False, link_seconds=0.2)
     with ThreadPoolExecutor(1) as thread:  # the browser of the other tests has the event loop of this one
         code = thread.submit(asyncio.run, linking_late).result()
     assert (code, stopped) == (3, ["The form was open for too long, and its link token has expired."])

@@ -278,7 +278,7 @@ def test_a_full_disk_keeps_a_connection_from_being_deleted(desk: Desk, simulator
     session = desk.types((CONFIRM, "hq"), command=("forget", "--key", "hq"), largest_file=100)
     assert (session.code, "raise the limit" in session.said, desk.path.read_bytes()) == (1, True, before)
     assert simulator.backend.count("/connection/destroy") == asked
-    assert sorted(path.name for path in tmp_path.iterdir() if ".new" in path.name) == []
+    assert sorted(path.name for path in tmp_path.iterdir() if ".part" in path.name) == []
 
 
 def test_a_utility_is_found(tmp_path: Path, simulator: Simulator) -> None:

@@ -20,7 +20,7 @@ from linkless_simulator import Simulator
 from linkless_simulator.situations import EXTRACTING, READY
 from linkless_simulator.stages import Seconds, Stage
 from linkless_simulator.story import Story
-from source_linkless.cli.run_command import record_in
+from source_linkless.cli.into_folders import record_in
 from testing.connector import Connector, login_at
 from testing.forked_command import run_without_terminal
 from testing.worlds import ALL_STREAMS

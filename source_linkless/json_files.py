@@ -36,51 +36,42 @@ def parse_object(text: str, path: "FilePath", what: str) -> "JsonObject":
 
 def read_text(path: "FilePath", what: str) -> str:
     """Return the text of a file, with a byte order mark if it has one. Raises FileProblem."""
-    file = f"The {what} file {path}"
     try:
         with open(path, "rb") as source:  # noqa: PTH123 - pathlib costs more than the whole answer of `spec`
-            content = source.read()
-    except FileNotFoundError:
-        problem = f"{file} does not exist."
+            text = source.read().decode("utf-8")
     except IsADirectoryError:
-        problem = f"{file} is a folder: give the path of a file."
+        problem = "is a folder: give the path of a file."
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        problem = f"is not written in UTF-8 (line {line}, byte {column}): save it as UTF-8."
+    except (FileNotFoundError, ValueError):  # or a path with a NUL character
+        problem = "does not exist."
     except OSError as error:
-        problem = f"{file} cannot be read: {error.strerror}."
-    except ValueError:  # a path with a NUL character
-        problem = f"{file} does not exist."
+        problem = f"cannot be read: {error.strerror}."
     else:
-        return _decoded(content, file)
-    raise FileProblem(problem)
+        return text
+    raise FileProblem(f"The {what} file {path} {problem}")
 
 
 def parse(text: str, path: "FilePath", what: str) -> "Any":
     """Return the value of the JSON text of a file. Raises FileProblem with line and column of the first mistake."""
     import json  # noqa: PLC0415 - `spec` does without
 
-    file, text = f"The {what} file {path}", text.removeprefix("\ufeff")
-    if not text.strip():
-        raise FileProblem(f"{file} is empty.")
+    text = text.removeprefix("\ufeff")
     try:
         value = json.loads(text)
         json.dumps([[[[value]]]], allow_nan=False)  # what can be read must also fit into a message
     except json.JSONDecodeError as error:
-        problem = f"is not valid JSON {_mistake(text, error)}."
+        problem = f"is not valid JSON {_mistake(text, error)}." if text.strip() else "is empty."
     except RecursionError:
         problem = "is not valid JSON: it is nested too deeply."
     except ValueError:
         problem = "is not valid JSON: it holds a number that is too large, NaN or Infinity."
     else:
         return value
-    raise FileProblem(f"{file} {problem}")  # outside the handlers: the error of `json` carries the whole text
-
-
-def _decoded(content: bytes, file: str) -> str:
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-    raise FileProblem(f"{file} is not written in UTF-8 (line {line}, byte {column}): save it as UTF-8.")
+    # Outside the handlers: the error of `json` carries the whole text.
+    raise FileProblem(f"The {what} file {path} {problem}")
 
 
 def _mistake(text: str, error: "Any") -> str:

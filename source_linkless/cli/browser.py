@@ -31,11 +31,12 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from source_linkless.cli.commands import INTERRUPTED, OK, Setting, code_of, fill_passwords
-from source_linkless.cli.screen import line_of, printable
-from source_linkless.cli.workspace import Draft, FileProblem, Workspace
+from source_linkless.cli.commands import INTERRUPTED, OK, Setting, code_of
+from source_linkless.cli.terminal import line_of, printable
+from source_linkless.cli.workspace import Workspace
 from source_linkless.config import Login
 from source_linkless.errors import Actor, Problem, Status
+from source_linkless.json_files import FileProblem
 from source_linkless.linking import by_hand
 from source_linkless.provider import outcomes
 
@@ -257,7 +258,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 async def link_in_browser(
     setting: Setting,
-    draft: Draft,
+    workspace: Workspace,
     keys: Collection[str],
     *,
     script: str = SCRIPT,
@@ -268,8 +269,6 @@ async def link_in_browser(
 
     Without keys: every login that has no token, or was refused. `link_seconds` is how long a form may stay open.
     """
-    await fill_passwords(setting, draft, is_dry_run=False)
-    workspace = draft.opened(setting.surroundings)
     logins = _chosen(workspace, keys)
     if not logins:
         setting.say("Nothing to link: every login has its token. Name a login to link it again.")
@@ -336,14 +335,14 @@ class _Session:
             self._report(login, result)
 
     def _report(self, login: Login, result: outcomes.Outcome) -> None:
-        line = line_of(login.key, result, 0, has_person=True).replace(" (0 s)", "")
+        line = line_of(login.key, result, has_person=True)
         self._ends.append(result)
         self._setting.screen.say(line)
         self._page.tell("ended", good=result.status is Status.READY, text=" ".join(line.split()))
 
     def _summary(self) -> None:
         done = sum(result.status is Status.READY for result in self._ends)
-        file = self._workspace.file.target
+        file = self._workspace.target
         text = f"Linked: {done} of {len(self._ends)}. Configuration written to {file}."
         self._setting.say(text)
         self._page.tell("done", heading="Finished", text=f"{printable(text)} You can close this page.")

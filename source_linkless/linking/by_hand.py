@@ -19,7 +19,8 @@ from typing import Any, Protocol, TypeVar
 from source_linkless.concurrency import waiting
 from source_linkless.config import Config, Links, Login
 from source_linkless.errors import Actor, Problem, Status, Then
-from source_linkless.linking.events import Event, NotWrittenError, Stopping, Waiting
+from source_linkless.json_files import FileProblem
+from source_linkless.linking.events import Event, Stopping, Waiting
 from source_linkless.linking.handshake import announce, link_options, open_connection, refusal, relink
 from source_linkless.linking.opening import look_at, still_waiting
 from source_linkless.linking.running import Opening, Run, Surroundings, of_error, with_good_keys
@@ -102,7 +103,7 @@ class Audience(Protocol):
     def tell(self, event: Event) -> None:
         """Take a LinksChanged, before anything else happens, a Finished for each login, or a Stopping.
 
-        Raises NotWrittenError when links could not be written.
+        Raises FileProblem when links could not be written.
         """
 
     def watch(self, waiting: Sequence[Waiting]) -> None:
@@ -121,7 +122,7 @@ async def link(
 
     When this is cancelled, every wait ends, and a login that is being submitted gets its token first.
 
-    Raises Problem when the keys are refused or the provider is out of reach, NotWrittenError when a token was lost.
+    Raises Problem when the keys are refused or the provider is out of reach, FileProblem when a token was lost.
     """
 
     async def emit(event: Event, *, urgent: bool = False) -> None:  # noqa: ARG001 - nothing queues here
@@ -155,7 +156,7 @@ async def _link_login(opening: Opening) -> None:
             case TimeoutError():
                 reason = run.links.refused(opening.login)
                 return refusal(reason) if reason else outcome(opening.reason, WORKING)
-            case NotWrittenError():
+            case FileProblem():
                 run.deadline.strike_now()  # a disk that refuses once would lose the other tokens too
                 return _NOT_WRITTEN
             case _:
@@ -307,7 +308,7 @@ async def _reply(opening: Opening, link_token: str, asking: Coroutine[Any, Any, 
 class Form:
     """Links logins through the provider's own form in a browser: link token and exchange are ours, the rest is its own.
 
-    `write` is called whenever the links have changed; it raises NotWrittenError when it cannot write them.
+    `write` is called whenever the links have changed; it raises FileProblem when it cannot write them.
     """
 
     SECONDS = 24 * 3600.0

@@ -21,10 +21,6 @@ NOT_ASKED_YET = "NOT_ASKED_YET"
 """Reason of a login whose data has not been asked for: its turn under the rate limit has not come."""
 
 
-class NotWrittenError(Exception):
-    """Raised by the consumer of a LinksChanged that could not write it: the links must not be taken as written."""
-
-
 @dataclass(frozen=True, slots=True)
 class LinksChanged:
     """The value of the property `links` that must be written back before anything else happens."""

@@ -16,13 +16,19 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_linkless.cli.workspace import ConfigFile, ConfigText, FileProblem, lacks_password
+from source_linkless.cli.workspace import ConfigText, lacks_password, replace_file
 from source_linkless.config.logins import read_entries
+from source_linkless.json_files import FileProblem
 from testing.fuzzing import examples
 
 CELLS = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=6).map(str.strip)
 NAMES = st.sampled_from(["start_date", "links", "é", "poll_interval_seconds"])
 VALUES = st.text(max_size=5) | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans()
+
+
+def config(text: str) -> ConfigText:
+    """Return the text of a configuration file."""
+    return ConfigText(text, Path("config.json"))
 
 
 @examples(50)
@@ -32,7 +38,7 @@ def test_a_changed_file_has_the_order_indentation_and_line_ends_of_the_old_one(
 ) -> None:
     """One property is set, at its old place or at the end; everything else is written as it was."""
     text = json.dumps(before, indent=indent, ensure_ascii=False).replace("\n", end) + end
-    changed = ConfigText(text).with_links("new")
+    changed = config(text).with_links("new")
     expected = {**before, "links": "new"}
     assert list(json.loads(changed.text).items()) == list(expected.items())
     if before:
@@ -42,7 +48,7 @@ def test_a_changed_file_has_the_order_indentation_and_line_ends_of_the_old_one(
 def test_a_file_that_does_not_change_keeps_every_character() -> None:
     """Odd spacing and twice the same property included."""
     text = '{\r\n\t"a" : "\\u00e9",  "a": 1e3, "links":"x"}'
-    assert ConfigText(text).with_links("x").text == text
+    assert config(text).with_links("x").text == text
 
 
 @pytest.mark.parametrize(
@@ -56,7 +62,7 @@ def test_a_file_that_does_not_change_keeps_every_character() -> None:
 )
 def test_escapes_and_marks_stay(text: str, expected: str) -> None:
     """A file written with escapes gets escapes, and a byte order mark stays at the beginning."""
-    assert ConfigText(text).with_links("x").text == expected
+    assert config(text).with_links("x").text == expected
 
 
 ROWS = st.lists(st.fixed_dictionaries({"key": CELLS.filter(bool), "username": CELLS, "password": CELLS}), min_size=1)
@@ -82,15 +88,15 @@ def test_a_cell_of_a_pasted_list_is_changed(
     password = data.draw(CELLS.filter(bool))
     text = _csv(rows, delimiter, ending, blank)
     before = read_entries(text)
-    changed = ConfigText(fleet(text)).with_password(number, password)
+    changed = config(fleet(text)).with_password(number, password)
     assert changed.entries == [*before[:number], {**before[number], "password": password}, *before[number + 1 :]]
     if len(rows) > 1:
-        assert ConfigText(fleet(text)).without_entry(number).entries == [*before[:number], *before[number + 1 :]]
+        assert config(fleet(text)).without_entry(number).entries == [*before[:number], *before[number + 1 :]]
 
 
 def test_a_list_that_begins_with_a_mark_is_changed() -> None:
     """Spreadsheets begin a file with a byte order mark; it stays."""
-    changed = ConfigText(fleet("\ufeffkey;username;password\na;ann;x\n")).with_password(0, "new")
+    changed = config(fleet("\ufeffkey;username;password\na;ann;x\n")).with_password(0, "new")
     assert changed.raw["connection"]["connections"] == "\ufeffkey;username;password\na;ann;new\n"
 
 
@@ -117,7 +123,7 @@ def fleet(listed: str | list[Any]) -> str:
 )
 def test_a_password_is_put_where_its_login_stands(text: str, number: int, expected: list[Any]) -> None:
     """In the form, in a JSON list pasted as text or given as an array, in a CSV list."""
-    changed = ConfigText(text).with_password(number, "né,w")
+    changed = config(text).with_password(number, "né,w")
     assert changed.entries == expected
     assert changed.raw["start_date"] == "2023-01-01"
 
@@ -128,32 +134,43 @@ def test_a_password_is_put_where_its_login_stands(text: str, number: int, expect
 )
 def test_an_entry_is_taken_out_of_a_list(listed: str, expected: list[Any]) -> None:
     """The others stay."""
-    assert ConfigText(fleet(listed)).without_entry(0).entries == expected
+    assert config(fleet(listed)).without_entry(0).entries == expected
 
 
 @pytest.mark.parametrize("text", [LOGIN, fleet('[{"key": "a"}]')])
 def test_the_last_login_takes_the_connection_with_it(text: str) -> None:
     """No username and no password stays behind, and a sync says that there is no login."""
-    assert ConfigText(text).without_entry(0).raw == {"start_date": "2023-01-01"}
+    assert config(text).without_entry(0).raw == {"start_date": "2023-01-01"}
 
 
 def test_a_list_without_a_column_for_passwords_says_so() -> None:
     """The sentence names what is missing."""
     with pytest.raises(AirbyteTracedException, match="column 'password'"):
-        ConfigText(fleet("key,username\na,b\n")).with_password(0, "new")
+        config(fleet("key,username\na,b\n")).with_password(0, "new")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"a": NaN}', '{"a": 1e999}', "[" * 100_000])
-def test_a_file_that_is_no_object_is_refused(text: str) -> None:
-    """What the connector could not read is not touched."""
-    with pytest.raises(AirbyteTracedException, match="one JSON object"):
-        ConfigText(text)
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("", "is empty"),
+        ("[]", "must hold a JSON object"),
+        ("{", "is not valid JSON"),
+        ("null", "must hold a JSON object"),
+        ('{"a": NaN}', "is not valid JSON"),
+        ('{"a": 1e999}', "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
+    ],
+)
+def test_a_file_that_is_no_object_is_refused(text: str, mistake: str) -> None:
+    """What the connector could not read is not touched; the sentence is the connector's, and a config error."""
+    with pytest.raises(AirbyteTracedException, match=f"The configuration file config.json {mistake}"):
+        config(text)
 
 
 @pytest.mark.parametrize("raw", [{}, {"connection": 1}, {"connection": {"method": "fleet", "connections": "{"}}])
 def test_a_broken_configuration_has_no_entries(raw: dict[str, Any]) -> None:
     """The parser reports its mistake."""
-    assert ConfigText(json.dumps(raw)).entries == []
+    assert config(json.dumps(raw)).entries == []
 
 
 @pytest.mark.parametrize(
@@ -177,7 +194,7 @@ def test_a_file_is_replaced_for_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text("old", encoding="utf-8")
     path.chmod(0o644)
-    ConfigFile(path).write("né\r\n")
+    replace_file(path, "né\r\n".encode())
     assert path.read_bytes() == "né\r\n".encode()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [one.name for one in tmp_path.iterdir()] == ["config.json"]
@@ -189,7 +206,7 @@ def test_a_symbolic_link_is_refused_and_stays(tmp_path: Path) -> None:
     path.write_text("old", encoding="utf-8")
     link.symlink_to(path)
     with pytest.raises(FileProblem, match="is not a regular file"):
-        ConfigFile(link).write("new")
+        replace_file(link, b"new")
     assert (link.is_symlink(), path.read_text(encoding="utf-8")) == (True, "old")
 
 
@@ -198,7 +215,7 @@ def test_a_device_and_a_pipe_are_refused_and_stay(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path / "pipe", Path(os.devnull)):
         with pytest.raises(FileProblem, match="is not a regular file"):
-            ConfigFile(path).write("new")
+            replace_file(path, b"new")
         assert not path.is_file()
     assert [one.name for one in tmp_path.iterdir()] == ["pipe"]
 
@@ -206,16 +223,16 @@ def test_a_device_and_a_pipe_are_refused_and_stay(tmp_path: Path) -> None:
 def test_another_file_is_written_and_the_first_stays(tmp_path: Path) -> None:
     """With a target the source is not touched."""
     source, target = tmp_path / "config.json", tmp_path / "linked.json"
-    source.write_text("old", encoding="utf-8")
-    ConfigFile(source, target).write("new")
-    assert (source.read_text(encoding="utf-8"), target.read_text(encoding="utf-8")) == ("old", "new")
+    source.write_text('{"links": "old"}', encoding="utf-8")
+    ConfigText.read(source).with_links("new").write(target)
+    assert [path.read_text(encoding="utf-8") for path in (source, target)] == ['{"links": "old"}', '{"links": "new"}']
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     """The sentence names the file, the system's reason and what to do."""
     path = tmp_path / "missing" / "config.json"
     with pytest.raises(FileProblem) as told:
-        ConfigFile(path).write("new")
+        replace_file(path, b"new")
     assert str(told.value) == (f"Cannot write {path}: {os.strerror(errno.ENOENT)}. Make its folder writable.")
 
 
@@ -223,14 +240,14 @@ def test_a_folder_is_refused_and_nothing_is_left_in_it(tmp_path: Path) -> None:
     """A folder cannot be replaced; no temporary file stays behind."""
     (tmp_path / "config.json").mkdir()
     with pytest.raises(FileProblem):
-        ConfigFile(tmp_path / "config.json").write("new")
+        replace_file(tmp_path / "config.json", b"new")
     assert [one.name for one in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     """Missing, or not text."""
     with pytest.raises(FileProblem, match=r"The configuration file .*none.json does not exist."):
-        ConfigFile(tmp_path / "none.json").read()
+        ConfigText.read(tmp_path / "none.json")
     (tmp_path / "bytes.json").write_bytes(b"\xff\xfe")
     with pytest.raises(FileProblem, match="not written in UTF-8"):
-        ConfigFile(tmp_path / "bytes.json").read()
+        ConfigText.read(tmp_path / "bytes.json")

@@ -18,12 +18,11 @@ from linkless_simulator.situations import CONNECTING, MFA_CODE, MFA_REPLY, READY
 from linkless_simulator.stages import Choice, Looks, Stage
 from linkless_simulator.story import Story
 from source_linkless.cli.commands import HandLinking, chosen, facts_of
-from source_linkless.cli.screen import Screen
-from source_linkless.cli.workspace import Draft, Workspace
+from source_linkless.cli.terminal import Screen
+from source_linkless.cli.workspace import ConfigText, Workspace
 from source_linkless.config import Login
 from source_linkless.errors import Problem
 from source_linkless.linking.by_hand import Question, Standing, look_at_all
-from source_linkless.linking.events import Finished
 from source_linkless.provider.api import Account
 from testing.worlds import World
 
@@ -76,7 +75,7 @@ class Desk:
 
     def open(self) -> Workspace:
         """Open the file again."""
-        return Draft(self.path).opened(self.world.surroundings())
+        return Workspace(ConfigText.read(self.path), self.world.surroundings())
 
     def link(self, person: Scripted | None = None, *keys: str, config: Any = None) -> dict[str, tuple[str, str | None]]:
         """Link what needs it; return the status and the reason of every login by key."""
@@ -85,7 +84,7 @@ class Desk:
         workspace = self.open()
         choice = chosen(workspace, keys, has_person=person is not None)
         passwords = person.passwords if person else {}
-        linking = HandLinking(workspace, _screen(), person, passwords, _ignore)
+        linking = HandLinking(workspace, Screen(io.StringIO(), io.StringIO()), person, passwords)
         in_world(self.world, linking.link(choice.submitted))
         return {end.login.key: (end.outcome.status.value, end.outcome.reason) for end in linking.ends}
 
@@ -105,14 +104,6 @@ def in_world(world: World, main: Coroutine[Any, Any, T]) -> T:
     """Run `main` to its end in the virtual time of a world."""
     with asyncio.Runner(loop_factory=world.surroundings().new_loop) as runner:
         return runner.run(main)
-
-
-def _ignore(_end: Finished) -> None:
-    """Drop the end of a login."""
-
-
-def _screen() -> Screen:
-    return Screen(io.StringIO(), io.StringIO())
 
 
 @pytest.fixture

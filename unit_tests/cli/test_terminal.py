@@ -10,8 +10,8 @@ from typing import Any, TextIO, TypeVar
 
 import pytest
 
-from source_linkless.cli.prompting import PersonAtTerminal
-from source_linkless.cli.screen import COLUMNS, Screen, duration, printable, sources_table, wrapped
+from source_linkless.cli.commands import sources_table
+from source_linkless.cli.terminal import COLUMNS, PersonAtTerminal, Screen, duration, printable, wrapped
 from source_linkless.config import Login
 from source_linkless.linking.by_hand import Question
 from source_linkless.provider.api import Account

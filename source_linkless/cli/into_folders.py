@@ -1,0 +1,424 @@
+"""The commands `linkless catalog`, `run` and `files`: a whole sync, or the original documents of bills, in a folder.
+
+    run    CONFIG ──► source-linkless read ──► FOLDER/records/TIME.jsonl   whole, or not there
+             ▲                 │               FOLDER/state.json           after the records that it covers
+             └── links, at once┘               FOLDER/catalog.json         what to sync; made by the first run
+
+    files  FOLDER/KEY/ACCOUNT/DATE STATEMENT.pdf    each gets its name when it is whole
+           FOLDER/index.csv                         one row per bill: its file, its checksum, or why there is none
+
+Every file is replaced in one step, so a kill at any moment leaves the files of the run before. Records that were not
+covered by a state are sent again. A document that is there with the checksum of the index is not asked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import fcntl
+import hashlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, fields, replace
+from importlib import resources
+from pathlib import Path
+from typing import IO, Any
+
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from source_linkless.bills import UnreadableDocument, read_document
+from source_linkless.cli.commands import FAILED, INTERRUPTED, OK, PERSON, Setting
+from source_linkless.cli.terminal import printable, table
+from source_linkless.cli.workspace import ConfigText, Workspace, replace_file, whole_file
+from source_linkless.clock import stamp
+from source_linkless.config import Login
+from source_linkless.errors import Problem, Status, invalid_configuration
+from source_linkless.json_files import FileProblem
+from source_linkless.linking import by_hand
+from source_linkless.provider import Body
+
+_DESTINATION_MODES = {"incremental": "append_dedup", "full_refresh": "overwrite"}
+"""How a destination takes the records of each sync mode."""
+_CONNECTOR = [sys.executable, "-P", "-c", "from source_linkless.run import run; run()"]
+_RECORD = b'{"type":"RECORD","record":'
+_AT_ONCE = 4
+_SAVE_EVERY = 25  # files that a run asks for again after a kill
+_PIECE = 2**20
+
+Message = dict[str, Any]
+
+
+def configured_catalog(streams: Collection[str], mode: str) -> Message:
+    """Return a configured catalog of the named streams, in the order of the connector; by default all but opt-in ones.
+
+    Raises a config error for a stream that does not exist.
+    """
+    text = resources.files("source_linkless").joinpath("messages/catalog.json").read_text(encoding="utf-8")
+    offered = {stream["name"]: stream for stream in json.loads(text)["catalog"]["streams"]}
+    if unknown := sorted({*streams} - {*offered}):
+        raise invalid_configuration(
+            f"There is no stream {', '.join(map(repr, unknown))}. The streams are: {', '.join(offered)}."
+        )
+    return {
+        "streams": [
+            {
+                "stream": stream,
+                "sync_mode": mode,
+                "destination_sync_mode": _DESTINATION_MODES[mode],
+                "cursor_field": stream["default_cursor_field"],
+                "primary_key": stream["source_defined_primary_key"],
+            }
+            for name, stream in offered.items()
+            if (name in streams if streams else not stream.get("is_file_based"))
+        ]
+    }
+
+
+def run(setting: Setting, source: Path, folder: Path | None) -> int:
+    """Sync once and keep records, states and links; returns the exit code of the connector.
+
+    `folder` is by default CONFIG without its suffix and with `.sync`. Raises FileProblem, and the config error of a
+    mistake in the configuration before anything is sent.
+    """
+    workspace = setting.opened(source)
+    folder = folder or source.with_suffix(".sync")
+    with _alone(folder):
+        workspace.prove_writable()
+        sync = _Sync(setting, workspace.text, folder)
+        code = sync.run()
+    if sync.counts:
+        rows = [[name, count] for name, count in sorted(sync.counts.items())]
+        setting.screen.say(f"{table('Stream', 'Records', rows=rows)}\nWritten to {sync.target}.")
+    return code
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder for one run: two runs at once would submit the same login twice. Raises FileProblem."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (folder / "records").mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise FileProblem(f"Cannot write {error.filename or folder}: {error.strerror}.") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise FileProblem(f"Another sync is using {folder}.") from None
+    finally:
+        os.close(descriptor)
+
+
+class _Sync:
+    """One run of the connector; `counts` are the records by stream, `target` is their file."""
+
+    def __init__(self, setting: Setting, text: ConfigText, folder: Path) -> None:
+        self._setting, self._text, self._folder = setting, text, folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._is_stopped = False
+        self._problem: FileProblem | None = None
+        self._states: dict[str, Message] = {}
+        self.counts: Counter[str] = Counter()
+        now = time.time_ns()
+        name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now // 10**9))}{now // 1000 % 10**6:06d}Z.jsonl"
+        self.target = folder / "records" / name
+
+    def run(self) -> int:
+        """Run the connector to its end. Raises FileProblem when something could not be written."""
+        catalog, state = self._folder / "catalog.json", self._folder / "state.json"
+        earlier = _states_in(state)
+        if not catalog.exists():
+            _save(catalog, configured_catalog((), "incremental"))
+        command = [*_CONNECTOR, "read", "--config", str(self._text.path), "--catalog", str(catalog)]
+        if earlier:
+            command += ["--state", str(state)]
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda _number, _frame: self._stop())
+        # In a session of its own, so that Ctrl-C reaches it through this process: as SIGTERM, once.
+        with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:  # noqa: S603 - ours
+            self._process = process
+            if self._is_stopped:
+                process.terminate()
+            is_kept = self._keep(process.stdout or ())
+        if is_kept and self._states:
+            _save(state, list({**earlier, **self._states}.values()))
+        if self._problem:
+            raise self._problem
+        if self._is_stopped:
+            return INTERRUPTED
+        if process.returncode < 0:
+            raise FileProblem(f"The connector was ended by signal {-process.returncode}. What had arrived is kept.")
+        return process.returncode
+
+    def _stop(self, problem: FileProblem | None = None) -> None:
+        """Stop the connector, within a second and at the end of a line: for a person, or as something is not kept."""
+        self._is_stopped |= problem is None
+        self._problem = self._problem or problem
+        if self._process is not None:
+            self._process.terminate()
+
+    def _keep(self, lines: Iterable[bytes]) -> bool:
+        """Write records into a file that gets its name when it is whole; returns whether that could be written."""
+        for rest in self.target.parent.glob("*.part"):
+            rest.unlink()  # of a run that was killed
+        try:
+            with _told(self.target), whole_file(self.target) as records:
+                for line in lines:
+                    if line.endswith(b"\n"):  # the last line of a connector that was killed may not be whole
+                        self._handle(line, records)
+        except FileProblem as problem:
+            self._stop(problem)
+            return False
+        return True
+
+    def _handle(self, line: bytes, records: IO[bytes]) -> None:
+        message = json.loads(line)
+        match message["type"]:
+            case "RECORD":
+                self.counts[message["record"]["stream"]] += 1
+                records.write(record_in(line) + b"\n")
+            case "STATE":
+                self._states[_stream_of(message["state"])] = message["state"]
+            case "CONTROL":
+                self._keep_links(message["control"]["connectorConfig"]["config"]["links"])
+            case "LOG" if message["log"]["level"] != "FATAL":  # the error trace says the same
+                self._setting.screen.note(printable(f"{message['log']['level']} {message['log']['message']}"))
+            case "TRACE" if message["trace"]["type"] == "ERROR":
+                self._setting.screen.note(printable(f"ERROR {message['trace']['error']['message']}"))
+
+    def _keep_links(self, links: str) -> None:
+        """Write the links into the file as it is now: an edit that was made meanwhile stays."""
+        text = self._text
+        with suppress(FileProblem, AirbyteTracedException):  # it is broken now: the text of the start is not
+            text = ConfigText.read(text.path)
+        try:
+            text.with_links(links).write(text.path)
+        except FileProblem as problem:
+            self._stop(problem)
+
+
+def record_in(line: bytes) -> bytes:
+    """Return the record in a line of the connector, unread: a number that is read and written may lose digits."""
+    return line.rstrip()[len(_RECORD) : -1]
+
+
+def _states_in(path: Path) -> dict[str, Message]:
+    """Return the states of earlier runs by stream: a stream that is not selected this time keeps its own."""
+    try:
+        return {_stream_of(state): state for state in json.loads(path.read_bytes())}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        raise FileProblem(f"{path} is not a list of states: delete it to load everything again.") from None
+
+
+def _stream_of(state: Message) -> str:
+    return str(state["stream"]["stream_descriptor"]["name"])
+
+
+def _save(path: Path, value: object) -> None:
+    replace_file(path, json.dumps(value, indent=2, ensure_ascii=False).encode())
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Raise FileProblem when `path` cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise FileProblem(f"Cannot write {path}: {error.strerror}.") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the index. `status` is fetched, not_available or failed; `file` is the path in the folder."""
+
+    key: str
+    account_number: str
+    statement_key: str
+    statement_id: str
+    billing_date: str
+    status: str = ""
+    reason: str = ""
+    file: str = ""
+    content_type: str = ""
+    size_bytes: str = ""
+    sha256: str = ""
+    fetched_at: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What tells one bill from another."""
+        return self.key, self.account_number, self.statement_id
+
+
+_COLUMNS = [one.name for one in fields(Row)]
+
+
+async def files(setting: Setting, source: Path, folder: Path, keys: Collection[str], since: str) -> int:
+    """Download the files of bills, and write the index; returns the exit code.
+
+    `since` is a date or empty: bills before it are left out, bills without a date are not. Raises FileProblem.
+    """
+    workspace = setting.opened(source)
+    config = workspace.config
+    if config.personal_data != "keep":
+        raise invalid_configuration(
+            f"'personal_data' is {config.personal_data}, and the files of bills are full of personal data: "
+            "none is fetched. Set it to keep in a configuration of its own for this."
+        )
+    named = {workspace.login(key).key for key in keys}
+    download = _Download(setting, workspace, folder, since)
+    return await download.run([login for login in config.logins if not named or login.key in named])
+
+
+class _Download:
+    def __init__(self, setting: Setting, workspace: Workspace, folder: Path, since: str) -> None:
+        self._setting, self._workspace, self._folder, self._since = setting, workspace, folder, since
+        self._path = folder / "index.csv"
+        self._index = _read_index(self._path)
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+        self._counts: Counter[str] = Counter()
+
+    async def run(self, logins: list[Login]) -> int:
+        """Download what is missing; the index is written in any case."""
+        with _told(self._folder):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        code = OK
+        workspace = self._workspace
+        provider = await by_hand.Files.opened(workspace.config, workspace.links, workspace.surroundings)
+        try:
+            for login in logins:
+                code = max(code, await self._login(provider, login))
+        finally:
+            self._write_index()
+        shown = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(self._counts.items()))
+        self._setting.say(f"Bills: {shown or 'none'}. The index is {self._path}.")
+        return code
+
+    async def _login(self, provider: by_hand.Files, login: Login) -> int:
+        """Download the files of one login; returns the exit code that it asks for."""
+        if self._workspace.links.token(login) is None:
+            self._setting.say(f"{login.key}: not linked yet. Run `linkless link` first.")
+            return PERSON
+        try:
+            bills = list(self._bills(login.key, await provider.document(login)))
+        except (Problem, UnreadableDocument) as error:
+            advice = f" {error.meaning.advice}" if isinstance(error, Problem) else ""
+            self._setting.say(f"{login.key}: {error}.{advice}".replace("..", "."))
+            return FAILED
+        with _progress(len(bills)) as progress:
+            task = progress.add_task(login.key, total=len(bills))
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    for row in bills:
+                        fetching = tasks.create_task(self._bill(provider, login, row))
+                        fetching.add_done_callback(lambda _: progress.advance(task))
+            except ExceptionGroup as problems:
+                raise problems.exceptions[0] from None
+        return FAILED if any(self._index[row.identity].status == "failed" for row in bills) else OK
+
+    def _bills(self, key: str, body: Body) -> Iterator[Row]:
+        """Yield a row for each bill that has a statement_id and is not before `since`."""
+        for account in read_document(body).accounts():
+            for bill in account.statements:
+                statement_id = bill.content().values.get("statement_id")
+                date = bill.billing_date or ""
+                if isinstance(statement_id, str) and statement_id and not (date and date < self._since):
+                    yield Row(key, account.number, bill.key, statement_id, date)
+
+    async def _bill(self, provider: by_hand.Files, login: Login, row: Row) -> None:
+        async with self._slots:
+            known = self._index.get(row.identity)
+            if known is not None and known.status == "fetched" and _sum(self._folder / known.file) == known.sha256:
+                self._index[row.identity] = replace(known, billing_date=row.billing_date)
+                self._counts["already there"] += 1
+                return
+            found = await self._fetched(provider, login, row)
+            self._index[row.identity] = found
+            self._counts[found.status] += 1
+            if self._counts.total() % _SAVE_EVERY == 0:
+                self._write_index()
+
+    async def _fetched(self, provider: by_hand.Files, login: Login, row: Row) -> Row:
+        """Download the file of one bill. Raises FileProblem when it cannot be written."""
+        now = self._workspace.surroundings.now
+        try:
+            file = await provider.statement_file(login, row.statement_id)
+        except Problem as problem:
+            status = "not_available" if problem.meaning.status is Status.NO_DATA else "failed"
+            return replace(row, status=status, reason=problem.reason, fetched_at=stamp(now()))
+        path = file.path(row.key, row.account_number, row.billing_date, row.statement_key)
+        digest = await asyncio.to_thread(_write, self._folder / path, file.content)
+        return replace(
+            row,
+            status="fetched",
+            file=str(path),
+            content_type=file.content_type,
+            size_bytes=str(len(file.content)),
+            sha256=digest,
+            fetched_at=stamp(now()),
+        )
+
+    def _write_index(self) -> None:
+        page = io.StringIO(newline="")
+        writer = csv.DictWriter(page, _COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        rows = sorted(self._index.values(), key=lambda row: (row.key, row.account_number, row.billing_date))
+        writer.writerows(map(asdict, rows))
+        replace_file(self._path, page.getvalue().encode())
+
+
+def _read_index(path: Path) -> dict[tuple[str, str, str], Row]:
+    """Return the rows of an earlier run. Raises FileProblem for a file that is no index."""
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            reader = csv.DictReader(lines, strict=True)
+            rows = [Row(**entry) for entry in reader]
+            if reader.fieldnames != _COLUMNS:
+                raise ValueError  # noqa: TRY301 - one sentence for everything that is no index
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, csv.Error):
+        raise FileProblem(f"{path} is not an index of this command: move it away.") from None
+    return {row.identity: row for row in rows}
+
+
+def _write(path: Path, content: Body) -> str:
+    """Write the file of a bill; returns its SHA-256. Raises FileProblem."""
+    digest = hashlib.sha256()
+    with _told(path.parent):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _told(path), whole_file(path) as file:
+        for start in range(0, len(content), _PIECE):
+            piece = content[start : start + _PIECE]
+            digest.update(piece)
+            file.write(piece)
+    return digest.hexdigest()
+
+
+def _sum(path: Path) -> str | None:
+    """Return the SHA-256 of a file, or None when there is none."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _progress(count: int) -> Progress:
+    """Return a bar on standard error; nothing is shown where that is no terminal."""
+    console = Console(stderr=True, color_system=None, highlight=False)
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
+    return Progress(*columns, console=console, disable=not (count and console.is_terminal), transient=True)

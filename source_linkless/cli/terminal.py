@@ -1,0 +1,328 @@
+"""The terminal: what a person sees there, and what a person is asked there.
+
+Results go to standard output, progress to standard error: sentences and tables of 80 columns, without colour, and a
+moving line per login. While a question is open, everything else waits, the questions of other logins too.
+
+Reading a line is a wait of the event loop like any other: it can be cancelled at any moment, and the terminal is left
+as it was. What is typed is not shown where it is a secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+import termios
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
+from typing import Any, Protocol, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from source_linkless.concurrency import waiting
+from source_linkless.config import Login, logins, masking
+from source_linkless.errors import Status
+from source_linkless.linking import by_hand, events
+from source_linkless.provider import Account, outcomes
+
+COLUMNS = 80
+
+_NAME_COLUMNS = 36  # a UUID is not folded, so that it can be copied
+_MOVING_ROWS = 8
+_ACCOUNTS = 40
+_LINE_BYTES = 4096
+_LOCAL_FLAGS = 3  # place of the local modes in what termios returns
+_GIVE_UP = "Enter alone gives up"
+_BROWSER = "Only a browser can do that: run `linkless link --browser`."
+_AGAIN = "Run `linkless link` again when you have it at hand."
+_BY_REASON = {
+    "MfaQuestion": f"The code was not given. {_AGAIN}",
+    "MfaQuestionNoAnswer": f"No answer came in time. {_AGAIN}",
+    "MfaQuestionInvalidAnswer": "The answer was wrong twice. Run `linkless link` again to be asked again.",
+    "SecurityQuestion": "The question was not answered. Run `linkless link` again.",
+    "AccountSelection": "No account was chosen. Run `linkless link` again.",
+}
+_BY_MESSAGE = {
+    outcomes.CAPTCHA.advice: f"The utility shows a captcha. {_BROWSER}",
+    outcomes.METHOD.advice: f"The utility asks how to send a code. {_BROWSER}",
+    outcomes.CREDENTIALS.advice: (
+        "The utility refused the username or the password. Run `linkless link` again to type another password. Make "
+        "sure of it at the utility's portal first: a few wrong ones lock an account."
+    ),
+}
+_NO_TERMINAL = "It needs a person, and there is no terminal to ask one: run `linkless link` in a terminal."
+_WORDS = {
+    Status.READY: "linked",
+    Status.NO_DATA: "no data",
+    Status.PENDING: "still connecting",
+    Status.NEEDS_USER: "needs you",
+    Status.FAILED: "failed",
+}
+
+
+def printable(text: str) -> str:
+    """Return a text as it may be shown: registered secrets masked, no characters that would control a terminal.
+
+    Everything that the provider says to a person passes here, or it could say back a password.
+    """
+    return "".join(character if character.isprintable() else " " for character in masking.hidden(text))
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """Return a text in lines of 80 columns; all but the first begin with `indent`."""
+    return textwrap.fill(
+        printable(text), COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return the time that is left as minutes and seconds."""
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def advice(outcome: outcomes.Outcome, *, has_person: bool) -> str:
+    """Return what to do about an outcome for a person at the command line."""
+    if outcome.reason in _BY_REASON:
+        return _BY_REASON[outcome.reason] if has_person else _NO_TERMINAL
+    return _BY_MESSAGE.get(outcome.message, outcome.message)
+
+
+def line_of(key: str, outcome: outcomes.Outcome, seconds: float | None = None, *, has_person: bool) -> str:
+    """Return how one login ended, as a paragraph; `seconds` is how long a linked one took."""
+    took = f" ({seconds:.0f} s)" if outcome.status is Status.READY and seconds is not None else ""
+    reason = f" {outcome.reason}." if outcome.reason else ""
+    detail = f" ({outcome.detail})" if outcome.detail else ""
+    what = advice(outcome, has_person=has_person)
+    return wrapped(f"{key}: {_WORDS[outcome.status]}{took}.{reason} {what}{detail}".rstrip(), "  ")
+
+
+def table(*headings: str, rows: Sequence[Sequence[Any]]) -> str:
+    """Return rows of cells in columns; long cells are folded, None is an empty cell, a list is lines of one cell."""
+    drawn = Table(box=None, padding=(0, 2, 0, 0))  # without pad_edge rich cuts the ends of folded lines
+    for heading in headings:
+        drawn.add_column(heading, overflow="fold")
+    drawn.columns[0].min_width = min(_NAME_COLUMNS, max((len(str(row[0] or "")) for row in rows), default=0))
+    for row in rows:
+        drawn.add_row(*(_cell(cell if isinstance(cell, list) else [cell]) for cell in row))
+    page = io.StringIO()
+    Console(file=page, width=COLUMNS, color_system=None).print(drawn)
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
+
+
+def _cell(lines: Sequence[Any]) -> Text:
+    return Text("\n".join(printable(one) if isinstance(one, str) else str(one) for one in lines if one is not None))
+
+
+class Screen:
+    """Both outputs of the command, and the lines that move on them."""
+
+    def __init__(self, out: TextIO, err: TextIO) -> None:
+        """Write to these; lines move only where both are one terminal."""
+        self._out, self._err = out, err
+        self._console = Console(file=out, color_system=None, highlight=False, markup=False, emoji=False)
+        moves = out.isatty() and err.isatty() and not self._console.is_dumb_terminal
+        self._live = Live(console=self._console, auto_refresh=False, transient=True) if moves else None
+        self._seen: dict[str, str] = {}
+        self._held: list[tuple[TextIO, str]] | None = None
+
+    def say(self, text: str) -> None:
+        """Print a result."""
+        self._print(self._out, text)
+
+    def note(self, text: str) -> None:
+        """Print progress."""
+        self._print(self._err, text)
+
+    def watch(self, waiting: Sequence[events.Waiting]) -> None:
+        """Show how far the logins are that have not ended yet."""
+        if self._live is None:
+            for one in waiting if len(waiting) <= events.FEW_LOGINS else ():
+                if self._seen.get(one.key) != one.reason:
+                    self._seen[one.key] = one.reason
+                    self.note(_line(one))
+        elif self._held is None:
+            more = [f"... and {len(waiting) - _MOVING_ROWS} more"] if len(waiting) > _MOVING_ROWS else []
+            self._live.start()
+            self._live.update(Text("\n".join([*map(_line, waiting[:_MOVING_ROWS]), *more])), refresh=True)
+
+    @contextmanager
+    def paused(self) -> Iterator[TextIO]:
+        """Leave the terminal to a question; what is printed meanwhile follows after it."""
+        self.rest()
+        self._held = []
+        try:
+            yield self._err
+        finally:
+            held, self._held = self._held, None
+            for stream, text in held:
+                self._print(stream, text)
+
+    def rest(self) -> None:
+        """Remove the moving lines until they are shown again."""
+        if self._live is not None and self._live.is_started:
+            self._live.update(Text(""))
+            self._live.stop()
+
+    def _print(self, stream: TextIO, text: str) -> None:
+        if self._held is not None:
+            self._held.append((stream, text))
+        elif self._live is not None and self._live.is_started:
+            self._console.print(Text(text), soft_wrap=True)
+        else:
+            with suppress(OSError):  # the reader has gone; what is under way is finished all the same
+                stream.write(f"{text}\n")
+                stream.flush()
+
+
+def _line(waiting: events.Waiting) -> str:
+    reason = "submitting" if waiting.reason == events.NOT_ASKED_YET else waiting.reason
+    line = str(replace(waiting, reason=printable(reason)))
+    return line if len(line) <= COLUMNS - 1 else line[: COLUMNS - 4] + "..."
+
+
+class Keyboard(Protocol):
+    """Where lines are typed: a `Terminal`."""
+
+    async def ask(self, prompt: str, show: TextIO, *, hidden: bool) -> str | None:
+        """Show a prompt and return the line that is typed, or None at the end."""
+
+
+class PersonAtTerminal:
+    """Answers what logins ask: the `Person` of linking. `passwords` holds new passwords by key, to be written."""
+
+    def __init__(self, terminal: Keyboard, screen: Screen) -> None:
+        """Ask at `terminal`, in the pauses of `screen`."""
+        self._terminal, self._screen = terminal, screen
+        self._turn = asyncio.Lock()
+        self.passwords: dict[str, str] = {}
+
+    async def answer(self, question: by_hand.Question) -> str | None:
+        """Ask for a code or the answer to a security question."""
+        asks = "that answer was not accepted; one more try" if question.is_repeated else "the utility asks"
+        heading = [wrapped(f"{question.login.key}: {asks}", "  "), wrapped(f"  {question.text}", "  ")]
+
+        def prompt() -> str:
+            return f"Answer within {duration(question.ends - waiting.time())} (not shown; {_GIVE_UP}): "
+
+        return (await self._ask(heading, prompt, hidden=True)).strip() or None
+
+    async def choose(self, login: Login, accounts: Sequence[Account], ends: float) -> Sequence[str] | None:
+        """Ask which accounts to link."""
+        heading = [wrapped(f"{login.key}: which accounts should be linked?", "  ")]
+        for number, account in enumerate(accounts[:_ACCOUNTS], start=1):
+            heading.append(wrapped(f"  {number:>2}  {account.number}  {account.address or ''}".rstrip(), "      "))
+        if len(accounts) > _ACCOUNTS:
+            heading.append(f"  ... and {len(accounts) - _ACCOUNTS} more")
+
+        def prompt() -> str:
+            return f"Numbers such as 1,2 or all, within {duration(ends - waiting.time())}: "
+
+        while typed := (await self._ask(heading, prompt)).strip():
+            if chosen := _chosen(typed, accounts):
+                return chosen
+            heading = [f"Please type numbers from 1 to {len(accounts)}, or all. {_GIVE_UP}."]
+        return None
+
+    async def correct(self, login: Login) -> Login | None:
+        """Ask for another password after the utility has refused one."""
+        if login.fields is not None:
+            return None
+        heading = wrapped(f"{login.key}: the utility refused {login.username} or the password.")
+        typed = await self._new_password(heading)
+        if typed == login.password:
+            self._screen.note(wrapped(f"{login.key}: that is the password that was refused. It is not sent again."))
+            return None
+        if typed is None:
+            return None
+        self.passwords[login.key] = typed
+        return replace(login, password=typed)
+
+    async def missing_password(self, name: str) -> str | None:
+        """Ask for a password that the configuration does not hold."""
+        return await self._new_password(wrapped(f"{name} has no password in the configuration."))
+
+    async def confirm(self, heading: list[str], key: str) -> bool:
+        """Ask for a key to be typed, as a confirmation."""
+        return (await self._ask(heading, lambda: "Type its key to go on: ")).strip() == key
+
+    async def _new_password(self, heading: str) -> str | None:
+        while typed := await self._ask([heading], lambda: f"Password (not shown; {_GIVE_UP}): ", hidden=True):
+            if logins.is_whole(typed) and not logins.is_masked(typed) and typed.strip():
+                return typed
+            heading = "That cannot be a password."
+        return None
+
+    async def _ask(self, heading: Sequence[str], prompt: Callable[[], str], *, hidden: bool = False) -> str:
+        """Ask when no other question is open; the prompt is made then."""
+        async with self._turn:
+            with self._screen.paused() as show:
+                show.write("\n".join([*heading, ""]))
+                return await self._terminal.ask(prompt(), show, hidden=hidden) or ""
+
+
+def _chosen(typed: str, accounts: Sequence[Account]) -> list[str]:
+    """Return the ids of the accounts that were typed; none when that makes no sense."""
+    if typed.lower() == "all":
+        return [account.account_id for account in accounts]
+    words = typed.replace(",", " ").split()
+    numbers = {int(word) for word in words if word.isascii() and word.isdecimal()}
+    if len({*words}) != len(numbers) or not numbers <= set(range(1, len(accounts) + 1)):
+        return []
+    return [accounts[number - 1].account_id for number in sorted(numbers)]
+
+
+class Terminal:
+    """A terminal to read from."""
+
+    def __init__(self, descriptor: int) -> None:
+        """Read from the terminal that is open as `descriptor`."""
+        self._descriptor = descriptor
+
+    @classmethod
+    def of_process(cls) -> Terminal | None:
+        """Return the terminal where questions can be seen and answered, or None when there is none."""
+        if not sys.stderr.isatty():
+            return None
+        if sys.stdin.isatty():
+            return cls(sys.stdin.fileno())
+        try:  # standard input is taken, for example by --password-stdin
+            return cls(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+        except OSError:
+            return None
+
+    async def ask(self, prompt: str, show: TextIO, *, hidden: bool) -> str | None:
+        """Show `prompt` on `show` and return the line that is typed, or None at the end of input (Ctrl-D)."""
+        loop, readable = asyncio.get_running_loop(), asyncio.Event()
+        with self._without_echo(show) if hidden else nullcontext():
+            show.write(prompt)
+            show.flush()
+            loop.add_reader(self._descriptor, readable.set)
+            try:
+                await readable.wait()
+                typed = os.read(self._descriptor, _LINE_BYTES).decode(errors="replace")
+            except OSError:  # the terminal has been closed
+                typed = ""
+            finally:
+                loop.remove_reader(self._descriptor)
+        return typed.rstrip("\r\n") if typed else None
+
+    @contextmanager
+    def _without_echo(self, show: TextIO) -> Iterator[None]:
+        before = termios.tcgetattr(self._descriptor)
+        silent = list(before)
+        silent[_LOCAL_FLAGS] = before[_LOCAL_FLAGS] & ~termios.ECHO
+        termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, silent)  # drops what was typed before the question
+        try:
+            yield
+        finally:
+            with suppress(termios.error):  # the terminal has been closed
+                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, before)
+            show.write("\n")
+            show.flush()
