@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,15 @@ from source_linkless.config import Config, Links, masking, notices
 from source_linkless.errors import Problem, invalid_configuration, invalid_state
 from source_linkless.linking import Surroundings, check_all, events, opened, sync_all
 from source_linkless.streams import catalog_streams
-from source_linkless.sync import CheckReport, Messages, Output, SyncMessages, say, selected_streams
+from source_linkless.sync import Messages, Output, SyncMessages, check_status, say, selected_streams
+
+
+@contextmanager
+def _told_as_config_error() -> Iterator[None]:
+    try:
+        yield
+    except json_files.FileProblem as problem:
+        raise invalid_configuration(str(problem)) from None
 
 
 class SourceLinkless(Source):
@@ -48,40 +57,39 @@ class SourceLinkless(Source):
         return config
 
     @staticmethod
+    @_told_as_config_error()
     def read_config(config_path: str) -> MutableMapping[str, Any]:
         """Read the configuration file; raises a config error that names the file and the place."""
-        with _told_as_config_error():
-            return json_files.read_object(config_path, "configuration")
+        return json_files.read_object(config_path, "configuration")
 
     @classmethod
+    @_told_as_config_error()
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
         """Read the configured catalog; raises a config error that names the file and the place."""
-        with _told_as_config_error():
-            content = json_files.read_object(catalog_path, "catalog")
+        content = json_files.read_object(catalog_path, "catalog")
         try:
             return ConfiguredAirbyteCatalogSerializer.load(content)
         except Exception as error:  # noqa: BLE001 - the serialiser's own classes are no part of its interface
-            place = _place(error)
+            place = next((one.instance_path for one in getattr(error, "errors", ())), "") or "a part of it"
         raise invalid_configuration(
             f"The catalog file {catalog_path} is not a configured catalog: {place} is missing or not what the protocol "
             "allows. `linkless catalog` prints one."
         )
 
     @classmethod
+    @_told_as_config_error()
     def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
         """Read the state of earlier syncs; raises a config error that names the file and the place."""
-        if not state_path:
-            return []
-        with _told_as_config_error():
-            text = json_files.read_text(state_path, "state")
-            states = json_files.parse(text, state_path, "state") if text.strip() else []
+        text = json_files.read_text(state_path, "state") if state_path else ""
+        states = json_files.parse(text, state_path, "state") if text.strip() else []
         if states in ({}, None, ""):
             return []
-        loaded = [_state_message(one) for one in states] if isinstance(states, list) else [None]
-        messages = [message for message in loaded if message is not None]
-        if len(messages) == len(loaded):
-            return messages
-        place = f"its entry {loaded.index(None) + 1} is none" if isinstance(states, list) else "it is not an array"
+        place = "it is not an array"
+        if isinstance(states, list):
+            loaded = [_state_message(one) for one in states]
+            if None not in loaded:
+                return [message for message in loaded if message]
+            place = f"its entry {loaded.index(None) + 1} is none"
         raise invalid_state(
             f"The state file {state_path} must hold an array of the last state of each stream, but {place}. An empty "
             "array, [], loads everything again."
@@ -98,19 +106,20 @@ class SourceLinkless(Source):
         transient error when the provider is out of reach.
         """
         parsed, links = self._opened(config, logger)
-        report = CheckReport(parsed)
+        finished: list[events.Finished] = []
         try:
             for event in self._events(partial(check_all, parsed, links, self._surroundings)):
                 match event:
                     case events.LinksChanged():
                         say(create_connector_config_control_message({**config, "links": event.links}))
                     case events.Finished():
-                        report.add(event)
+                        finished.append(event)
                     case events.Moved():
                         logger.info("%s", event.waiting)
+            status = check_status(parsed, finished)
         except Problem as problem:
-            return _without_secrets(report.without_logins(problem))
-        return _without_secrets(report.status())
+            status = check_status(parsed, finished, problem)
+        return replace(status, message=masking.hidden(status.message or ""))  # the CDK masks no answer of a check
 
     def read(
         self,
@@ -121,14 +130,8 @@ class SourceLinkless(Source):
     ) -> Iterable[AirbyteMessage]:
         """Open every login, wait for all at once, and yield what changed; see `sync` and `linking`."""
         parsed, links = self._opened(config, logger)
-        messages = SyncMessages(
-            config,
-            parsed,
-            selected_streams(catalog, state, parsed),
-            now=self._surroundings.now,
-            logger=logger,
-            output=self._output,
-        )
+        streams = selected_streams(catalog, state, parsed)
+        messages = SyncMessages(config, parsed, streams, now=self._surroundings.now, logger=logger, output=self._output)
         return messages.of(self._events(partial(sync_all, parsed, links, self._surroundings)))
 
     def _opened(self, config: Mapping[str, Any], logger: logging.Logger) -> tuple[Config, Links]:
@@ -150,22 +153,3 @@ def _state_message(value: Any) -> AirbyteStateMessage | None:
     except Exception:  # noqa: BLE001 - the serialiser's own classes are no part of its interface
         return None
     return message if message.stream or message.data or message.global_ else None
-
-
-@contextmanager
-def _told_as_config_error() -> Iterator[None]:
-    try:
-        yield
-    except json_files.FileProblem as problem:
-        raise invalid_configuration(str(problem)) from None
-
-
-def _place(error: Exception) -> str:
-    """Return where in the catalog the serialiser's first error is."""
-    path = next((one.instance_path for one in getattr(error, "errors", ())), "")
-    return path or "a part of it"
-
-
-def _without_secrets(status: AirbyteConnectionStatus) -> AirbyteConnectionStatus:
-    """Mask the answer of a check like a line of the log: the CDK does not."""
-    return AirbyteConnectionStatus(status=status.status, message=masking.hidden(status.message or ""))

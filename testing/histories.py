@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from source_linkless.bills import Document, read_document
 from source_linkless.bills.content import Members, members
 from source_linkless.streams import STREAMS, Stream
-from source_linkless.sync.changes import Connection, StreamChanges
-from testing.deliveries import delivered, vanished
+from source_linkless.sync.changes import StreamChanges
+from testing.deliveries import Connection, delivered, vanished
 
 Row = dict[str, Any]
 Bill = dict[str, Any]
@@ -193,7 +193,7 @@ class World:
         for login in self._delivering(step):
             document = self._document(login, dice, readable=not self._is_unreadable(login, step))
             for name, run in runs.items():
-                is_known = run.last_observed(login) is not None
+                is_known = run.known(login).observed_at != ""
                 connection = Connection(login, None if is_known and dice.random() < 0.5 else f"id of {login}")
                 yield from ((name, row) for row in delivered(run, connection, document, observed_at))
                 yield from ((name, row) for row in vanished(run, connection, document))

@@ -18,8 +18,8 @@ import pytest
 
 from source_linkless.bills import read_document
 from source_linkless.streams import STREAMS
-from source_linkless.sync.changes import Connection, StreamChanges
-from testing.deliveries import delivered
+from source_linkless.sync.changes import StreamChanges
+from testing.deliveries import Connection, delivered
 
 FOLDER = Path(__file__).parent / "projection_versions"
 DOCUMENT = (FOLDER / "document.json").read_bytes()

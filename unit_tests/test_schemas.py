@@ -23,8 +23,8 @@ from linkless_simulator.shapes import SHAPES
 from linkless_simulator.sources import ORDINARY
 from source_linkless.bills import columns, read_document
 from source_linkless.streams import STREAMS, catalog_streams
-from source_linkless.sync.changes import Connection, StreamChanges
-from testing.deliveries import delivered
+from source_linkless.sync.changes import StreamChanges
+from testing.deliveries import Connection, delivered
 from testing.fuzzing import examples
 from testing.record_rules import validator
 

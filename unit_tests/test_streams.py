@@ -10,7 +10,8 @@ from airbyte_cdk.models import SyncMode
 
 from source_linkless.bills import Document, read_document
 from source_linkless.streams import STREAMS, Delivery, catalog_streams
-from source_linkless.sync.changes import Connection, StreamChanges
+from source_linkless.sync.changes import StreamChanges
+from testing.deliveries import Connection
 from testing.deliveries import delivered as deliver
 
 Row = dict[str, Any]

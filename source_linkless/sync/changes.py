@@ -7,7 +7,7 @@ The state of a stream holds, for each connection and account, at most four value
     digest      of everything sent, together with the projection version of the stream
     lost        number of bills that could not be read then; absent if there was none
 
-A document comes, and the digest of its bills up to `newest` (and of those without a date) is compared.
+The digest of the bills up to `newest`, and of those without a date, is compared with that of the new document.
 
     equal       the bills after `newest` are all that is new: they are sent with the account's `snapshot_at`
     different   a bill was corrected, came late, vanished or changed its key, or another `start_date` or
@@ -15,22 +15,24 @@ A document comes, and the digest of its bills up to `newest` (and of those witho
 
 Rows of an older snapshot are no longer in the document: that is how a destination learns what vanished.
 
-A document with more bills that cannot be read than before gives an account no new snapshot, as the missing bill may be
-one of these. Only the bills after `newest` are sent, and the state stays as it is until the bill can be read again.
+When more bills of an account cannot be read than before, the account gets no new snapshot: a bill that seems to be
+missing may be one of these. Only the bills after `newest` are sent, and the state stays as it is until the bill can be
+read again.
 
-Rows that were sent in another mode of `personal_data`, or with another key, have other account numbers: what is known
-of them is set aside, and every account is new.
+Rows that were sent in another mode of `personal_data`, or with another key, have other account numbers. The accounts
+in the state are then discarded, and every account is new.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import compress
 from operator import not_
 from typing import Any
 
+import msgspec
 import orjson
 
 from source_linkless.bills import Account, Document, content
@@ -38,24 +40,14 @@ from source_linkless.clock import latest_bill_date
 from source_linkless.errors import invalid_state
 from source_linkless.streams import Delivery, Part, Projection, Stream
 
+NO_CURSOR = "__ab_no_cursor_state_message"
+"""The only member of the state of a stream in full refresh."""
 _FORMAT = 1
 _ROWS_OF_A_BLOCK = 64
 """Lines of about 30 KB: texts of more than 128 KB are given back to the system each time, and cost page faults."""
-_NOTHING = Projection(parts=lambda _: None, rows=lambda _: ())
-"""Of a stream whose rows do not come from documents."""
-_NO_CURSOR = "__ab_no_cursor_state_message"
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
-    """A login that delivers: its `key` in the warehouse and, when known, the provider's `connection_id`."""
-
-    key: str
-    connection_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
+class _Sent(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """What a destination holds of one account."""
 
     newest: str | None
@@ -68,28 +60,25 @@ class _Sent:
         return date is None or (self.newest is not None and date <= self.newest)
 
 
-@dataclass(slots=True)
-class _Known:
-    """What the state says of one connection."""
+class Known(msgspec.Struct, omit_defaults=True):
+    """What a state holds of one connection.
 
-    observed_at: str | None = None
+    `observed_at` is that of its last row or document; the next one must be later. `files` are the marks of its bills
+    by account, see `files`. `had_others`: rows of discarded accounts exist; until the next document says which
+    accounts there are. `had_lines`: a row of `charges` was sent.
+    """
+
+    observed_at: str
     connection_id: str | None = None
-    accounts: dict[str, _Sent] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
-    """Of `statement_files`, by account: the marks of its bills; see `files`."""
+    accounts: dict[str, _Sent] = msgspec.field(default_factory=dict)
+    files: dict[str, str] = msgspec.field(default_factory=dict)
     had_others: bool = False
-    """Rows of accounts that were set aside; until the next document says which accounts there are."""
     had_lines: bool = False
-    """Whether any row of `charges` was ever sent."""
 
     @property
     def had_rows(self) -> bool:
         """Whether the last documents had something for this stream."""
         return self.had_others or any(sent.digest for sent in self.accounts.values())
-
-    def set_aside(self) -> None:
-        """Forget the accounts, by numbers that must not be repeated."""
-        self.accounts, self.files, self.had_others = {}, {}, self.had_rows
 
 
 class StreamChanges:
@@ -99,7 +88,7 @@ class StreamChanges:
         stream: the stream.
         state: its state, as `state()` once returned it; None in a full refresh and in the first sync.
         start_date: ISO date; bills dated before it are not sent.
-        mark: what tells rows of this mode of `personal_data` from those of others; see `personal.Personal.mark`.
+        mark: `Personal.mark`: the mode of `personal_data` in which rows are sent now.
 
     Raises:
         AirbyteTracedException: the state was not written by this connector, or by a newer one.
@@ -108,58 +97,58 @@ class StreamChanges:
     def __init__(
         self, stream: Stream, state: Mapping[str, Any] | None, *, start_date: str | None, mark: str | None = None
     ) -> None:
-        self._stream, self._projection = stream, stream.projection or _NOTHING
-        self._start_date = start_date
-        self._mark = mark
+        self._stream, self._start_date, self._mark = stream, start_date, mark
         self._connections = _read_state(stream.name, state)
         is_other = (state or {}).get("personal_data") != mark
         for known in self._connections.values() if is_other else ():
-            known.set_aside()
+            known.accounts, known.files, known.had_others = {}, {}, known.had_rows
         self.is_afresh = is_other and any(known.had_others for known in self._connections.values())
         """Whether rows of another mode or key were sent, which nothing will replace."""
 
-    def last_observed(self, connection_key: str) -> str | None:
-        """Return `observed_at` of the connection's last row or document here: the next one must be later."""
-        known = self._connections.get(connection_key)
-        return known.observed_at if known else None
+    def known(self, connection_key: str) -> Known:
+        """Return what is remembered of a connection; its `files` may be changed once it was observed."""
+        return self._connections.get(connection_key) or Known("")
 
-    def had_rows(self, connection_key: str) -> bool:
-        """Whether the last documents of the connection had something for this stream."""
-        known = self._connections.get(connection_key)
-        return known is not None and known.had_rows
-
-    def files(self, connection_key: str) -> dict[str, str]:
-        """Return what is remembered of files, by account, of a connection that was observed; to be changed in place."""
-        return self._connections[connection_key].files
-
-    def connection_id(self, connection_key: str) -> str | None:
-        """Return the provider's id of the connection as it was last known here."""
-        known = self._connections.get(connection_key)
-        return known.connection_id if known else None
-
-    def had_lines(self, connection_key: str) -> bool:
-        """Whether a sync that the state remembers, or this one, sent a charge of the connection; for `charges` only."""
-        known = self._connections.get(connection_key)
-        return known is not None and known.had_lines
-
-    def observe(self, connection: Connection, observed_at: str) -> None:
-        """Remember when a connection was looked at; before the rows of its document are asked for."""
-        known = self._connections.setdefault(connection.key, _Known())
-        known.observed_at = max(observed_at, known.observed_at or "")
-        known.connection_id = connection.connection_id or known.connection_id
+    def observe(self, connection_key: str, connection_id: str | None, observed_at: str) -> None:
+        """Remember when a connection was looked at, and its id if it is known; call this before `rows`."""
+        known = self._connections.setdefault(connection_key, Known(""))
+        known.observed_at = max(observed_at, known.observed_at)
+        known.connection_id = connection_id or known.connection_id
 
     def rows(self, connection_key: str, document: Document, account: Account) -> Iterator[content.Rows]:
         """Yield the records to send for an account of the document of a connection that was observed.
 
         The account is remembered when the iteration has passed all its rows: what was cut off is sent again.
         """
-        parts = self._parts(self._connections[connection_key], document, account)
-        return iter(()) if parts is None else self._account_rows(connection_key, account, parts)
+        known, projection = self._connections[connection_key], self._stream.projection
+        delivery = Delivery(known.connection_id, document, account, self._start_date)
+        if projection is None or (parts := projection.parts(delivery)) is None:
+            return
+        to_send, snapshot, is_kept = parts, known.observed_at, False
+        latest = latest_bill_date(known.observed_at)
+        dates = [None if (part.billing_date or "") > latest else part.billing_date for part in parts]
+        if before := known.accounts.get(account.number):
+            is_covered = [before.covers(date) for date in dates]
+            is_same = self._digest(compress(parts, is_covered)) == before.digest
+            is_kept = not is_same and account.lost > before.lost
+            if is_same or is_kept:
+                to_send, snapshot = [*compress(parts, map(not_, is_covered))], before.snapshot
+                if is_same and before.lost != account.lost:
+                    known.accounts[account.number] = msgspec.structs.replace(before, lost=account.lost)
+                if not to_send:
+                    return
+        common = {"connection_key": connection_key, "observed_at": known.observed_at, "snapshot_at": snapshot}
+        for rows in _blocks(content.members(common), projection, to_send):
+            known.had_lines = known.had_lines or self._stream.name == "charges"
+            yield rows
+        if not is_kept:
+            newest = max(filter(None, dates), default=None)
+            known.accounts[account.number] = _Sent(newest, snapshot, self._digest(parts), account.lost)
 
     def vanished(
-        self, connection_key: str, document: Document, still_expected: Container[str] = ()
+        self, connection_key: str, document: Document, still_expected: Iterable[str] = ()
     ) -> Iterator[content.Rows]:
-        """Forget the accounts that the document no longer has; in `accounts`, say so with a row each.
+        """Forget the accounts that the document no longer has; in `accounts`, yield a row for each.
 
         A forgotten account that returns is sent whole. Accounts in `still_expected` exist according to the
         provider, only their data is missing: they stay as they are, and so does everything while part of the
@@ -169,61 +158,22 @@ class StreamChanges:
         if known is None or not document.is_readable:
             return
         known.had_others = False
-        present = document.entries
-        known.files = {one: at for one, at in known.files.items() if one in present or one in still_expected}
-        gone = [number for number in known.accounts if number not in present and number not in still_expected]
-        for number in gone:
+        present = document.entries.keys() | still_expected
+        known.files = {number: marks for number, marks in known.files.items() if number in present}
+        for number in [number for number in known.accounts if number not in present]:
             if self._stream.name == "accounts":
-                account = Account(number)
-                parts = self._parts(known, document, account) or []
-                yield from self._account_rows(connection_key, account, parts)
+                yield from self.rows(connection_key, document, Account(number))
             del known.accounts[number]
 
     def state(self) -> dict[str, Any]:
         """Return the state as a JSON value. Connections that left the configuration stay: they may return."""
+        connections = msgspec.to_builtins(self._connections)
+        for known in connections.values():
+            for sent in known.get("accounts", {}).values():
+                if not sent[-1]:
+                    sent.pop()  # `lost`: msgspec leaves out the defaults of objects, not of arrays
         marked = {} if self._mark is None else {"personal_data": self._mark}
-        return {
-            "format": _FORMAT,
-            **marked,
-            "connections": {key: _written(known) for key, known in self._connections.items()},
-        }
-
-    def _parts(self, known: _Known, document: Document, account: Account) -> Sequence[Part] | None:
-        delivery = Delivery(known.connection_id, document, account, self._start_date)
-        return self._projection.parts(delivery)
-
-    def _account_rows(self, connection_key: str, account: Account, parts: Sequence[Part]) -> Iterator[content.Rows]:
-        known = self._connections[connection_key]
-        before, observed_at = known.accounts.get(account.number), known.observed_at or ""
-        to_send, snapshot = parts, observed_at
-        latest = latest_bill_date(observed_at)
-        dates = [None if (part.billing_date or "") > latest else part.billing_date for part in parts]
-        is_covered = [before is not None and before.covers(date) for date in dates]
-        is_same = before is not None and self._digest(compress(parts, is_covered)) == before.digest
-        is_kept = before is not None and not is_same and account.lost > before.lost
-        if before and (is_same or is_kept):
-            to_send, snapshot = [*compress(parts, map(not_, is_covered))], before.snapshot
-            if is_same:
-                known.accounts[account.number] = replace(before, lost=account.lost)
-            if not to_send:
-                return
-        common = {"connection_key": connection_key, "observed_at": observed_at, "snapshot_at": snapshot}
-        yield from self._blocks(content.members(common), to_send, known)
-        if not is_kept:
-            newest = max(filter(None, dates), default=None)
-            known.accounts[account.number] = _Sent(newest, snapshot, self._digest(parts), account.lost)
-
-    def _blocks(self, common: content.Members, parts: Iterable[Part], known: _Known) -> Iterator[content.Rows]:
-        """Put the rows of a few parts together: a block for each would cost more than its rows."""
-        own: list[content.Members] = []
-        for part in parts:
-            own += self._projection.rows(part)
-            known.had_lines = known.had_lines or (bool(own) and self._stream.name == "charges")
-            if len(own) >= _ROWS_OF_A_BLOCK:
-                yield content.Rows(common, own)
-                own = []
-        if own:
-            yield content.Rows(common, own)
+        return {"format": _FORMAT, **marked, "connections": connections}
 
     def _digest(self, parts: Iterable[Part]) -> str:
         """Return 20 characters that stand for all parts, in any order; none for no parts."""
@@ -234,56 +184,25 @@ class StreamChanges:
         return base64.urlsafe_b64encode(content.blake2b_of(everything, 15)).decode()
 
 
-def _written(known: _Known) -> dict[str, Any]:
-    accounts = {
-        number: [sent.newest, sent.snapshot, sent.digest, *([sent.lost] if sent.lost else [])]
-        for number, sent in known.accounts.items()
-    }
-    facts = {
-        "observed_at": known.observed_at,
-        "connection_id": known.connection_id,
-        "accounts": accounts or None,
-        "files": {**known.files} or None,
-        "had_others": known.had_others or None,
-        "had_lines": known.had_lines or None,
-    }
-    return {name: value for name, value in facts.items() if value is not None}
+def _blocks(common: content.Members, projection: Projection, parts: Iterable[Part]) -> Iterator[content.Rows]:
+    """Put the rows of a few parts together: a block for each would cost more than its rows."""
+    own: list[content.Members] = []
+    for part in parts:
+        own += projection.rows(part)
+        if len(own) >= _ROWS_OF_A_BLOCK:
+            yield content.Rows(common, own)
+            own = []
+    if own:
+        yield content.Rows(common, own)
 
 
-def _read_state(stream_name: str, state: Mapping[str, Any] | None) -> dict[str, _Known]:
-    if not state or state.get(_NO_CURSOR):
+def _read_state(stream_name: str, state: Mapping[str, Any] | None) -> dict[str, Known]:
+    if not state or state.get(NO_CURSOR):
         return {}
-    unknown_form = invalid_state(
+    if state.get("format") == _FORMAT:
+        with suppress(msgspec.ValidationError):
+            return msgspec.convert(state.get("connections"), dict[str, Known])
+    raise invalid_state(
         f'The saved state of the stream "{stream_name}" has a form that this version of the connector does not '
         "know: clear the stream to load it again, or go back to the version that saved it."
     )
-    if state.get("format") != _FORMAT:
-        raise unknown_form
-    try:
-        return {key: _read_known(known) for key, known in state["connections"].items()}
-    except (AttributeError, KeyError, TypeError):
-        raise unknown_form from None
-
-
-def _read_known(written: Mapping[str, Any]) -> _Known:
-    accounts = {number: _read_sent(*values) for number, values in written.get("accounts", {}).items()}
-    connection_id, had_others = _text_or_none(written.get("connection_id")), written.get("had_others") is True
-    files = {number: _text(marks) for number, marks in written.get("files", {}).items()}
-    had_lines = written.get("had_lines") is True
-    return _Known(_text(written["observed_at"]), connection_id, accounts, files, had_others, had_lines)
-
-
-def _read_sent(newest: object, snapshot: object, digest: object, lost: object = 0) -> _Sent:
-    if type(lost) is not int:
-        raise TypeError
-    return _Sent(_text_or_none(newest), _text(snapshot), _text(digest), lost)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
-def _text_or_none(value: object) -> str | None:
-    return None if value is None else _text(value)

@@ -4,9 +4,10 @@
     answer   ──► rows ──► one record, and where the destination takes files the file in the staging folder
                   └─────► the mark of the bill goes into the state
 
-The state holds, for each account, a mark of each bill that is done: fetched, or not available. A bill without a mark
-is asked for in the next sync: one that is new, one whose content has changed, one that the deadline left over, and one
-that failed. Marks of failed ones stand behind a space; these go last, so that they delay nothing else.
+The state holds, for each account, the marks of its bills as one text: first those that are done, which is fetched or
+not available, then behind a space those that failed. A bill that is not done is asked for in the next sync: one that
+is new, one whose content has changed, one that the deadline left over, and one that failed. The failed ones go last,
+so that they delay nothing else.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import Any
 from uuid import uuid4
 
 from airbyte_cdk.models import AirbyteRecordMessageFileReference
@@ -33,7 +35,6 @@ _MARK = 6
 """Characters of a mark, 36 bits: of a hundred thousand accounts with 60 bills, one meets two equal ones."""
 _MOST_PENDING = 20_000
 """Files that are known to be wanted at once, over all logins; more than a deadline leaves time for."""
-_PIECE = 2**20
 _NAMES = {Status.READY: "fetched", Status.NO_DATA: "not_available"}
 """`status` of a row; every other one is `failed`."""
 
@@ -72,14 +73,14 @@ class StatementFiles:
         """
         if not account.is_readable:
             return []
-        remembered = self._changes.files(connection_key)
-        marks = {_mark_of(bill.fingerprint): bill for bill in account.statements}
-        done, failed = (one & marks.keys() for one in _read(remembered.get(account.number, "")))
-        _remember(remembered, account.number, done, failed)
+        remembered = self._changes.known(connection_key).files
+        bills = {_mark_of(bill.fingerprint): bill for bill in account.statements}
+        failed = {mark: has for mark, has in _read(remembered.get(account.number, "")).items() if mark in bills}
+        _remember(remembered, account.number, failed)
         found = [
             events.WantedFile(statement_id, account.number, bill.key, bill.billing_date, mark, mark in failed)
-            for mark, bill in marks.items()
-            if mark not in done and not (bill.billing_date and bill.billing_date < self._start_date)
+            for mark, bill in bills.items()
+            if failed.get(mark, True) and not (bill.billing_date and bill.billing_date < self._start_date)
             if isinstance(statement_id := bill.content().values.get("statement_id"), str) and statement_id.strip()
         ]
         found.sort(key=lambda one: one.billing_date or "", reverse=True)
@@ -90,20 +91,33 @@ class StatementFiles:
 
     def record(self, answer: events.FileAnswered) -> Record:
         """Return the row of an answer and the reference to its staged file, if there is one; remembers the bill."""
-        try:
-            row, reference = self._row(answer)
-        except OSError:
-            row, reference = _row_of(answer.wanted, "failed", "NO_TEMPORARY_SPACE"), None
-        except Exception as error:  # noqa: BLE001 - a file that nobody foresaw must cost nothing else
-            row, reference = _row_of(answer.wanted, "failed", of_surprise(error).reason), None
-        key, wanted, status = answer.login.key, answer.wanted, str(row["status"])
+        key, wanted = answer.login.key, answer.wanted
+        status, reason = _NAMES.get(answer.outcome.status, "failed"), answer.outcome.reason
+        facts: dict[str, Any] = {}
+        reference = None
+        if answer.file is not None:
+            try:
+                path = answer.file.path(key, wanted.account_number, wanted.billing_date, wanted.statement_key)
+                facts, reference = self._fetched(answer.file, path)
+                status, reason = "fetched", None
+            except OSError:
+                status, reason = "failed", "NO_TEMPORARY_SPACE"
+            except Exception as error:  # noqa: BLE001 - a file that nobody foresaw must cost nothing else
+                status, reason = "failed", of_surprise(error).reason
         self._counts[status] += 1
         self._pending -= 1
-        remembered = self._changes.files(key)
-        done, failed = _read(remembered.get(wanted.account_number, ""))
-        (failed if status == "failed" else done).add(wanted.mark)
-        _remember(remembered, wanted.account_number, done, failed - done)
-        common = {"connection_key": key, "observed_at": self._changes.last_observed(key)}
+        known = self._changes.known(key)
+        failed = _read(known.files.get(wanted.account_number, ""))
+        _remember(known.files, wanted.account_number, {**failed, wanted.mark: status == "failed"})
+        row = content.known(
+            account_number=wanted.account_number,
+            statement_key=wanted.statement_key,
+            statement_id=wanted.statement_id,
+            status=status,
+            reason=reason,
+            **facts,
+        )
+        common = {"connection_key": key, "observed_at": known.observed_at}
         return content.Rows(content.members(common), [content.members(row)]), reference
 
     def summary(self) -> str | None:
@@ -113,56 +127,32 @@ class StatementFiles:
             counts.append(f"{left} left to the next sync")
         return f"Files of bills: {', '.join(counts)}." if counts else None
 
-    def _row(self, answer: events.FileAnswered) -> tuple[dict[str, object], AirbyteRecordMessageFileReference | None]:
-        wanted, file = answer.wanted, answer.file
-        if file is None:
-            return _row_of(wanted, _NAMES.get(answer.outcome.status, "failed"), answer.outcome.reason), None
-        path = file.path(answer.login.key, wanted.account_number, wanted.billing_date, wanted.statement_key)
-        digest, reference = hashlib.sha256(), None
-        if self._folder is None:
-            for piece in _pieces(file):
-                digest.update(piece)
-        else:
+    def _fetched(
+        self, file: StatementFile, path: PurePath
+    ) -> tuple[dict[str, Any], AirbyteRecordMessageFileReference | None]:
+        """Return the columns that describe a file, and the reference to it where it is staged. Raises OSError."""
+        size, reference = len(file.content), None
+        if self._folder is not None:
             # A folder for each file: the destination deletes a staged file, whatever else has its name.
             staged = Path(self._folder(), "statement_files", uuid4().hex, path)
-            _write(staged, _pieces(file), digest.update)
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                staged.write_bytes(file.content)
+            except OSError:
+                with suppress(OSError):
+                    staged.unlink()
+                raise
             reference = AirbyteRecordMessageFileReference(
-                staging_file_url=str(staged), source_file_relative_path=str(path), file_size_bytes=len(file.content)
+                staging_file_url=str(staged), source_file_relative_path=str(path), file_size_bytes=size
             )
-        row = _row_of(wanted, "fetched", None) | {
+        facts = {
             "file_name": path.name,
             "content_type": file.content_type,
-            "size_bytes": len(file.content),
-            "sha256": digest.hexdigest(),
+            "size_bytes": size,
+            "sha256": hashlib.sha256(file.content).hexdigest(),
             "fetched_at": stamp(self._now()),
         }
-        return row, reference
-
-
-def _row_of(wanted: events.WantedFile, status: str, reason: str | None) -> dict[str, object]:
-    number, key = wanted.account_number, wanted.statement_key
-    return content.known(
-        account_number=number, statement_key=key, statement_id=wanted.statement_id, status=status, reason=reason
-    )
-
-
-def _pieces(file: StatementFile) -> Iterator[bytes]:
-    """Yield the bytes of a file: a large one is on disk, and must not come into memory whole."""
-    return (file.content[start : start + _PIECE] for start in range(0, len(file.content), _PIECE))
-
-
-def _write(path: Path, pieces: Iterable[bytes], seen: Callable[[bytes], object]) -> None:
-    """Write a file in a folder of its own; one that could not be written whole is deleted. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with path.open("wb") as file:
-            for piece in pieces:
-                seen(piece)
-                file.write(piece)
-    except OSError:
-        with suppress(OSError):
-            path.unlink()
-        raise
+        return facts, reference
 
 
 def _mark_of(fingerprint: str) -> str:
@@ -170,19 +160,20 @@ def _mark_of(fingerprint: str) -> str:
     return base64.urlsafe_b64encode(content.blake2b_of(fingerprint.encode(), 6)).decode()[:_MARK]
 
 
-def _read(written: str) -> tuple[set[str], set[str]]:
-    """Return the marks of bills that are done, and of those that failed."""
+def _read(written: str) -> dict[str, bool]:
+    """Return the marks of bills that were asked for, and whether each has failed."""
     done, _, failed = written.partition(" ")
-    return _divided(done), _divided(failed)
+    return {
+        marks[start : start + _MARK]: has_failed
+        for marks, has_failed in ((failed, True), (done, False))
+        for start in range(0, len(marks), _MARK)
+    }
 
 
-def _divided(marks: str) -> set[str]:
-    return {marks[start : start + _MARK] for start in range(0, len(marks), _MARK)}
-
-
-def _remember(remembered: dict[str, str], number: str, done: set[str], failed: set[str]) -> None:
-    """Write the marks of an account; an account without any is not written at all."""
-    text = "".join(sorted(done)) + (" " + "".join(sorted(failed)) if failed else "")
+def _remember(remembered: dict[str, str], number: str, failed: Mapping[str, bool]) -> None:
+    """Write the marks of an account, as `_read` returns them; an account without any is not written at all."""
+    done = "".join(sorted(mark for mark, has_failed in failed.items() if not has_failed))
+    text = f"{done} {''.join(sorted(mark for mark, has_failed in failed.items() if has_failed))}".rstrip()
     if text:
         remembered[number] = text
     else:

@@ -13,8 +13,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterable
 
 import orjson
 from airbyte_cdk.logger import PRINT_BUFFER
@@ -29,23 +28,8 @@ from airbyte_cdk.models import (
 from source_linkless.bills import content
 
 _BLOCK_BYTES = 262_144
-"""After each write this thread waits for its turn behind those that fetch: blocks of 64 KB cost a sync some percent
-more. Blocks of megabytes cost more in page faults than they save in writes."""
-
-
-class Output(Protocol):
-    """Where the rows of a sync go."""
-
-    def records(
-        self, stream: str, rows: content.Rows, reference: AirbyteRecordMessageFileReference | None = None
-    ) -> Iterable[AirbyteMessage]:
-        """Send rows; returns the messages that the caller has to send in their place.
-
-        `reference` is the file that goes along with each row, if there is one.
-        """
-
-    def flush(self) -> None:
-        """Put out everything that was sent so far; called before waiting and before a write-back counts as done."""
+"""After each write this thread waits for those that make requests: blocks of 64 KB cost a sync some percent more.
+Blocks of megabytes cost more in page faults than they save in writes."""
 
 
 def line_of(message: AirbyteMessage) -> str:
@@ -71,14 +55,14 @@ class Messages:
 
     def records(
         self, stream: str, rows: content.Rows, reference: AirbyteRecordMessageFileReference | None = None
-    ) -> Iterator[AirbyteMessage]:
-        """Make a message of each row."""
+    ) -> Iterable[AirbyteMessage]:
+        """Make a message of each row; `reference` is the file that goes along with it, if there is one."""
         for row in rows.dicts():
             record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=_now(), file_reference=reference)
             yield AirbyteMessage(type=Type.RECORD, record=record)
 
     def flush(self) -> None:
-        """Put out what the consumer has printed."""
+        """Put out what the consumer has printed; called before waiting and before a write-back counts as done."""
         PRINT_BUFFER.flush()
 
 
@@ -113,9 +97,10 @@ class Lines:
     def records(
         self, stream: str, rows: content.Rows, reference: AirbyteRecordMessageFileReference | None = None
     ) -> Iterable[AirbyteMessage]:
-        """Write the rows; nothing is left for the caller to send."""
+        """Write the rows, each with its file; returns no message, as nothing is left for the caller to send."""
         head = b'{"type":"RECORD","record":{"stream":"%b","data":{%b,' % (stream.encode(), rows.common)
-        tail = b'}%b,"emitted_at":%d}}\n' % (_member_of(reference), _now())
+        file = b"" if reference is None else b',"file_reference":%b' % orjson.dumps(reference)
+        tail = b'}%b,"emitted_at":%d}}\n' % (file, _now())
         pieces = head, (tail + head).join(rows.own), tail
         self._block += pieces
         self._bytes += sum(map(len, pieces))
@@ -137,9 +122,8 @@ class Lines:
         return self._counts.pop(stream, 0)
 
 
-def _member_of(reference: AirbyteRecordMessageFileReference | None) -> bytes:
-    """Return the member of a record that names its file, behind a comma; nothing for a record without a file."""
-    return b"" if reference is None else b',"file_reference":' + orjson.dumps(reference)
+Output = Messages | Lines
+"""Where the rows of a sync go."""
 
 
 def _now() -> int:

@@ -1,4 +1,4 @@
-"""From the events of a run to the messages of Airbyte: records, states, statuses, and the verdict at the end.
+"""From the events of a run to the messages of Airbyte: records, states, statuses, and the error of a failed sync.
 
     STARTED ─► per login: records of every selected stream ─► its row in `connections` ─► STATE (once a minute)
             ─► last STATE ─► COMPLETE, or INCOMPLETE and one error that names every hole
@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from airbyte_cdk.config_observation import create_connector_config_control_message
@@ -33,21 +34,18 @@ from airbyte_cdk.models import (
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_linkless.bills import Document, UnreadableDocument, content, personal_of, read_document
+from source_linkless.bills import UnreadableDocument, content, personal_of, read_document
 from source_linkless.clock import Now, stamp_after
 from source_linkless.config import Config, Links
 from source_linkless.errors import invalid_configuration
 from source_linkless.linking import events, of_surprise
 from source_linkless.provider.outcomes import UNKNOWN, Outcome, outcome
 from source_linkless.streams import STREAMS
-from source_linkless.sync.changes import Connection, StreamChanges
+from source_linkless.sync.changes import NO_CURSOR, Known, StreamChanges
 from source_linkless.sync.files import StatementFiles
-from source_linkless.sync.health import Delivery, bills_of, connection_row, delivery_of, is_worth_a_warning, judged
 from source_linkless.sync.output import Output
-from source_linkless.sync.verdict import End, described, failure_of
+from source_linkless.sync.report import Delivery, End, connection_row, described, failure_of, is_worth_a_warning, judged
 
-NO_CURSOR = {"__ab_no_cursor_state_message": True}
-"""State of a stream in full refresh: nothing to go on from."""
 WARNINGS_SHOWN = 50
 """Masking makes every log line costly when there are thousands of secrets: a line for each login would cost more than
 its document."""
@@ -55,8 +53,6 @@ _LARGE = (
     "The property 'links', where the connector remembers its links, has grown to %.0f KB. Secret stores commonly take "
     "64 KB for one value: spread the logins over several sources, or links may be lost."
 )
-
-
 _NOT_ASKED = (
     "%d of %d logins were not asked for their data before the time for waiting was over: their data is missing in this "
     "sync. The next sync asks them. Raise data_timeout_minutes or max_requests_per_second, or spread the logins over "
@@ -65,7 +61,10 @@ _NOT_ASKED = (
 
 
 class SelectedStream:
-    """One stream of the configured catalog during one sync: its changes, its status, its state."""
+    """One stream of the configured catalog during one sync: its changes, its status, its state.
+
+    `earlier` is what the incoming state tells of earlier syncs, in a full refresh too.
+    """
 
     def __init__(self, configured: ConfiguredAirbyteStream, state: Mapping[str, Any] | None, config: Config) -> None:
         """Refuse a stream that does not exist; ignore the state in a full refresh."""
@@ -74,24 +73,14 @@ class SelectedStream:
             raise invalid_configuration(f"The catalog asks for the stream '{self.name}', which does not exist.")
         self.configured = configured
         self.is_incremental = configured.sync_mode is SyncMode.incremental
-        self._start_date = config.start_date
-        self._mark = personal_of(config).mark()
-        self.changes = self._changes_since(state if self.is_incremental else None)
-        self.earlier = self._changes_before(state)
+        mark = personal_of(config).mark()
+        since = partial(StreamChanges, STREAMS[self.name], start_date=config.start_date, mark=mark)
+        self.changes = since(state if self.is_incremental else None)
+        self.earlier = since(None)
+        with suppress(AirbyteTracedException):  # a full refresh does without a state that it cannot read
+            self.earlier = since(state)
         self.has_news = False
         self._is_running = False
-
-    def _changes_since(self, state: Mapping[str, Any] | None) -> StreamChanges:
-        return StreamChanges(STREAMS[self.name], state, start_date=self._start_date, mark=self._mark)
-
-    def _changes_before(self, state: Mapping[str, Any] | None) -> StreamChanges:
-        """Keep what the incoming state tells of earlier syncs; a full refresh does without it if it is unreadable."""
-        try:
-            return self._changes_since(state)
-        except AirbyteTracedException:
-            if self.is_incremental:
-                raise
-            return self._changes_since(None)
 
     def status(self, status: AirbyteStreamStatus) -> AirbyteMessage:
         """Make a stream status message."""
@@ -114,7 +103,7 @@ class SelectedStream:
     def state(self) -> AirbyteMessage:
         """Make the state message for everything sent so far."""
         self.has_news = False
-        blob = AirbyteStateBlob(self.changes.state() if self.is_incremental else NO_CURSOR)
+        blob = AirbyteStateBlob(self.changes.state() if self.is_incremental else {NO_CURSOR: True})
         stream = AirbyteStreamState(stream_descriptor=StreamDescriptor(name=self.name), stream_state=blob)
         return AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream))
 
@@ -135,9 +124,11 @@ class SyncMessages:
         """Prepare; nothing is read before `of` is iterated."""
         self._raw, self._config, self._streams = raw_config, config, streams
         self._now, self._logger, self._output = now, logger, output
+        self._health = [stream for stream in streams if stream.name == "connections"]
+        self._tables = [stream for stream in streams if stream.name != "connections"]
         self._ends: list[End] = []
-        self._delivered: dict[str, tuple[Delivery, Document]] = {}
-        self._unreadable: dict[str, Outcome] = {}
+        self._delivered: dict[str, Delivery] = {}
+        self._failed: dict[str, Outcome] = {}
         self._warnings, self._is_large = 0, False
         self._personal = personal_of(config)
         self._are_few = len(config.logins) <= events.FEW_LOGINS
@@ -176,7 +167,9 @@ class SyncMessages:
     def _messages(self, event: events.Event) -> Iterator[AirbyteMessage]:
         match event:
             case events.LinksChanged():
-                self._warn_of_size(len(event.links))
+                if len(event.links) > Links.LIMIT_BYTES and not self._is_large:
+                    self._is_large = True
+                    self._logger.warning(_LARGE, len(event.links) / 1_000)
                 yield create_connector_config_control_message({**self._raw, "links": event.links})
                 self._output.flush()  # asking for the next event says that this one was written
             case events.Delivered():
@@ -192,105 +185,87 @@ class SyncMessages:
             case events.Moved():
                 self._logger.info("%s", event.waiting)
 
-    def _warn_of_size(self, size: int) -> None:
-        if size > Links.LIMIT_BYTES and not self._is_large:
-            self._is_large = True
-            self._logger.warning(_LARGE, size / 1_000)
-
-    def _document(self, event: events.Delivered) -> Iterator[AirbyteMessage]:
-        """Send what changed in a document, in every selected stream, and keep only the numbers of it."""
-        with self._at_the_cost_of(event.login.key):
-            document = read_document(event.body, self._personal)
-            yield from self._accounts(document, self._connection(event), event.receipt)
-
     @contextmanager
     def _at_the_cost_of(self, key: str) -> Iterator[None]:
-        """Let an error in the block cost one login: it is noted as unreadable, and the sync goes on.
+        """Let an error in the block fail one login only; the sync goes on.
 
         The memory guard still ends the sync, before the container ends it.
         """
         try:
             yield
         except UnreadableDocument as error:
-            self._unreadable[key] = outcome("UNREADABLE_DOCUMENT", UNKNOWN, str(error))
+            self._failed[key] = outcome("UNREADABLE_DOCUMENT", UNKNOWN, str(error))
         except AirbyteTracedException:
             raise
         except Exception as error:  # noqa: BLE001 - an error that nobody foresaw must not cost the other logins
-            self._unreadable[key] = of_surprise(error)
+            self._failed[key] = of_surprise(error)
 
-    def _accounts(
-        self, document: Document, connection: Connection, receipt: events.Receipt
-    ) -> Iterator[AirbyteMessage]:
-        """Let every stream look at one account before the next is decoded."""
-        observed_at, read = self._observed_at(connection.key), []
-        streams = [stream for stream in self._streams if STREAMS[stream.name].projection is not None]
+    def _document(self, event: events.Delivered) -> Iterator[AirbyteMessage]:
+        """Send what changed in a document: every stream gets one account before the next is decoded."""
+        key, earlier = event.login.key, self._earlier(event.login.key)
+        observed_at = stamp_after(self._now(), earlier.observed_at)
+        streams = [stream for stream in self._tables if stream is not self._file_stream]
         files = self._files if self._personal.is_kept else None
         wanted: list[events.WantedFile] = []
-        for stream in (*streams, self._file_stream):
-            if stream is not None:
-                stream.changes.observe(connection, observed_at)
-        for account in document.accounts():
-            read.append(bills_of(account))
-            for stream in streams:
-                yield from stream.records(stream.changes.rows(connection.key, document, account), self._output)
-            wanted += files.wanted(connection.key, account) if files else ()
-        receipt.files = sorted(wanted, key=lambda one: one.has_failed)
-        had_lines = any(stream.earlier.had_lines(connection.key) for stream in self._streams)
-        delivery = delivery_of(document, read, observed_at, self._config.start_date, had_lines=had_lines)
-        receipt.accounts = delivery.accounts if document.is_readable else None
-        self._delivered[connection.key] = (delivery, document.without_bills())
+        with self._at_the_cost_of(key):
+            document = read_document(event.body, self._personal)
+            delivery = Delivery(document, observed_at, self._config.start_date or "", had_lines=earlier.had_lines)
+            for stream in self._tables:
+                stream.changes.observe(key, event.connection_id or earlier.connection_id, observed_at)
+            for account in document.accounts():
+                delivery.count(account)
+                for stream in streams:
+                    yield from stream.records(stream.changes.rows(key, document, account), self._output)
+                wanted += files.wanted(key, account) if files else ()
+            delivery.document = document.without_bills()
+            event.receipt.files = sorted(wanted, key=lambda one: one.has_failed)
+            event.receipt.accounts = delivery.accounts if document.is_readable else None
+            self._delivered[key] = delivery
 
     def _finished(self, event: events.Finished) -> Iterator[AirbyteMessage]:
         """Send the last of a login, and note how it ended."""
-        key, result = event.login.key, event.outcome
-        delivery, document = self._delivered.pop(key, (None, None))
-        unreadable = self._unreadable.pop(key, None)
+        key, earlier = event.login.key, self._earlier(event.login.key)
+        failed, delivery = self._failed.pop(key, None), self._delivered.pop(key, None)
         with self._at_the_cost_of(key):
-            result = unreadable or judged(event, delivery)
-            yield from self._last_of(event, result, delivery, document)
-        if failed := self._unreadable.pop(key, None):  # the row was not sent: it is the last
+            result = failed or judged(event, delivery)
+            yield from self._last_of(event, result, delivery, earlier)
+        if failed := self._failed.pop(key, None):  # the row was not sent: it is the last
             result = failed
-            yield from self._last_of(replace(event, context=None), result, None, None)
-        had_rows = any(stream.earlier.had_rows(key) for stream in self._streams)
-        is_unread = delivery is not None and bool(delivery.warning or delivery.lost_bills)
-        self._ends.append(End(key, result, lost_rows=had_rows, is_unread=is_unread))
-        self._tell(key, result, event.waited)
+            yield from self._last_of(replace(event, context=None), result, None, earlier)
+        is_unread = delivery is not None and delivery.is_unread
+        self._ends.append(End(key, result, lost_rows=earlier.had_rows, is_unread=is_unread))
+        if is_worth_a_warning(result):
+            self._warnings += 1
+            if self._warnings <= WARNINGS_SHOWN:
+                self._logger.warning("%s: %s", key, described(result))
+        elif self._are_few:
+            self._logger.info("%s: ready after %.0f s", key, event.waited)
 
     def _last_of(
-        self, event: events.Finished, result: Outcome, delivery: Delivery | None, document: Document | None
+        self, event: events.Finished, result: Outcome, delivery: Delivery | None, earlier: Known
     ) -> Iterator[AirbyteMessage]:
         """Send the accounts of a login that vanished, then its row in `connections`."""
-        key, connection = event.login.key, self._connection(event)
-        observed_at = delivery.observed_at if delivery else self._observed_at(key)
+        key, connection_id = event.login.key, event.connection_id or earlier.connection_id
         promised = event.context.accounts if event.context else ()
         expected = {self._personal.account_number(number) for number in promised}
-        for stream in self._streams:
-            if stream.name != "connections" and document is not None:
-                yield from stream.records(stream.changes.vanished(key, document, expected), self._output)
-        for stream in self._streams:
-            if stream.name == "connections":
-                stream.changes.observe(connection, observed_at)
-                row = connection_row(event, connection.connection_id, result, delivery, observed_at)
-                yield from stream.records([row], self._output)
+        if delivery is not None:
+            for stream in self._tables:
+                yield from stream.records(stream.changes.vanished(key, delivery.document, expected), self._output)
+        observed_at = delivery.observed_at if delivery else stamp_after(self._now(), earlier.observed_at)
+        for stream in self._health:
+            stream.changes.observe(key, connection_id, observed_at)
+            row = connection_row(event, connection_id, result, delivery, observed_at)
+            yield from stream.records([row], self._output)
 
-    def _connection(self, event: events.Delivered | events.Finished) -> Connection:
-        """Return the connection of a login: its id as this sync learnt it, else as an earlier one did."""
-        key = event.login.key
-        earlier = (stream.earlier.connection_id(key) for stream in self._streams)
-        return Connection(key, event.connection_id or next(filter(None, earlier), None))
-
-    def _observed_at(self, key: str) -> str:
-        earlier = [seen for stream in self._streams if (seen := stream.earlier.last_observed(key))]
-        return stamp_after(self._now(), max(earlier, default=None))
-
-    def _tell(self, key: str, result: Outcome, waited: float) -> None:
-        if not is_worth_a_warning(result):
-            if self._are_few:
-                self._logger.info("%s: ready after %.0f s", key, waited)
-            return
-        self._warnings += 1
-        if self._warnings <= WARNINGS_SHOWN:
-            self._logger.warning("%s: %s", key, described(result))
+    def _earlier(self, key: str) -> Known:
+        """Return what the states of all streams together hold of a login, but for its accounts."""
+        each = [stream.earlier.known(key) for stream in self._streams]
+        return Known(
+            max([one.observed_at for one in each], default=""),
+            next((one.connection_id for one in each if one.connection_id), None),
+            had_others=any(one.had_rows for one in each),
+            had_lines=any(one.had_lines for one in each),
+        )
 
 
 def _line_of(counts: Mapping[str, int], slowest: Iterable[events.Waiting] = ()) -> str:

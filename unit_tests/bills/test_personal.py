@@ -18,7 +18,8 @@ from source_linkless.bills.findings import Findings
 from source_linkless.bills.personal import FREE_FORM, KEEP, PERSONAL_COLUMNS
 from source_linkless.config import parse_config
 from source_linkless.streams import STREAMS
-from source_linkless.sync.changes import Connection, StreamChanges
+from source_linkless.sync.changes import StreamChanges
+from testing.deliveries import Connection
 from testing.deliveries import delivered as deliver
 from testing.fuzzing import examples
 from testing.raw_forms import form

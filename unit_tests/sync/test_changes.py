@@ -13,9 +13,9 @@ from hypothesis import given
 
 from source_linkless.bills import Document, read_document
 from source_linkless.streams import STREAMS
-from source_linkless.sync.changes import Connection, StreamChanges
+from source_linkless.sync.changes import StreamChanges
+from testing.deliveries import Connection, vanished
 from testing.deliveries import delivered as deliver
-from testing.deliveries import vanished
 from testing.fuzzing import examples
 from testing.histories import Step, World, histories
 
@@ -257,26 +257,26 @@ def test_an_account_counts_as_sent_when_all_its_rows_are() -> None:
 def test_the_last_observation_is_remembered_by_connection() -> None:
     """The next `observed_at` of a connection must be later than this one."""
     went_on = changes(after(document(JANUARY)))
-    assert went_on.last_observed("hq") == T1
-    assert went_on.last_observed("unknown") is None
+    assert went_on.known("hq").observed_at == T1
+    assert went_on.known("unknown").observed_at == ""
     assert sent(went_on, document(JANUARY), T2) == []
-    assert changes(went_on.state()).last_observed("hq") == T2
+    assert changes(went_on.state()).known("hq").observed_at == T2
 
 
 def test_an_observation_without_a_document_is_remembered_too() -> None:
     """Rows of `connections` come from no document, and their cursor grows all the same."""
     health = changes(None, "connections")
-    health.observe(LOGIN, T2)
-    health.observe(LOGIN, T1)
+    health.observe(*LOGIN, T2)
+    health.observe(*LOGIN, T1)
     assert sent(health, document(JANUARY), T1) == []
-    assert changes(health.state(), "connections").last_observed("hq") == T2
+    assert changes(health.state(), "connections").known("hq").observed_at == T2
 
 
 def test_whether_a_connection_had_rows() -> None:
     """A connection without bills has nothing in `statements` that a replaced table could lose."""
-    assert changes(after(document(JANUARY))).had_rows("hq") is True
-    assert changes(after(document())).had_rows("hq") is False
-    assert changes().had_rows("hq") is False
+    assert changes(after(document(JANUARY))).known("hq").had_rows is True
+    assert changes(after(document())).known("hq").had_rows is False
+    assert changes().known("hq").had_rows is False
 
 
 def test_the_state_says_its_format_and_nothing_of_the_bills() -> None:

@@ -25,7 +25,7 @@ from source_linkless.linking import events
 from source_linkless.provider import StatementFile
 from source_linkless.provider.outcomes import READY
 from source_linkless.streams import STREAMS
-from source_linkless.sync.changes import Connection, StreamChanges
+from source_linkless.sync.changes import StreamChanges
 from source_linkless.sync.files import StatementFiles
 from source_linkless.sync.output import Lines
 from testing.worlds import TODAY, Sync, World, catalog_of
@@ -278,7 +278,7 @@ def account(**fields: Any) -> Account:
 def files_into(folder: Path, *, takes_files: bool = True) -> tuple[StatementFiles, events.WantedFile]:
     """Return the files of a sync with one wanted file, and that file."""
     changes = StreamChanges(STREAMS[STREAM], None, start_date=None)
-    changes.observe(Connection("hq", None), "2026-03-01T06:00:00.000000Z")
+    changes.observe("hq", None, "2026-03-01T06:00:00.000000Z")
     world = World()
     files = StatementFiles(
         changes, start_date=None, takes_files=takes_files, now=world.surroundings().now, folder=lambda: str(folder)
@@ -336,7 +336,7 @@ def test_a_file_name_is_safe_on_every_system(
     assert other != path
 
 
-def test_a_large_file_is_copied_from_disk_in_pieces(tmp_path: Path) -> None:
+def test_a_large_file_is_copied_from_disk(tmp_path: Path) -> None:
     """Its checksum and its copy are those of the whole."""
     large = b"%PDF-" + bytes(range(256)) * 12_000
     with TemporaryFile() as file:

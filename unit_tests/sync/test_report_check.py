@@ -16,7 +16,7 @@ from linkless_simulator.answers import Fault
 from linkless_simulator.situations import EXTRACTING, working
 from linkless_simulator.stages import Situation, Stage
 from linkless_simulator.story import Story
-from source_linkless.config import parse_config
+from source_linkless.config import Login, parse_config
 from source_linkless.errors import Problem
 from source_linkless.linking.events import Finished
 from source_linkless.provider.outcomes import (
@@ -34,7 +34,7 @@ from source_linkless.provider.outcomes import (
 from source_linkless.provider.outcomes import (
     READY as IS_READY,
 )
-from source_linkless.sync.check_report import CheckReport
+from source_linkless.sync.report import check_status
 from testing.raw_forms import LOGIN, fleet, form
 from testing.worlds import World
 
@@ -49,22 +49,22 @@ DOWN = outcome("HTTP_500", PROVIDER_DOWN)
 AGAIN = "Do not test the same login again before it is corrected"
 
 
+def finished(login: Login, end: Outcome) -> Finished:
+    """Return the end of a checked login."""
+    return Finished(login, end, None, None, 1.0)
+
+
 def report(*ends: Outcome, logins: int | None = None) -> AirbyteConnectionStatus:
     """Return the answer for a fleet whose first logins ended like this; the others were not checked."""
     count = len(ends) if logins is None else logins
     config = parse_config(fleet([{**LOGIN, "key": f"k{n}", "username": f"u{n}"} for n in range(count)]))
-    it = CheckReport(config)
-    for login, end in zip(config.logins, ends, strict=False):
-        it.add(Finished(login, end, None, None, 1.0))
-    return it.status()
+    return check_status(config, [finished(login, end) for login, end in zip(config.logins, ends, strict=False)])
 
 
 def of_one(end: Outcome) -> AirbyteConnectionStatus:
     """Return the answer for a single login."""
     config = parse_config(form({**LOGIN, "key": "hq"}))
-    it = CheckReport(config)
-    it.add(Finished(config.logins[0], end, None, None, 1.0))
-    return it.status()
+    return check_status(config, [finished(config.logins[0], end)])
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_an_outage_is_an_exception(ends: list[Outcome], logins: int) -> None:
 
 def test_refused_keys_fail_and_name_the_environment() -> None:
     """Each environment has its own secret, so that is what to look at."""
-    answer = CheckReport(parse_config(form())).without_logins(Problem("HTTP_401", KEYS))
+    answer = check_status(parse_config(form()), [], Problem("HTTP_401", KEYS))
     assert answer.status is FAILED
     assert answer.message == f"HTTP_401. {KEYS.advice} Configured environment: live."
 
@@ -149,7 +149,7 @@ def test_refused_keys_fail_and_name_the_environment() -> None:
 def test_a_provider_out_of_reach_is_an_exception_with_its_address(meaning: Any) -> None:
     """A wrong address looks like an outage: the message shows which one was tried."""
     with pytest.raises(AirbyteTracedException) as caught:
-        CheckReport(parse_config(form())).without_logins(Problem("UNREACHABLE", meaning))
+        check_status(parse_config(form()), [], Problem("UNREACHABLE", meaning))
     assert caught.value.failure_type is FailureType.transient_error
     told = meaning.advice.replace("The next sync tries again.", "Test again later.")
     assert caught.value.message == f"UNREACHABLE. {told} Address: https://live.deck.co/api/v1"

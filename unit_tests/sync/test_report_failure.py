@@ -27,7 +27,7 @@ from source_linkless.provider.outcomes import (
     Outcome,
     outcome,
 )
-from source_linkless.sync.verdict import End, described, failure_of, is_replaced, steps
+from source_linkless.sync.report import End, described, failure_of, is_replaced, steps
 
 CONFIG, TRANSIENT, SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
 FULL, INCREMENTAL = SyncMode.full_refresh, SyncMode.incremental
