@@ -34,8 +34,7 @@ def stamp(moment: DateTime) -> str:
 def parse_moment(text: object) -> DateTime | None:
     """Read an ISO 8601 moment (a moment without a zone is taken as UTC), or return None.
 
-    The guide and the description of `/connection/context` disagree on the layout of its time stamp (API notes,
-    section 3.1), so whatever cannot be read is treated as unknown.
+    The provider's texts disagree on the layout of a time stamp (API notes, section 3.1): others are unknown.
     """
     if not isinstance(text, str) or not _DATED.match(text):
         return None  # pendulum would take "now", and a time alone for one of today
@@ -49,8 +48,8 @@ def parse_moment(text: object) -> DateTime | None:
 def stamp_after(moment: DateTime, previous: str | None) -> str:
     """Stamp a moment, but later than `previous` even if the clock was stepped back in between.
 
-    `observed_at` of a connection must grow from sync to sync: it is the cursor of every stream. Nothing is later than
-    the last moment of the calendar, which only a damaged state can hold: it is passed over.
+    `observed_at`, the cursor of every stream, must grow from sync to sync. The last moment of the calendar, which only
+    a damaged state can hold, is passed over.
     """
     earliest = parse_moment(previous)
     with suppress(OverflowError):
@@ -68,7 +67,7 @@ def hours_since(text: object, now: DateTime) -> float | None:
 def seconds_until(text: str, sent: str | None) -> float | None:
     """Return the seconds from when an answer was sent to an HTTP date in it, at least 0; None if it cannot be read.
 
-    `sent` is its header `Date`: two moments of one clock, so that ours may be wrong. Without it ours is taken.
+    `sent` is its header `Date`, a moment of the same clock. Without it, ours is taken.
     """
     moment, began = _http_date(text), _http_date(sent or "") or datetime.now(UTC)
     return None if moment is None else max(0.0, (moment - began).total_seconds())

@@ -2,7 +2,7 @@
 
 Problem                  one request did not return what was asked for
 └─ its Meaning           what that means for the login: a row of the table in `outcomes`
-AirbyteTracedException   what the platform sees: invalid_configuration, invalid_state, or the end of a failed run
+AirbyteTracedException   what the platform sees: an invalid configuration or state, or the end of a failed run
 """
 
 from __future__ import annotations
@@ -63,30 +63,23 @@ class Problem(Exception):  # noqa: N818 - the provider's answer, not an error of
     """One request did not return what was asked for.
 
     `reason` is what the provider answered (`error_code`, else the HTTP status or the failure of the transport).
-    `reached` is False when the request certainly did not reach the provider. `retry_after` is in seconds.
-    Its text holds identifiers only: never a body, a token or a credential.
+    `detail` is for engineers: endpoint, HTTP status, request id. `reached` is False when the request certainly did not
+    reach the provider. `retry_after` is in seconds. The text holds identifiers only: no body, token or credential.
     """
 
     def __init__(
-        self,
-        reason: str,
-        meaning: Meaning,
-        *,
-        detail: str = "",
-        reached: bool = True,
-        retry_after: float | None = None,
+        self, reason: str, meaning: Meaning, *, detail: str = "", reached: bool = True, retry_after: float | None = None
     ) -> None:
-        """Describe the answer; `detail` is for engineers: endpoint, HTTP status, request id."""
+        """Describe the answer."""
         super().__init__(f"{reason} ({detail})" if detail else reason)
         self.reason, self.meaning, self.detail = reason, meaning, detail
         self.reached, self.retry_after = reached, retry_after
 
 
 def invalid_configuration(message: str) -> AirbyteTracedException:
-    """Make the error for a configuration that must be corrected; `message` names the field, never a value."""
+    """Make the error for what a person must correct; `message` says what and where, never with a value."""
     return AirbyteTracedException(message=message, internal_message=message, failure_type=FailureType.config_error)
 
 
-def invalid_state(message: str) -> AirbyteTracedException:
-    """Make the error for a state that cannot be used; `message` says which stream and what to do."""
-    return AirbyteTracedException(message=message, internal_message=message, failure_type=FailureType.config_error)
+invalid_state = invalid_configuration
+"""Make the error for a state that cannot be used; `message` says which stream and what to do."""

@@ -6,7 +6,7 @@
             │                                     └─► Step: use the token, link, update, or do not submit
             └─► masking: every secret in it, however broken it is
 
-Nothing here reads a file or the network. Every mistake is one sentence that names the field and never its value.
+Nothing here uses the network or a file of the user. Every mistake is one sentence with the field and without its value.
 """
 
 from source_linkless.config import logins, masking

@@ -14,11 +14,11 @@ import ipaddress
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -99,65 +99,62 @@ class Config:
 class _Section:
     """The values of one object, and `label`: what messages call each of them.
 
-    Null, and text without content, count as absent. Every method but the first raises what `refused` makes.
+    Null, and text without content, count as absent. A mistake is the config error that `refused` makes.
     """
 
     def __init__(self, raw: Mapping[str, Any], label: Callable[[str], str]) -> None:
+        self._label = label
         self.values = {
             name: value
             for name, value in raw.items()
             if (value.strip() if isinstance(value, str) else value is not None)
         }
-        self._label = label
 
     def refused(self, name: str, what: str) -> AirbyteTracedException:
-        """Make the config error whose sentence is the field's label followed by `what`."""
+        """Make the error whose sentence is the field's label followed by `what`."""
         return invalid_configuration(f"{self._label(name)} {what}.")
 
+    def expect(self, condition: object, name: str, otherwise: str) -> None:
+        """Refuse a field with the words `otherwise`, unless the condition is true."""
+        if not condition:
+            raise self.refused(name, otherwise)
+
     def demand(self, name: str, hint: str) -> None:
-        """Refuse an absent property; `hint` says what to do."""
-        if name not in self.values:
-            raise self.refused(name, f"is missing: {hint}")
+        """Refuse an absent field; `hint` says what to do."""
+        self.expect(name in self.values, name, f"is missing: {hint}")
 
     def text(self, name: str, *, demand: str = "") -> str:
         """Return the text as it was typed. An absent one is "", or is refused with the hint `demand`."""
         if demand:
             self.demand(name, demand)
-        value = self.values.get(name, "")
-        if not isinstance(value, str):
-            raise self.refused(name, "must be text, in quotes")
-        if not is_whole(value):
-            raise self.refused(name, "holds half a character, which cannot be sent: enter it again")
-        if name in _MASKABLE and is_masked(value):
-            raise self.refused(name, "was masked by the form (only asterisks arrived): enter it again")
+        value: str = self.values.get(name, "")
+        self.expect(isinstance(value, str), name, "must be text, in quotes")
+        self.expect(is_whole(value), name, "holds half a character, which cannot be sent: enter it again")
+        is_mask = name in _MASKABLE and is_masked(value)
+        self.expect(not is_mask, name, "was masked by the form (only asterisks arrived): enter it again")
         return value
 
     def fitting(self, name: str, pattern: str, otherwise: str, *, demand: str = "") -> str:
         """Return the text without the space around it; one that does not match is refused with `otherwise`."""
         value = self.text(name, demand=demand).strip()
-        if value and not re.fullmatch(pattern, value):
-            raise self.refused(name, otherwise)
+        self.expect(not value or re.fullmatch(pattern, value), name, otherwise)
         return value
 
     def choice(self, name: str, allowed: Sequence[str], *, demand: str = "") -> str:
         """Return one of the allowed words, or "" if it is absent."""
         value = self.text(name, demand=demand)
-        if value and value not in allowed:
-            raise self.refused(name, f"must be one of {', '.join(allowed)}")
+        self.expect(not value or value in allowed, name, f"must be one of {', '.join(allowed)}")
         return value
 
     def number(self, name: str, default: float, least: float, most: float = math.inf) -> float:
         """Return a finite number between `least` and `most`."""
         value = self.values.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.refused(name, "must be a number, without quotes")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        self.expect(is_number, name, "must be a number, without quotes")
         # Refuses NaN, infinity and what float() cannot hold, too.
-        if not -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER:
-            raise self.refused(name, "must be a number of ordinary size")
-        if value < least:
-            raise self.refused(name, f"must be at least {least:g}")
-        if value > most:
-            raise self.refused(name, f"must be at most {most:.15g}")
+        self.expect(-_LARGEST_NUMBER <= value <= _LARGEST_NUMBER, name, "must be a number of ordinary size")
+        self.expect(value >= least, name, f"must be at least {least:g}")
+        self.expect(value <= most, name, f"must be at most {most:.15g}")
         return float(value)
 
     def whole_number(self, name: str, most: int) -> int | None:
@@ -165,15 +162,13 @@ class _Section:
         if name not in self.values:
             return None
         value = self.number(name, 1, 1, most)
-        if not value.is_integer():
-            raise self.refused(name, "must be a whole number")
+        self.expect(value.is_integer(), name, "must be a whole number")
         return int(value)
 
     def flag(self, name: str) -> bool | None:
         """Return true or false."""
-        value = self.values.get(name)
-        if value is not None and not isinstance(value, bool):
-            raise self.refused(name, "must be true or false, without quotes")
+        value: bool | None = self.values.get(name)
+        self.expect(value is None or isinstance(value, bool), name, "must be true or false, without quotes")
         return value
 
     def day(self, name: str) -> str | None:
@@ -243,19 +238,17 @@ def notices(raw: Any) -> list[str]:
     """
     if not isinstance(raw, Mapping):
         return []
-    unknown = [
-        *_unknown(raw, (path for path in titles() if "." not in path), ""),
-        *_unknown(raw.get("connection"), (path.partition(".")[2] for path in titles()), " in connection"),
-    ]
+    unknown = [*_unknown(raw, ""), *_unknown(raw.get("connection"), " in connection")]
     found = [f"Unknown options in the configuration: {', '.join(unknown)}."] if unknown else []
     address = raw.get("api_url")
-    if isinstance(address, str) and (parts := _split(address.strip())) and parts.netloc and not parts.path.strip("/"):
+    parts = _split(address.strip() if isinstance(address, str) else "")
+    if parts.netloc and not parts.path.strip("/"):
         found.append(f"{_field('api_url')} has no path: the provider's own address ends with /api/v1.")
     return found
 
 
-def _unknown(values: object, known: Iterable[str], where: str) -> Iterator[str]:
-    names = [*known]
+def _unknown(values: object, where: str) -> Iterator[str]:
+    names = [path.partition(".")[2] if where else path for path in titles() if where or "." not in path]
     for name in values if isinstance(values, Mapping) else ():
         if name not in names and not str(name).startswith("_"):
             near = difflib.get_close_matches(str(name).lower().replace("-", "_"), names, 1)
@@ -332,20 +325,14 @@ def _login(section: _Section, method: str, environment: str, *, is_listed: bool 
     if method == "access_token":
         token = section.text("access_token", demand="enter it").strip()
         # The form of a token is documented (API notes, section 1.4); the provider judges one of another form.
-        prefix = _TOKEN_ENVIRONMENT.match(token)
-        if prefix and (prefix[1].lower() == "sandbox") != (environment == "sandbox"):
-            raise section.refused(
-                "access_token",
-                f"is of the {prefix[1].lower()} environment, but Environment (environment) is {environment}",
-            )
+        if match := _TOKEN_ENVIRONMENT.match(token):
+            found = match[1].lower()
+            other = f"is of the {found} environment, but Environment (environment) is {environment}"
+            section.expect((found == "sandbox") == (environment == "sandbox"), "access_token", other)
         choose = "choose a name for this connection that never changes" if is_listed else ""
         return Login(_key(section, choose) or _digest(token), access_token=token)
-    source_id = section.fitting(
-        "source_id",
-        _UUID,
-        "must be a UUID (five groups joined by hyphens) as `linkless sources` prints it",
-        demand="find it with `linkless sources`",
-    ).lower()
+    no_uuid = "must be a UUID (five groups joined by hyphens) as `linkless sources` prints it"
+    source_id = section.fitting("source_id", _UUID, no_uuid, demand="find it with `linkless sources`").lower()
     fields, username, password = _login_fields(section), None, None
     if fields is None:
         username = section.text("username", demand=_TOGETHER).strip()
@@ -357,49 +344,43 @@ def _login(section: _Section, method: str, environment: str, *, is_listed: bool 
 
 
 def _login_fields(section: _Section) -> dict[str, str] | None:
-    fields = section.values.get("login_fields")
+    expect, fields = partial(section.expect, name="login_fields"), section.values.get("login_fields")
     if fields is None:
         return None
-    if section.values.keys() & {"username", "password"}:
-        raise section.refused("login_fields", f"stands beside username or password: {_TOGETHER}")
+    beside = section.values.keys() & {"username", "password"}
+    expect(not beside, otherwise=f"stands beside username or password: {_TOGETHER}")
     if isinstance(fields, str):
         try:
             fields = read_json(section.text("login_fields"))
         except UnreadableError as error:
             raise section.refused("login_fields", str(error)) from None
-    if not isinstance(fields, Mapping) or not fields:
-        raise section.refused("login_fields", 'must be a JSON object with at least one field, such as {"pin": "1234"}')
+    example = '{"pin": "1234"}'
+    is_object = isinstance(fields, Mapping) and fields
+    expect(is_object, otherwise=f"must be a JSON object with at least one field, such as {example}")
     for name, value in fields.items():
-        if wrong := _wrong_field(name, value):
-            raise section.refused("login_fields", wrong)
+        expect(isinstance(name, str) and name.strip(), otherwise="has a field without a name")
+        as_text = f"must give the field {shown_name(name)} as text in quotes (a number loses its leading zeros)"
+        expect(isinstance(value, str), otherwise=as_text)
+        halves = "holds half a character, which cannot be sent: enter it again"
+        expect(is_whole(name) and is_whole(value), otherwise=halves)
+        asterisks = f"has only asterisks in the field {shown_name(name)}: enter its value again"
+        expect(not is_masked(value), otherwise=asterisks)
     return dict(fields)
-
-
-def _wrong_field(name: object, value: object) -> str | None:
-    if not isinstance(name, str) or not name.strip():
-        return "has a field without a name"
-    if not isinstance(value, str):
-        return f"must give the field {shown_name(name)} as text in quotes (a number loses its leading zeros)"
-    if not (is_whole(name) and is_whole(value)):
-        return "holds half a character, which cannot be sent: enter it again"
-    return f"has only asterisks in the field {shown_name(name)}: enter its value again" if is_masked(value) else None
 
 
 def _key(section: _Section, demand: str) -> str:
     key = section.text("key", demand=demand).strip()
-    if key and (wrong := _wrong_key(key, section.values)):
-        raise section.refused("key", wrong)
+    wrong = _wrong_key(key, section.values) if key else ""
+    section.expect(not wrong, "key", wrong)
     return key
 
 
-def _wrong_key(key: str, beside: Mapping[str, Any]) -> str | None:
+def _wrong_key(key: str, beside: Mapping[str, Any]) -> str:
     """Return what is wrong with a key, which stands in every table and message, beside the values of its entry."""
     if len(key) > _LONGEST_KEY or not key.isprintable():
         return f"must be one line of at most {_LONGEST_KEY} visible characters"
     secrets = [value.strip() for name in ("password", "access_token") if isinstance(value := beside.get(name), str)]
-    if key in secrets:
-        return "repeats a secret: choose a name that may be seen in every table"
-    return None
+    return "repeats a secret: choose a name that may be seen in every table" if key in secrets else ""
 
 
 def _digest(*parts: str) -> str:
@@ -416,31 +397,28 @@ def _pseudonym_key(form: _Section) -> str:
 
 def _api_url(form: _Section) -> str:
     text = form.text("api_url").strip()
-    if text and (wrong := _wrong_address(text)):
-        raise form.refused("api_url", wrong)
+    if not text:
+        return ""
+    # urlsplit silently drops line ends and tabs, and other readers take a backslash for a slash.
+    is_plain = text.isascii() and text.isprintable() and not set(text) & set(" \\?#@")
+    parts = _split(text)
+    host, path, expect = parts.hostname or "", parts.path, partial(form.expect, name="api_url")
+    no_address = "must be an address such as https://live.deck.co/api/v1, without login, query or fragment"
+    expect(is_plain and host and parts.scheme in ("http", "https"), otherwise=no_address)
+    not_safe = "must begin with https:// (http:// is for this machine only: localhost, 127.0.0.1)"
+    expect(parts.scheme == "https" or _is_loopback(host), otherwise=not_safe)
+    expect("//" not in path.rstrip("/"), otherwise="has a slash too many in its path")
+    expect(path.strip("/") or not host.endswith("deck.co"), otherwise="has no path: it must end with /api/v1")
     return text.rstrip("/")
 
 
-def _wrong_address(text: str) -> str | None:
-    # urlsplit silently drops line ends and tabs, and other readers take a backslash for a slash.
-    parts = _split(text) if text.isascii() and text.isprintable() and not set(text) & set(" \\?#@") else None
-    if parts is None or not parts.hostname or parts.scheme not in ("http", "https"):
-        return "must be an address such as https://live.deck.co/api/v1, without login, query or fragment"
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        return "must begin with https:// (http:// is for this machine only: localhost, 127.0.0.1)"
-    if "//" in parts.path.rstrip("/"):
-        return "has a slash too many in its path"
-    if not parts.path.strip("/") and parts.hostname.endswith("deck.co"):
-        return "has no path: it must end with /api/v1"
-    return None
-
-
-def _split(text: str) -> SplitResult | None:
+def _split(text: str) -> SplitResult:
+    """Return the parts of an address; all are empty if it is none."""
     with suppress(ValueError):
         parts = urlsplit(text)
         _ = parts.port  # a port that is no number is noticed only here
         return parts
-    return None
+    return urlsplit("")
 
 
 def _is_loopback(host: str) -> bool:

@@ -46,12 +46,12 @@ class Step(Enum):
     EXHAUSTED = "submitted twice within 24 hours"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Link:
     """What is remembered of one login. The fingerprints `identity` and `login` tell changes apart; they hold no secret.
 
-    `login` is empty where nothing is known. `updating` is True from the announcement of an update until the provider
-    has taken it. `before` is not written: the link as it was before a person asked for one more submission.
+    `login` is empty while nothing is known. `updating` is True from the announcement of an update until the provider
+    has taken it. `before` is not written: it is the link before a person asked for one more submission.
     """
 
     identity: str
@@ -128,45 +128,46 @@ class Links:
         """Note that this login is about to be submitted; to be written before it is."""
         link, updating = self._link(login), self.step(login) is Step.UPDATE or None
         if self._has_changed(login):
-            link = replace(link, login=self._marks_of(login)[1], submitted=(), refused=None)
-        submitted = (*link.submitted, stamp(self._now()))[-_TIMES:]
-        self._links[login.key] = replace(link, submitted=submitted, updating=updating)
+            link.login, link.submitted, link.refused = self._marks_of(login)[1], (), None
+        link.submitted, link.updating = (*link.submitted, stamp(self._now()))[-_TIMES:], updating
+        self._links[login.key] = link
 
     def withdraw(self, login: Login) -> None:
         """Take an announcement back: the login certainly did not reach the utility."""
         link = self._links[login.key]
-        # What only a person wanted is not left to the next sync.
-        self._links[login.key] = link.before or replace(link, submitted=link.submitted[:-1])
+        link.submitted = link.submitted[:-1]
+        self._links[login.key] = link.before or link  # what only a person wanted is not left to the next sync
 
     def remember(self, login: Login, access_token: str | None = None, connection_id: str | None = None) -> None:
         """Note that the provider took the login; `access_token` is None when an update kept the old one."""
-        link = replace(self._links[login.key], updating=None, before=None)
+        link = self._links[login.key]
+        link.updating = link.before = None
         if access_token is not None:
-            link = replace(link, access_token=access_token, connection_id=_usable(connection_id))
-        self._links[login.key] = link
+            link.access_token, link.connection_id = access_token, _usable(connection_id)
 
     def note_connection(self, login: Login, connection_id: str) -> None:
         """Note the id of the connection of a linked login, as its status tells it."""
-        if self._link(login).access_token and _usable(connection_id):
-            self._change(login, connection_id=connection_id)
+        link = self._link(login)
+        if link.access_token:
+            link.connection_id = _usable(connection_id) or link.connection_id
 
     def refuse(self, login: Login, reason: str) -> None:
         """Note that the login needs a person; it is not submitted again until it changes."""
         link = self._link(login)
         if link.refused is None or link.updating:
-            self._change(login, refused=reason, updating=None)
+            link.refused, link.updating = reason, None
 
     def recovered(self, login: Login, since: str | None) -> None:
         """Note that a session which is newer than our last submission went well: somebody has helped the login."""
         link = self._link(login)
         if link.refused and link.submitted and is_later(since, link.submitted[-1]):
-            self._change(login, refused=None)
+            link.refused = None
 
     def ask_again(self, login: Login) -> None:
         """Take an unchanged login, refused or linked, as changed: a person is there and wants it submitted now."""
         link = self._link(login)
-        before, updating = link.before or link, bool(link.access_token) or None
-        self._change(login, submitted=(), refused=None, updating=updating, before=before)
+        link.before = link.before or replace(link)
+        link.submitted, link.refused, link.updating = (), None, bool(link.access_token) or None
 
     def drop(self, login: Login) -> None:
         """Forget everything about a login that is no longer configured."""
@@ -174,7 +175,8 @@ class Links:
 
     def forget_token(self, login: Login) -> None:
         """Set a token aside that the provider does not know any more."""
-        self._change(login, access_token=None, connection_id=None, updating=None)
+        link = self._link(login)
+        link.access_token = link.connection_id = link.updating = None
 
     def has_room(self) -> bool:
         """Tell whether one more link fits into what secret stores take, beside the tokens of those announced."""
@@ -197,15 +199,9 @@ class Links:
         return json.dumps({"salt": self._salt, "connections": entries}, separators=(",", ":"))
 
     def _link(self, login: Login) -> Link:
-        """Return the link of this login's key; an empty one if there is none, or one of another identity."""
+        """Return the link of this login's key; if there is none, or one of another identity, an empty one, not kept."""
         link, identity = self._links.get(login.key), self._marks_of(login)[0]
         return link if link and link.identity == identity else Link(identity)
-
-    def _change(self, login: Login, **changes: Any) -> None:
-        """Change what is remembered of a login, if anything is."""
-        link = self._link(login)
-        if link.login:
-            self._links[login.key] = replace(link, **changes)
 
     def _has_changed(self, login: Login) -> bool:
         """Tell whether a login has another fingerprint than it was submitted with, or was never submitted."""

@@ -14,16 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-FLEET_COLUMNS = (
-    "access_token",
-    "attempt",
-    "key",
-    "login_fields",
-    "method",
-    "password",
-    "source_id",
-    "username",
-)
+FLEET_COLUMNS = ("access_token", "attempt", "key", "login_fields", "method", "password", "source_id", "username")
 """The names that an entry of a pasted list may have."""
 
 KNOWN = ", ".join(FLEET_COLUMNS)

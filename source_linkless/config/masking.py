@@ -38,23 +38,26 @@ _SHORTEST_WORD = 4
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)
 _BARE = re.compile(r"""[^"',;:{}\[\]\t\r\n]+""")
 _OUR_WORDS = {*FLEET_COLUMNS, "connections", "fleet", "identity", "login", "refused", "salt", "submitted"}
+_LOGIN = {
+    **dict.fromkeys(("attempt", "key", "method", "source_id", "username"), "open"),
+    "": "secret",  # a property that nobody knows may be a misspelt password
+}
 # By place and property, what stands there; any other property is what stands under "", else the place itself.
 _PLACES: dict[str, dict[Any, str]] = {
     "form": {
         **dict.fromkeys(("secret", "pseudonym_key", "password", "access_token", "login_fields"), "secret"),
-        **dict.fromkeys(("connection", "connections"), "logins"),
+        "connection": "login",
+        "connections": "entry",
         "links": "links",
     },
-    "logins": {
-        **dict.fromkeys(("attempt", "key", "method", "source_id", "username"), "open"),
-        "connections": "logins",
-        "": "secret",  # a property that nobody knows may be a misspelt password
-    },
+    "login": {**_LOGIN, "connections": "entry"},
+    "entry": _LOGIN,
     "links": {"access_token": "secret", "salt": "secret"},
     "remembered": {"access_token": "secret", "salt": "secret"},
 }
 _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "logins": (read_entries, "logins"),
+    "login": (read_entries, "login"),
+    "entry": (read_entries, "entry"),
     "secret": (lambda text: read_json(text) if looks_like_json(text) else None, "word"),
     "links": (read_json, "remembered"),
 }
@@ -76,7 +79,7 @@ def secrets_in(raw: Any) -> list[str]:
         elif isinstance(value, list | tuple):
             pending += [(child, place) for child in value]
         elif isinstance(value, str | int | float) and not isinstance(value, bool):
-            if place in ("logins", "secret", "word"):
+            if place in ("login", "entry", "secret", "word"):
                 found.update(dict.fromkeys((str(value), str(value).strip())))  # as it stands and as it is used
             if isinstance(value, str):
                 pending += _inside(value, place)
