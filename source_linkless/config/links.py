@@ -158,13 +158,13 @@ class Links:
             link.refused, link.updating = reason, None
 
     def recovered(self, login: Login, since: str | None) -> None:
-        """Note that a session which is newer than our last submission went well: somebody has helped the login."""
+        """Forget the refusal if a session that went well is newer than our last submission: a person has resolved it."""
         link = self._link(login)
         if link.refused and link.submitted and is_later(since, link.submitted[-1]):
             link.refused = None
 
     def ask_again(self, login: Login) -> None:
-        """Take an unchanged login, refused or linked, as changed: a person is there and wants it submitted now."""
+        """Let an unchanged login, refused or linked, be submitted once more now, because a person asked for it."""
         link = self._link(login)
         link.before = link.before or replace(link)
         link.submitted, link.refused, link.updating = (), None, bool(link.access_token) or None

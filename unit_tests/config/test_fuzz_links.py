@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -41,9 +42,9 @@ def written(*, is_refused: bool, is_linked: bool) -> dict[str, Any]:
 valid = st.sampled_from(
     [written(is_refused=refused, is_linked=linked) for refused in (True, False) for linked in (True, False)]
 )
-strange_links = (
-    damaged(valid, anything | st.sampled_from([STAMP, [STAMP], [STAMP, STAMP], "x", ["x"], {"x": "y"}, "\ud800"]))
-).map(json.dumps)
+# Copied, because damage is done in place.
+odd = st.sampled_from([STAMP, [STAMP], [STAMP, STAMP], "x", ["x"], {"x": "y"}, "\ud800"]).map(copy.deepcopy)
+strange_links = damaged(valid, anything | odd).map(json.dumps)
 strange_texts = strange_links | damaged_text(valid.map(json.dumps)) | texts | anything.map(json.dumps)
 
 
