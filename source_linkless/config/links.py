@@ -158,7 +158,7 @@ class Links:
             link.refused, link.updating = reason, None
 
     def recovered(self, login: Login, since: str | None) -> None:
-        """Forget the refusal if a session that went well is newer than our last submission: a person has resolved it."""
+        """Forget the refusal if a session newer than our last submission went well: a person has resolved it."""
         link = self._link(login)
         if link.refused and link.submitted and is_later(since, link.submitted[-1]):
             link.refused = None
