@@ -23,8 +23,8 @@ from playwright.sync_api import FrameLocator, Page
 
 from linkless_simulator import Simulator
 from source_linkless.cli.browser import link_in_browser
-from source_linkless.cli.commands import Setting
 from source_linkless.cli.terminal import Screen
+from source_linkless.cli.workspace import Setting
 from source_linkless.linking import Surroundings
 from testing.chromium import browser_page
 from testing.connector import fleet_at

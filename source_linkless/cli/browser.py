@@ -31,9 +31,8 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from source_linkless.cli.commands import INTERRUPTED, OK, Setting, code_of
 from source_linkless.cli.terminal import line_of, printable
-from source_linkless.cli.workspace import Workspace
+from source_linkless.cli.workspace import Exit, Setting, Workspace, code_of
 from source_linkless.config import Login
 from source_linkless.errors import Actor, Problem, Status
 from source_linkless.json_files import FileProblem
@@ -272,7 +271,7 @@ async def link_in_browser(
     logins = _chosen(workspace, keys)
     if not logins:
         setting.say("Nothing to link: every login has its token. Name a login to link it again.")
-        return OK
+        return Exit.OK
     workspace.prove_writable()
     provider = await by_hand.Form.opened(
         workspace.config, workspace.links, workspace.surroundings, lambda: workspace.keep({})
@@ -324,7 +323,7 @@ class _Session:
             self._report_rest(logins, _INTERRUPTED)
             self._page.tell("done", heading="The command was interrupted", text="You can close this page.")
             self._summary()
-            return INTERRUPTED
+            return Exit.INTERRUPTED
         except _PageClosed:
             self._report_rest(logins, _PAGE_CLOSED)
         self._summary()

@@ -1,4 +1,4 @@
-"""The commands `linkless sources`, `status`, `forget` and `link`, and what all commands share: setting and exit codes.
+"""The commands `linkless sources`, `status`, `forget` and `link`.
 
 What `link` does with a login:
 
@@ -16,55 +16,40 @@ submitted gets its token first.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from source_linkless.cli.terminal import PersonAtTerminal, Screen, advice, line_of, printable, table, wrapped
-from source_linkless.cli.workspace import ConfigText, Workspace, lacks_password
+import click
+
+from source_linkless.cli import browser
+from source_linkless.cli.terminal import Screen, advice, line_of, printable, table, wrapped
+from source_linkless.cli.workspace import ConfigText, Exit, Setting, Workspace, code_of, lacks_password
 from source_linkless.config import Login, Step, masking, parse_config
-from source_linkless.errors import Actor, Status
-from source_linkless.linking import Surroundings, by_hand, events
+from source_linkless.errors import Status
+from source_linkless.linking import by_hand, events
 from source_linkless.provider import outcomes
 
-OK, FAILED, WRONG, PERSON, INTERRUPTED = 0, 1, 2, 3, 130
-"""Exit codes: all is well; it failed; the command or the configuration is wrong; a person is needed; Ctrl-C."""
 _MASK = "********"
 _LATER = "(from the answer)"
 _ANSWERABLE = {outcomes.CODE.advice, outcomes.QUESTION.advice, outcomes.ACCOUNTS.advice}
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """Where a command runs: the network and the clocks, both outputs, and a person if there is one."""
-
-    surroundings: Surroundings
-    screen: Screen
-    person: PersonAtTerminal | None
-
-    def say(self, text: str) -> None:
-        """Print a sentence as a result."""
-        self.screen.say(wrapped(text))
-
-    def opened(self, path: Path) -> Workspace:
-        """Open a configuration file. Raises FileProblem, and the config error of the first mistake in it."""
-        return Workspace(ConfigText.read(path), self.surroundings)
-
-
-async def search(setting: Setting, source: Path, text: str) -> int:
+async def sources(setting: Setting, search: str, config: Path) -> int:
     """Print the utilities whose name contains a text; returns the exit code. The configuration needs no logins."""
-    raw = ConfigText.read(source).raw
+    raw = ConfigText.read(config).raw
     for secret in masking.secrets_in(raw):
         setting.surroundings.mask(secret)
     connection = {"method": "access_token", "access_token": "not used"}
-    config = parse_config({**raw, "connection": connection, "links": "{}"})
-    found = await by_hand.find_sources(config, setting.surroundings, text)
+    keys_only = parse_config({**raw, "connection": connection, "links": "{}"})
+    found = await by_hand.find_sources(keys_only, setting.surroundings, search)
     if not found:
-        setting.say(f"No utility has '{text}' in its name. Try a shorter part of it.")
-        return FAILED
+        setting.say(f"No utility has '{search}' in its name. Try a shorter part of it.")
+        return Exit.FAILED
     setting.screen.say(sources_table(found))
-    return OK
+    return Exit.OK
 
 
 def sources_table(sources: Sequence[Mapping[str, Any]]) -> str:
@@ -82,9 +67,9 @@ def sources_table(sources: Sequence[Mapping[str, Any]]) -> str:
     return table("ID", "Country", "Utility and its login form", rows=rows[:-1])
 
 
-async def status(setting: Setting, source: Path, *, as_json: bool) -> int:
+async def status(setting: Setting, config: Path, *, as_json: bool) -> int:
     """Print the health of every connection; returns the exit code."""
-    workspace = setting.opened(source)
+    workspace = setting.opened(config)
     found = await by_hand.look_at_all(workspace.config, workspace.links, workspace.surroundings)
     facts = [facts_of(one) for one in found]
     if as_json:
@@ -102,14 +87,6 @@ async def status(setting: Setting, source: Path, *, as_json: bool) -> int:
         shown = table("Key", "Status", "Reason", "Since", "Accounts", rows=rows)
         setting.screen.say("\n".join([shown, *([""] if notes else []), *notes]))
     return code_of([one.outcome for one in found])
-
-
-def code_of(ends: Sequence[outcomes.Outcome]) -> int:
-    """Return 3 when a person must act, 1 when something else is wrong, else 0."""
-    bad = [one for one in ends if one.status in (Status.NEEDS_USER, Status.FAILED)]
-    if any(one.actor is Actor.USER for one in bad):
-        return PERSON
-    return FAILED if bad else OK
 
 
 def facts_of(standing: by_hand.Standing) -> dict[str, Any]:
@@ -130,65 +107,85 @@ def facts_of(standing: by_hand.Standing) -> dict[str, Any]:
     return {"key": standing.login.key, **shown}
 
 
-async def forget(setting: Setting, source: Path, key: str, *, is_dry_run: bool) -> int:
+async def forget(setting: Setting, config: Path, key: str, *, dry_run: bool) -> int:
     """Delete a connection at the provider, and its link and entry in the configuration; returns the exit code."""
-    workspace = setting.opened(source)
+    workspace = setting.opened(config)
     login = workspace.login(key)
-    if is_dry_run:
+    if dry_run:
         if workspace.links.token(login) is None:
             setting.screen.say(wrapped(f"{key}: not linked, so nothing would be sent.", "  "))
         else:
-            setting.screen.say("\n".join(_request(workspace, "/connection/destroy", {"access_token": _MASK})))
+            setting.screen.say(_request(workspace, "/connection/destroy", {"access_token": _MASK}))
         setting.say(f"The entry and the link of {key} would be removed from {workspace.target}.")
-        return OK
+        return Exit.OK
     if setting.person is None:
         setting.say("Nothing was deleted: type the confirmation in a terminal, or look with --dry-run.")
-        return PERSON
+        return Exit.PERSON
     heading = [wrapped(f"This deletes the connection {key} and all its data at the provider, permanently.")]
     if not await setting.person.confirm(heading, key):
         setting.say("Nothing was deleted.")
-        return FAILED
+        return Exit.FAILED
     workspace.prove_writable()
     was_known = await by_hand.destroy(workspace.config, workspace.links, workspace.surroundings, login)
     workspace.forget(login)
     done = "deleted at the provider" if was_known else "not known to the provider"
-    only = (
-        ""
-        if workspace.text.entries
-        else (
+    text = f"{key}: {done}; its entry and link are removed from {workspace.target}."
+    if not workspace.text.entries:
+        text += (
             " It was the only login: the keys and options stay in the file, and a sync with it fails, without "
             "submitting anything, until you enter another login."
         )
-    )
     setting.say(
-        f"{key}: {done}; its entry and link are removed from {workspace.target}.{only} "
-        "Copies elsewhere (the form of an Airbyte source, a backup) still hold it: remove it there too."
+        f"{text} Copies elsewhere (the form of an Airbyte source, a backup) still hold it: remove it there too."
     )
-    return OK
+    return Exit.OK
 
 
-async def with_passwords(setting: Setting, text: ConfigText, target: Path | None, *, is_dry_run: bool) -> Workspace:
-    """Open a configuration after asking for each password that it does not hold; changes go to `target`, or back.
+async def link(setting: Setting, config: Path, output: Path | None, **options: Any) -> int:
+    """Link every login that needs it, or the named ones, and write the configuration; returns the exit code.
 
-    Without a person the config error of the missing password is raised, as for every other mistake.
+    A missing password is asked for. Without a person it is a mistake in the configuration like any other.
     """
+    keys = (*options["named"], *options["keys"])
+    if options["browser"] and (options["dry_run"] or options["password_stdin"]):
+        raise click.UsageError("--browser takes neither --dry-run nor --password-stdin.")
+    text = ConfigText.read(config)
+    if options["password_stdin"]:
+        text = _with_piped_password(text, keys)
     for number, entry in enumerate(text.entries):
         if lacks_password(entry):
-            password = "typed later" if is_dry_run else None
+            password = "typed later" if options["dry_run"] else None
             if setting.person is not None and password is None:
                 password = await setting.person.missing_password(str(entry.get("key") or entry.get("username")))
             if password is not None:
                 text = text.with_password(number, password)
-    return Workspace(text, setting.surroundings, target)
+    workspace = Workspace(text, setting.surroundings, output)
+    if options["browser"]:
+        script = options["form"] or browser.SCRIPT
+        return await browser.link_in_browser(setting, workspace, keys, script=script, opens=not options["no_open"])
+    return await _link_here(setting, workspace, keys, is_dry_run=options["dry_run"])
 
 
-async def link(setting: Setting, workspace: Workspace, keys: Collection[str], *, is_dry_run: bool) -> int:
-    """Link every login that needs it, or the named ones, and write the configuration; returns the exit code."""
+def _with_piped_password(text: ConfigText, keys: tuple[str, ...]) -> ConfigText:
+    """Put the password from standard input into the entry of the one login that is meant."""
+    entries = [str(entry.get("key")).strip() for entry in text.entries]
+    numbers = [number for number, key in enumerate(entries) if len(entries) == 1 or (key,) == keys]
+    if not numbers:
+        raise click.UsageError("--password-stdin gives one password: name its login with one --key.")
+    if sys.stdin.isatty():
+        raise click.UsageError("--password-stdin reads from a pipe; without it you are asked for a password.")
+    password = sys.stdin.read().rstrip("\r\n")
+    if not password:
+        raise click.UsageError("--password-stdin found no password on standard input.")
+    return text.with_password(numbers[0], password)
+
+
+async def _link_here(setting: Setting, workspace: Workspace, keys: Collection[str], *, is_dry_run: bool) -> int:
     person = setting.person
     choice = chosen(workspace, keys, has_person=person is not None)
     if is_dry_run:
         setting.screen.say("\n".join(_plan(workspace, choice)))
-        return OK
+        return Exit.OK
     for login in choice.refused_password:
         if other := await person.correct(login) if person else None:
             choice.submitted.append(other)
@@ -200,13 +197,13 @@ async def link(setting: Setting, workspace: Workspace, keys: Collection[str], *,
         workspace.prove_writable()
     if not choice.submitted:
         setting.say(f"Nothing to submit: {len(choice.linked)} linked, {len(choice.left)} left. See `linkless status`.")
-        return PERSON if choice.left else OK
+        return Exit.PERSON if choice.left else Exit.OK
     linking = HandLinking(workspace, setting.screen, person, person.passwords if person else {})
     await linking.link(choice.submitted)
     done = sum(end.outcome.status is Status.READY for end in linking.ends)
     setting.say(f"Linked: {done} of {len(linking.ends)}. Configuration written to {workspace.target}.")
     if linking.is_interrupted:
-        return INTERRUPTED
+        return Exit.INTERRUPTED
     return code_of([*(end.outcome for end in linking.ends), *(result for _, result in choice.left)])
 
 
@@ -248,15 +245,15 @@ def chosen(workspace: Workspace, keys: Collection[str], *, has_person: bool) -> 
 
 def _plan(workspace: Workspace, choice: Choice) -> Iterator[str]:
     """Yield what a dry run tells of each login; every secret is masked."""
-    for login in choice.submitted:
-        yield from _submission(workspace, login)
     unsent = {
         "nothing is sent before you type another password: it was refused.": choice.refused_password,
         "left as it is; it needs a person.": [login for login, _ in choice.left],
         "left as it is; it has its token.": choice.linked,
     }
-    for what, group in unsent.items():
-        yield from (wrapped(f"{login.key}: {what}", "  ") for login in group)
+    for login in choice.submitted:
+        yield from _submission(workspace, login)
+    for what, logins in unsent.items():
+        yield from (wrapped(f"{login.key}: {what}", "  ") for login in logins)
 
 
 def _submission(workspace: Workspace, login: Login) -> Iterator[str]:
@@ -264,22 +261,24 @@ def _submission(workspace: Workspace, login: Login) -> Iterator[str]:
     if step is Step.EXHAUSTED:
         yield wrapped(f"{login.key}: left as it is; it was {step.value}.", "  ")
         return
+    yield f"{login.key}: would {step.value}"
     is_update = step is Step.UPDATE
     fields = [{"field_name": name, "field_value": _MASK} for name in login.fields or ()]
     credentials = {"username": login.username, "password": _MASK} if login.fields is None else {"fields": fields}
-    yield f"{login.key}: would {step.value}"
-    options = by_hand.link_options(workspace.config, _MASK if is_update else None)
-    yield from _request(workspace, "/link/token/create", options)
-    connect = {"link_token": _LATER, "source_id": login.source_id, **credentials}
-    yield from _request(workspace, "/link/connect", connect)
-    if not is_update:
-        yield from _request(workspace, "/connection/public_token/exchange", {"public_token": _LATER})
-    yield from _request(workspace, "/link/connection/status", {"link_token": _LATER})
+    payloads = {
+        "/link/token/create": by_hand.link_options(workspace.config, _MASK if is_update else None),
+        "/link/connect": {"link_token": _LATER, "source_id": login.source_id, **credentials},
+        "/connection/public_token/exchange": {"public_token": _LATER},
+        "/link/connection/status": {"link_token": _LATER},
+    }
+    for path, payload in payloads.items():
+        if not (is_update and "exchange" in path):
+            yield _request(workspace, path, payload)
 
 
-def _request(workspace: Workspace, path: str, payload: Mapping[str, Any]) -> Iterator[str]:
-    yield wrapped(f"  POST {workspace.config.api_url}{path}", "  ")
-    yield wrapped(f"    {json.dumps(payload, ensure_ascii=False)}", "    ")
+def _request(workspace: Workspace, path: str, payload: Mapping[str, Any]) -> str:
+    body = json.dumps(payload, ensure_ascii=False)
+    return "\n".join([wrapped(f"  POST {workspace.config.api_url}{path}", "  "), wrapped(f"    {body}", "    ")])
 
 
 @dataclass(slots=True)

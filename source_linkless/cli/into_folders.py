@@ -25,10 +25,11 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
 from importlib import resources
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,9 +38,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from source_linkless.bills import UnreadableDocument, read_document
-from source_linkless.cli.commands import FAILED, INTERRUPTED, OK, PERSON, Setting
 from source_linkless.cli.terminal import printable, table
-from source_linkless.cli.workspace import ConfigText, Workspace, replace_file, whole_file
+from source_linkless.cli.workspace import ConfigText, Exit, Setting, Workspace, replace_file, whole_file
 from source_linkless.clock import stamp
 from source_linkless.config import Login
 from source_linkless.errors import Problem, Status, invalid_configuration
@@ -84,14 +84,21 @@ def configured_catalog(streams: Collection[str], mode: str) -> Message:
     }
 
 
-def run(setting: Setting, source: Path, folder: Path | None) -> int:
+def catalog(setting: Setting, streams: Sequence[str], mode: str) -> int:
+    """Print a configured catalog of the streams in comma-separated lists; returns the exit code."""
+    names = [name.strip() for listed in streams for name in listed.split(",") if name.strip()]
+    setting.screen.say(json.dumps(configured_catalog(names, mode), indent=2))
+    return Exit.OK
+
+
+def run(setting: Setting, config: Path, folder: Path | None) -> int:
     """Sync once and keep records, states and links; returns the exit code of the connector.
 
     `folder` is by default CONFIG without its suffix and with `.sync`. Raises FileProblem, and the config error of a
     mistake in the configuration before anything is sent.
     """
-    workspace = setting.opened(source)
-    folder = folder or source.with_suffix(".sync")
+    workspace = setting.opened(config)
+    folder = folder or config.with_suffix(".sync")
     with _alone(folder):
         workspace.prove_writable()
         sync = _Sync(setting, workspace.text, folder)
@@ -156,7 +163,7 @@ class _Sync:
         if self._problem:
             raise self._problem
         if self._is_stopped:
-            return INTERRUPTED
+            return Exit.INTERRUPTED
         if process.returncode < 0:
             raise FileProblem(f"The connector was ended by signal {-process.returncode}. What had arrived is kept.")
         return process.returncode
@@ -240,85 +247,68 @@ def _told(path: Path) -> Iterator[None]:
         raise FileProblem(f"Cannot write {path}: {error.strerror}.") from None
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row of the index. `status` is fetched, not_available or failed; `file` is the path in the folder."""
-
-    key: str
-    account_number: str
-    statement_key: str
-    statement_id: str
-    billing_date: str
-    status: str = ""
-    reason: str = ""
-    file: str = ""
-    content_type: str = ""
-    size_bytes: str = ""
-    sha256: str = ""
-    fetched_at: str = ""
-
-    @property
-    def identity(self) -> tuple[str, str, str]:
-        """What tells one bill from another."""
-        return self.key, self.account_number, self.statement_id
+_COLUMNS = [
+    *("key", "account_number", "statement_key", "statement_id", "billing_date", "status", "reason"),
+    *("file", "content_type", "size_bytes", "sha256", "fetched_at"),
+]
+Row = dict[str, str]
+"""A row of the index. `status` is fetched, not_available or failed; `file` is the path in the folder."""
+_identity = itemgetter("key", "account_number", "statement_id")
 
 
-_COLUMNS = [one.name for one in fields(Row)]
+async def files(setting: Setting, config: Path, keys: Sequence[str], folder: Path, since: datetime | None) -> int:
+    """Download the files of bills, and write the index, in any case; returns the exit code.
 
-
-async def files(setting: Setting, source: Path, folder: Path, keys: Collection[str], since: str) -> int:
-    """Download the files of bills, and write the index; returns the exit code.
-
-    `since` is a date or empty: bills before it are left out, bills without a date are not. Raises FileProblem.
+    Bills before `since` are left out, bills without a date are not. Raises FileProblem.
     """
-    workspace = setting.opened(source)
-    config = workspace.config
-    if config.personal_data != "keep":
+    workspace = setting.opened(config)
+    personal_data = workspace.config.personal_data
+    if personal_data != "keep":
         raise invalid_configuration(
-            f"'personal_data' is {config.personal_data}, and the files of bills are full of personal data: "
-            "none is fetched. Set it to keep in a configuration of its own for this."
+            f"'personal_data' is {personal_data}, and the files of bills are full of personal data: none is fetched. "
+            "Set it to keep in a configuration of its own for this."
         )
     named = {workspace.login(key).key for key in keys}
-    download = _Download(setting, workspace, folder, since)
-    return await download.run([login for login in config.logins if not named or login.key in named])
+    download = _Download(setting, workspace, folder, f"{since:%Y-%m-%d}" if since else "")
+    provider = await by_hand.Files.opened(workspace.config, workspace.links, workspace.surroundings)
+    code = Exit.OK
+    try:
+        for login in workspace.config.logins:
+            if not named or login.key in named:
+                code = max(code, await download.login(provider, login))
+    finally:
+        download.write_index()
+    shown = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(download.counts.items()))
+    setting.say(f"Bills: {shown or 'none'}. The index is {folder / 'index.csv'}.")
+    return code
 
 
 class _Download:
+    """The index of a folder and the files in it; `counts` are the bills of this run by what became of them."""
+
     def __init__(self, setting: Setting, workspace: Workspace, folder: Path, since: str) -> None:
         self._setting, self._workspace, self._folder, self._since = setting, workspace, folder, since
-        self._path = folder / "index.csv"
-        self._index = _read_index(self._path)
+        self._index = _read_index(folder / "index.csv")
         self._slots = asyncio.Semaphore(_AT_ONCE)
-        self._counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+        with _told(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    async def run(self, logins: list[Login]) -> int:
-        """Download what is missing; the index is written in any case."""
-        with _told(self._folder):
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        code = OK
-        workspace = self._workspace
-        provider = await by_hand.Files.opened(workspace.config, workspace.links, workspace.surroundings)
-        try:
-            for login in logins:
-                code = max(code, await self._login(provider, login))
-        finally:
-            self._write_index()
-        shown = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(self._counts.items()))
-        self._setting.say(f"Bills: {shown or 'none'}. The index is {self._path}.")
-        return code
-
-    async def _login(self, provider: by_hand.Files, login: Login) -> int:
-        """Download the files of one login; returns the exit code that it asks for."""
+    async def login(self, provider: by_hand.Files, login: Login) -> Exit:
+        """Download the files of one login that are missing; returns the exit code that it asks for."""
         if self._workspace.links.token(login) is None:
             self._setting.say(f"{login.key}: not linked yet. Run `linkless link` first.")
-            return PERSON
+            return Exit.PERSON
         try:
             bills = list(self._bills(login.key, await provider.document(login)))
         except (Problem, UnreadableDocument) as error:
             advice = f" {error.meaning.advice}" if isinstance(error, Problem) else ""
             self._setting.say(f"{login.key}: {error}.{advice}".replace("..", "."))
-            return FAILED
-        with _progress(len(bills)) as progress:
+            return Exit.FAILED
+        console = Console(stderr=True, color_system=None, highlight=False)
+        columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
+        is_hidden = not (bills and console.is_terminal)
+        with Progress(*columns, console=console, disable=is_hidden, transient=True) as progress:
             task = progress.add_task(login.key, total=len(bills))
             try:
                 async with asyncio.TaskGroup() as tasks:
@@ -327,7 +317,7 @@ class _Download:
                         fetching.add_done_callback(lambda _: progress.advance(task))
             except ExceptionGroup as problems:
                 raise problems.exceptions[0] from None
-        return FAILED if any(self._index[row.identity].status == "failed" for row in bills) else OK
+        return Exit.FAILED if any(self._index[_identity(row)]["status"] == "failed" for row in bills) else Exit.OK
 
     def _bills(self, key: str, body: Body) -> Iterator[Row]:
         """Yield a row for each bill that has a statement_id and is not before `since`."""
@@ -336,63 +326,60 @@ class _Download:
                 statement_id = bill.content().values.get("statement_id")
                 date = bill.billing_date or ""
                 if isinstance(statement_id, str) and statement_id and not (date and date < self._since):
-                    yield Row(key, account.number, bill.key, statement_id, date)
+                    yield dict(zip(_COLUMNS, (key, account.number, bill.key, statement_id, date), strict=False))
 
     async def _bill(self, provider: by_hand.Files, login: Login, row: Row) -> None:
         async with self._slots:
-            known = self._index.get(row.identity)
-            if known is not None and known.status == "fetched" and _sum(self._folder / known.file) == known.sha256:
-                self._index[row.identity] = replace(known, billing_date=row.billing_date)
-                self._counts["already there"] += 1
+            known = self._index.get(_identity(row))
+            if (
+                known is not None
+                and known["status"] == "fetched"
+                and _sum(self._folder / known["file"]) == known["sha256"]
+            ):
+                self._index[_identity(row)] = {**known, "billing_date": row["billing_date"]}
+                self.counts["already there"] += 1
                 return
             found = await self._fetched(provider, login, row)
-            self._index[row.identity] = found
-            self._counts[found.status] += 1
-            if self._counts.total() % _SAVE_EVERY == 0:
-                self._write_index()
+            self._index[_identity(row)] = found
+            self.counts[found["status"]] += 1
+            if self.counts.total() % _SAVE_EVERY == 0:
+                self.write_index()
 
     async def _fetched(self, provider: by_hand.Files, login: Login, row: Row) -> Row:
         """Download the file of one bill. Raises FileProblem when it cannot be written."""
         now = self._workspace.surroundings.now
         try:
-            file = await provider.statement_file(login, row.statement_id)
+            file = await provider.statement_file(login, row["statement_id"])
         except Problem as problem:
             status = "not_available" if problem.meaning.status is Status.NO_DATA else "failed"
-            return replace(row, status=status, reason=problem.reason, fetched_at=stamp(now()))
-        path = file.path(row.key, row.account_number, row.billing_date, row.statement_key)
+            return {**row, "status": status, "reason": problem.reason, "fetched_at": stamp(now())}
+        path = file.path(row["key"], row["account_number"], row["billing_date"], row["statement_key"])
         digest = await asyncio.to_thread(_write, self._folder / path, file.content)
-        return replace(
-            row,
-            status="fetched",
-            file=str(path),
-            content_type=file.content_type,
-            size_bytes=str(len(file.content)),
-            sha256=digest,
-            fetched_at=stamp(now()),
-        )
+        size = str(len(file.content))
+        facts = ("fetched", "", str(path), file.content_type, size, digest, stamp(now()))
+        return row | dict(zip(_COLUMNS[5:], facts, strict=True))
 
-    def _write_index(self) -> None:
+    def write_index(self) -> None:
         page = io.StringIO(newline="")
         writer = csv.DictWriter(page, _COLUMNS, lineterminator="\n")
         writer.writeheader()
-        rows = sorted(self._index.values(), key=lambda row: (row.key, row.account_number, row.billing_date))
-        writer.writerows(map(asdict, rows))
-        replace_file(self._path, page.getvalue().encode())
+        writer.writerows(sorted(self._index.values(), key=itemgetter("key", "account_number", "billing_date")))
+        replace_file(self._folder / "index.csv", page.getvalue().encode())
 
 
 def _read_index(path: Path) -> dict[tuple[str, str, str], Row]:
     """Return the rows of an earlier run. Raises FileProblem for a file that is no index."""
     try:
         with path.open(encoding="utf-8", newline="") as lines:
-            reader = csv.DictReader(lines, strict=True)
-            rows = [Row(**entry) for entry in reader]
-            if reader.fieldnames != _COLUMNS:
+            reader = csv.DictReader(lines, restval="", strict=True)
+            rows = list(reader)
+            if reader.fieldnames != _COLUMNS or any(None in row for row in rows):
                 raise ValueError  # noqa: TRY301 - one sentence for everything that is no index
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, csv.Error):
+    except (OSError, ValueError, csv.Error):
         raise FileProblem(f"{path} is not an index of this command: move it away.") from None
-    return {row.identity: row for row in rows}
+    return {_identity(row): row for row in rows}
 
 
 def _write(path: Path, content: Body) -> str:
@@ -415,10 +402,3 @@ def _sum(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-
-
-def _progress(count: int) -> Progress:
-    """Return a bar on standard error; nothing is shown where that is no terminal."""
-    console = Console(stderr=True, color_system=None, highlight=False)
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
-    return Progress(*columns, console=console, disable=not (count and console.is_terminal), transient=True)

@@ -15,10 +15,10 @@ import os
 import sys
 import termios
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -39,6 +39,9 @@ _ACCOUNTS = 40
 _LINE_BYTES = 4096
 _LOCAL_FLAGS = 3  # place of the local modes in what termios returns
 _GIVE_UP = "Enter alone gives up"
+_ANSWER = f"Answer within {{}} (not shown; {_GIVE_UP}): "
+_NUMBERS = "Numbers such as 1,2 or all, within {}: "
+_PASSWORD = f"Password (not shown; {_GIVE_UP}): "
 _BROWSER = "Only a browser can do that: run `linkless link --browser`."
 _AGAIN = "Run `linkless link` again when you have it at hand."
 _BY_REASON = {
@@ -187,17 +190,10 @@ def _line(waiting: events.Waiting) -> str:
     return line if len(line) <= COLUMNS - 1 else line[: COLUMNS - 4] + "..."
 
 
-class Keyboard(Protocol):
-    """Where lines are typed: a `Terminal`."""
-
-    async def ask(self, prompt: str, show: TextIO, *, hidden: bool) -> str | None:
-        """Show a prompt and return the line that is typed, or None at the end."""
-
-
 class PersonAtTerminal:
     """Answers what logins ask: the `Person` of linking. `passwords` holds new passwords by key, to be written."""
 
-    def __init__(self, terminal: Keyboard, screen: Screen) -> None:
+    def __init__(self, terminal: Terminal, screen: Screen) -> None:
         """Ask at `terminal`, in the pauses of `screen`."""
         self._terminal, self._screen = terminal, screen
         self._turn = asyncio.Lock()
@@ -207,11 +203,7 @@ class PersonAtTerminal:
         """Ask for a code or the answer to a security question."""
         asks = "that answer was not accepted; one more try" if question.is_repeated else "the utility asks"
         heading = [wrapped(f"{question.login.key}: {asks}", "  "), wrapped(f"  {question.text}", "  ")]
-
-        def prompt() -> str:
-            return f"Answer within {duration(question.ends - waiting.time())} (not shown; {_GIVE_UP}): "
-
-        return (await self._ask(heading, prompt, hidden=True)).strip() or None
+        return (await self._ask(heading, _ANSWER, question.ends, hidden=True)).strip() or None
 
     async def choose(self, login: Login, accounts: Sequence[Account], ends: float) -> Sequence[str] | None:
         """Ask which accounts to link."""
@@ -220,11 +212,7 @@ class PersonAtTerminal:
             heading.append(wrapped(f"  {number:>2}  {account.number}  {account.address or ''}".rstrip(), "      "))
         if len(accounts) > _ACCOUNTS:
             heading.append(f"  ... and {len(accounts) - _ACCOUNTS} more")
-
-        def prompt() -> str:
-            return f"Numbers such as 1,2 or all, within {duration(ends - waiting.time())}: "
-
-        while typed := (await self._ask(heading, prompt)).strip():
+        while typed := (await self._ask(heading, _NUMBERS, ends)).strip():
             if chosen := _chosen(typed, accounts):
                 return chosen
             heading = [f"Please type numbers from 1 to {len(accounts)}, or all. {_GIVE_UP}."]
@@ -250,21 +238,22 @@ class PersonAtTerminal:
 
     async def confirm(self, heading: list[str], key: str) -> bool:
         """Ask for a key to be typed, as a confirmation."""
-        return (await self._ask(heading, lambda: "Type its key to go on: ")).strip() == key
+        return (await self._ask(heading, "Type its key to go on: ")).strip() == key
 
     async def _new_password(self, heading: str) -> str | None:
-        while typed := await self._ask([heading], lambda: f"Password (not shown; {_GIVE_UP}): ", hidden=True):
+        while typed := await self._ask([heading], _PASSWORD, hidden=True):
             if logins.is_whole(typed) and not logins.is_masked(typed) and typed.strip():
                 return typed
             heading = "That cannot be a password."
         return None
 
-    async def _ask(self, heading: Sequence[str], prompt: Callable[[], str], *, hidden: bool = False) -> str:
-        """Ask when no other question is open; the prompt is made then."""
+    async def _ask(self, heading: Sequence[str], prompt: str, ends: float = 0, *, hidden: bool = False) -> str:
+        """Ask when no other question is open; the prompt may have a place for the time that is left then."""
         async with self._turn:
             with self._screen.paused() as show:
                 show.write("\n".join([*heading, ""]))
-                return await self._terminal.ask(prompt(), show, hidden=hidden) or ""
+                left = duration(ends - waiting.time())
+                return await self._terminal.ask(prompt.format(left), show, hidden=hidden) or ""
 
 
 def _chosen(typed: str, accounts: Sequence[Account]) -> list[str]:

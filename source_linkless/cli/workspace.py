@@ -1,4 +1,4 @@
-"""The configuration file of a command: its text, its meaning, and what is changed in it.
+"""What all commands share: the configuration file, where they run, exit codes, and files that are replaced whole.
 
     file ──► ConfigText (a password may be missing) ──► Workspace (Config and Links) ──► file, replaced in one step
 
@@ -16,16 +16,20 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import IO, Any, Self
 
 from source_linkless import json_files
+from source_linkless.cli.terminal import PersonAtTerminal, Screen, wrapped
 from source_linkless.config import Login, logins
-from source_linkless.errors import invalid_configuration
+from source_linkless.errors import Actor, Status, invalid_configuration
 from source_linkless.json_files import FileProblem
 from source_linkless.linking import Surroundings, opened
+from source_linkless.provider import outcomes
 
 _ADVICE = {
     errno.EBUSY: "A single file mounted into a container cannot be replaced: mount its folder.",
@@ -35,6 +39,12 @@ _ADVICE = {
 _OTHER_ADVICE = "Make its folder writable."
 _MARK = "\ufeff"
 _INDENT = re.compile(r"\s*[\[{][^\S\n]*\r?\n([ \t]+)\S")
+
+
+class Exit(IntEnum):
+    """Exit codes: all is well; it failed; the command or the configuration is wrong; a person is needed; Ctrl-C."""
+
+    OK, FAILED, WRONG, PERSON, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 class ConfigText:
@@ -183,6 +193,31 @@ class Workspace:
     def _write(self, text: ConfigText) -> None:
         text.write(self.target)
         self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a command runs: the network and the clocks, both outputs, and a person if there is one."""
+
+    surroundings: Surroundings
+    screen: Screen
+    person: PersonAtTerminal | None
+
+    def say(self, text: str) -> None:
+        """Print a sentence as a result."""
+        self.screen.say(wrapped(text))
+
+    def opened(self, path: Path) -> Workspace:
+        """Open a configuration file. Raises FileProblem, and the config error of the first mistake in it."""
+        return Workspace(ConfigText.read(path), self.surroundings)
+
+
+def code_of(ends: Sequence[outcomes.Outcome]) -> Exit:
+    """Return 3 when a person must act, 1 when something else is wrong, else 0."""
+    bad = [one for one in ends if one.status in (Status.NEEDS_USER, Status.FAILED)]
+    if any(one.actor is Actor.USER for one in bad):
+        return Exit.PERSON
+    return Exit.FAILED if bad else Exit.OK
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pkgutil
 import re
 import subprocess
 import sys
@@ -47,6 +49,14 @@ def test_every_option_is_documented(command: str, option: click.Parameter) -> No
     names = [option.make_metavar(click.Context(main))] if isinstance(option, click.Argument) else option.opts
     assert all(f"`{name}" in section(command) for name in names)
     assert isinstance(option, click.Argument) or (isinstance(option, click.Option) and option.help)
+
+
+@pytest.mark.parametrize("name", main.commands)
+def test_every_command_has_a_function_that_takes_its_options(name: str) -> None:
+    """The function is found by its name only when the command runs."""
+    module = "into_folders" if name in ("catalog", "run", "files") else "commands"
+    function = pkgutil.resolve_name(f"source_linkless.cli.{module}:{name}")
+    inspect.signature(function).bind("setting", **{str(option.name): None for option in main.commands[name].params})
 
 
 def test_no_option_takes_a_password_or_a_code() -> None:

@@ -11,7 +11,7 @@ from typing import Any, TextIO, TypeVar
 import pytest
 
 from source_linkless.cli.commands import sources_table
-from source_linkless.cli.terminal import COLUMNS, PersonAtTerminal, Screen, duration, printable, wrapped
+from source_linkless.cli.terminal import COLUMNS, PersonAtTerminal, Screen, Terminal, duration, printable, wrapped
 from source_linkless.config import Login
 from source_linkless.linking.by_hand import Question
 from source_linkless.provider.api import Account
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclass
-class Keyboard:
+class Keyboard(Terminal):
     """A terminal whose lines are typed beforehand; None is Ctrl-D."""
 
     lines: list[str | None]
