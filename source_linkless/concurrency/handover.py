@@ -34,14 +34,13 @@ class Emit(Protocol[E_contra]):
 
 
 class DaemonThreads(Executor):
-    """A fixed set of threads that never hold up the end of the process.
+    """At most `threads` threads, which never hold up the end of the process; each is started when first needed.
 
     The threads of `concurrent.futures.ThreadPoolExecutor` are joined when the interpreter exits, which would
     then wait for a read of up to two minutes.
     """
 
     def __init__(self, threads: int, name: str) -> None:
-        """Prepare for at most `threads` threads; each is started when it is first needed."""
         self._most, self._name = threads, name
         self._idle = threading.Semaphore(0)
         self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
@@ -54,20 +53,16 @@ class DaemonThreads(Executor):
         the call is then never made.
         """
         if len(self._threads) < self._most and not self._idle.acquire(blocking=False):
-            self._start_thread()
+            thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
+            try:
+                thread.start()
+                self._threads.append(thread)
+            except RuntimeError:
+                if not self._threads:
+                    raise
         future: Future[Any] = Future()
-        self._jobs.put((future, lambda: fn(*args, **kwargs)))
+        self._jobs.put((future, partial(fn, *args, **kwargs)))
         return future
-
-    def _start_thread(self) -> None:
-        thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            if not self._threads:
-                raise
-        else:
-            self._threads.append(thread)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - as inherited
         """End the threads when all that was submitted is done; see `concurrent.futures.Executor.shutdown`."""
@@ -96,10 +91,10 @@ class _Consumer(Executor, Generic[E]):
         """What is to be consumed; None is the end."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[None] = Future()
-        future.set_running_or_notify_cancel()  # an event that has begun to cross is consumed
-        self.calls.put((future, partial(fn, *args, **kwargs)))
-        return future
+        consumed: Future[None] = Future()
+        consumed.set_running_or_notify_cancel()  # an event that has begun to cross is consumed
+        self.calls.put((consumed, partial(fn, *args, **kwargs)))
+        return consumed
 
 
 class _Background(Generic[E]):
@@ -132,14 +127,8 @@ class _Background(Generic[E]):
             await self._main(self._emit)
 
     async def _emit(self, event: E, *, urgent: bool = False) -> None:
-        if urgent:
-            await self._cross(event)
-            return
-        async with self._ordinary:  # so that at most one ordinary event is ahead of an urgent one
-            await self._cross(event)
-
-    async def _cross(self, event: E) -> None:
-        async with self._door:
+        # At most one ordinary event at a time is at the door, so that an urgent one waits for no more than that.
+        async with contextlib.nullcontext() if urgent else self._ordinary, self._door:
             await asyncio.get_running_loop().run_in_executor(self.consumer, lambda: event)
 
     def stop(self) -> None:
@@ -167,8 +156,13 @@ def events_of(
     `main` raises is raised here after its last event. Closing the iterator cancels `main` and waits for its end.
     """
     background = _Background(main, new_loop)
+    calls = background.consumer.calls
     try:
-        while (crossing := _next(background, before_waiting)) is not None:
+        while True:
+            if calls.empty():
+                before_waiting()
+            if (crossing := calls.get()) is None:
+                break
             consumed, event = crossing[0], crossing[1]()
             del crossing
             yield event
@@ -177,13 +171,3 @@ def events_of(
         background.done.result()
     finally:
         background.stop()
-
-
-def _next(
-    background: _Background[E], before_waiting: Callable[[], object]
-) -> tuple[Future[None], Callable[[], E]] | None:
-    try:
-        return background.consumer.calls.get_nowait()
-    except queue.Empty:
-        before_waiting()
-        return background.consumer.calls.get()

@@ -10,11 +10,15 @@ import asyncio
 import contextlib
 import heapq
 import itertools
+import math
 import weakref
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 pause = asyncio.sleep
+_ATTEMPTS = 4
+"""Of a request that may be repeated."""
 _ATTEMPTS = 4
 """Of a request that may be repeated."""
 _HELD_SECONDS = 1.0
@@ -39,20 +43,14 @@ class Pace:
     """Shortest pause in seconds."""
     rate: float
     """Polls per second that all waiting connections may use together."""
-    backoff: float = 0.05
-    """Pause between two polls of the product as a share of the time already waited."""
-    longest_backoff: float = 60.0
-    share: float = 0.2
-    """Longest pause for the sake of the rate, as a share of the time already waited."""
 
     def between_status_polls(self, age: float, waiting: int) -> float:
         """Return the pause for a connection that has waited `age` seconds for its status, among `waiting` ones."""
-        return max(self.poll_interval, min(self.share * age, waiting / self.rate))
+        return max(self.poll_interval, min(0.2 * age, waiting / self.rate))
 
     def between_product_polls(self, age: float, waiting: int) -> float:
         """Return the pause for a connection that has waited `age` seconds for its data, among `waiting` ones."""
-        backoff = min(self.backoff * age, self.longest_backoff)
-        return max(backoff, self.between_status_polls(age, waiting))
+        return max(min(0.05 * age, 60.0), self.between_status_polls(age, waiting))
 
 
 def pause_before_retry(failures: int, chance: float) -> float | None:
@@ -78,36 +76,34 @@ class Place:
     PATIENCE = 0.25
 
     def __init__(self, limit: RateLimit) -> None:
-        """Prepare; nothing is counted yet."""
         self._limit = limit
         self._is_held = self._is_over = False
-        self._hanging: asyncio.TimerHandle | None = None
+        self._asked: asyncio.TimerHandle | None = None
 
     def ask(self) -> None:
         """Count a request that is sent now."""
         self._limit.asked += 1
-        self._hanging = asyncio.get_running_loop().call_later(self.PATIENCE, self._answered_or_hanging)
+        self._asked = asyncio.get_running_loop().call_later(self.PATIENCE, self._no_longer_asked)
 
     def hold(self) -> None:
         """Hold the place until it is given back: there is an answer."""
         if not self._is_held and not self._is_over:
             self._is_held = True
             self._limit.places -= 1
-            self._answered_or_hanging()
+            self._no_longer_asked()
 
     def give_back(self) -> None:
         """Stop counting the request and its document, for good: its answer may still begin when nobody waits for it."""
         self._limit.places += self._is_held
         self._is_held, self._is_over = False, True
-        self._answered_or_hanging()
-        self._limit.serve()
+        self._no_longer_asked()
 
-    def _answered_or_hanging(self) -> None:
-        if self._hanging is not None:
-            self._hanging.cancel()
-            self._hanging = None
+    def _no_longer_asked(self) -> None:
+        if self._asked is not None:
+            self._asked.cancel()
+            self._asked = None
             self._limit.asked -= 1
-            self._limit.serve()
+        self._limit.serve()
 
 
 _Turn = tuple[int, int, asyncio.Future[bool], str, Place | None]
@@ -119,7 +115,7 @@ class RateLimit:
     A login that was begun is finished before the next one begins, or a thousand of them would wait for each other
     between submission and token. `later` requests use only what is left. In any second after a rest at most 1.1 times
     the limit is sent: enough to make up for late wake-ups, too little for a burst. A request with a `place` also waits
-    until a place for its document is free, without delaying the others.
+    until one of `places` for documents in memory is free, without delaying the others.
 
     An endpoint that answers 429 is held, and all requests go at half the pace afterwards.
     """
@@ -130,7 +126,6 @@ class RateLimit:
     """Requests for documents that may be under way without an answer."""
 
     def __init__(self, per_second: float, places: int = 16) -> None:
-        """Allow `per_second` requests per second over all connections, and so many documents in memory."""
         self._usual_gap = self._gap = 1 / per_second
         self._depth = min(0.05, max(0.0, 0.08 - self._gap))
         """Seconds of unused turns that can be made up for."""
@@ -141,8 +136,8 @@ class RateLimit:
         self._with_place: list[_Turn] = []
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
-        self._held_until: dict[str, float] = {}
-        self._refusals: dict[str, int] = {}
+        self._held_until: dict[str, float] = defaultdict(float)
+        self._refusals: dict[str, int] = defaultdict(int)
 
     async def take(
         self, endpoint: str = "", *, first: bool = False, later: bool = False, place: Place | None = None
@@ -150,7 +145,7 @@ class RateLimit:
         """Wait until one more request may be sent to an endpoint; take `place` with the turn."""
         queue = self._plain if place is None else self._with_place
         while True:
-            while (wait := self._held_until.get(endpoint, 0.0) - time()) > 0:
+            while (wait := self._held_until[endpoint] - time()) > 0:
                 await pause(wait)
             turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
             heapq.heappush(queue, (later - first, next(self._numbers), turn, endpoint, place))
@@ -165,13 +160,12 @@ class RateLimit:
                 self._timer = asyncio.get_running_loop().call_later(wait, self._serve_later)
                 return
             _, _, turn, endpoint, place = heapq.heappop(queue)
-            if self._held_until.get(endpoint, 0.0) > time():
-                turn.set_result(False)
-                continue
-            self._next = max(self._next, time() - self._depth) + self._gap
-            if place is not None:
-                place.ask()
-            turn.set_result(True)
+            is_free = self._held_until[endpoint] <= time()
+            if is_free:
+                self._next = max(self._next, time() - self._depth) + self._gap
+                if place is not None:
+                    place.ask()
+            turn.set_result(is_free)
 
     def _serve_later(self) -> None:
         self._timer = None
@@ -192,13 +186,12 @@ class RateLimit:
         Without `seconds` the hold lasts 2, 4, 8, … at most 60 seconds. Answers to requests that were under way together
         count once.
         """
-        now, held_until = time(), self._held_until.get(endpoint, 0.0)
-        if now >= held_until:
-            self._refusals[endpoint] = self._refusals.get(endpoint, 0) + 1
+        if self._held_until[endpoint] <= time():
+            self._refusals[endpoint] += 1
             self._gap = min(self._gap * 2, self._usual_gap * self._SLOWEST)
         if seconds is None:
             seconds = min(self._LONGEST_HOLD, 2.0 ** self._refusals[endpoint])
-        self._held_until[endpoint] = max(held_until, now + seconds)
+        self._held_until[endpoint] = max(self._held_until[endpoint], time() + seconds)
 
     def went_well(self, endpoint: str = "") -> None:
         """Note an answer of an endpoint; each brings the usual pace a little nearer."""
@@ -207,15 +200,13 @@ class RateLimit:
 
 
 class Deadline:
-    """One moment that ends every wait of a run, and that can be brought forward for all of them at once.
+    """One moment that ends every wait of a run, `seconds` from now, or for all of them at once when it is struck.
 
-    Time in which it is held does not count.
+    Time in which it is held does not count. One timer ends all waits, as one for each of thousands would be megabytes.
     """
 
     def __init__(self, seconds: float) -> None:
-        """End all waits `seconds` from now: by one timer, as one for each of thousands would be megabytes."""
         self._when = time() + seconds
-        self._is_struck = False
         self._holds = 0
         self._held_since = 0.0
         self._waits: weakref.WeakSet[asyncio.Timeout] = weakref.WeakSet()
@@ -244,23 +235,21 @@ class Deadline:
 
     def is_over(self) -> bool:
         """Tell whether the deadline has passed."""
-        return self._is_struck or self.left() <= 0
+        return self.left() <= 0
 
     def left(self) -> float:
         """Return the seconds that are left."""
-        return 0.0 if self._is_struck else max(0.0, self._when - (self._held_since if self._holds else time()))
+        return max(0.0, self._when - (self._held_since if self._holds else time()))
 
     def strike_now(self) -> None:
         """End every wait of the run at once, those to come included."""
-        self._is_struck = True
+        self._when = -math.inf
         for wait in tuple(self._waits):
             with contextlib.suppress(RuntimeError):  # that wait has just ended by itself
                 wait.reschedule(time())
 
     def _watch(self) -> None:
         """Strike if the time has come; else look again when it may have."""
-        if self._is_struck:
-            return
         if self.is_over() and not self._holds:
             self.strike_now()
         else:
