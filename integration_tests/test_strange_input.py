@@ -15,7 +15,9 @@ from airbyte_cdk.models import DestinationSyncMode, SyncMode
 from linkless_simulator import Simulator
 from linkless_simulator.answers import JSON, Answer
 from linkless_simulator.faults import Planned
-from testing.connector import PROGRAM, Connector, Run, catalog_json, edited, ended, login_at
+from testing.connector import PROGRAM, Connector, Run, catalog_json, edited, fleet_at, login_at
+from testing.forked_command import run_without_terminal
+from testing.generated_parts import ROOT
 
 BILL: dict[str, Any] = {
     "statement_id": "s1",
@@ -315,28 +317,110 @@ def latin_1(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {"LOCPATH": str(folder), "LC_ALL": "en_US.iso88591"}
 
 
+def in_locale(folder: Path, locale: dict[str, str], *command: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end in a folder and a locale, without Python's own ways around the encoding of that."""
+    environment = {**os.environ, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", **locale}
+    program = str(PROGRAM.with_name(command[0]))
+    return subprocess.run([program, *command[1:]], cwd=folder, env=environment, capture_output=True, check=False)
+
+
+def run_in_locale(folder: Path, locale: dict[str, str], *arguments: str) -> Run:
+    """Run the connector; see `in_locale`."""
+    process = in_locale(folder, locale, "source-linkless", *arguments)
+    assert process.stderr == b""
+    return Run(process.returncode, process.stdout.decode(), "")
+
+
+def written_as(encoding: str, value: object, path: Path) -> None:
+    """Write a value as JSON without escapes."""
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding)
+
+
+ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+READ = ("read", "--config", "config", "--catalog", "catalog")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("is_latin_1", [True, False], ids=["ISO-8859-1", "ASCII"])
 def test_files_are_read_as_utf_8_in_every_locale(
     simulator: Simulator, tmp_path: Path, latin_1: dict[str, str], encoding: str, *, is_latin_1: bool
 ) -> None:
     """With or without a byte order mark: a refused password is written back as it was, and not submitted again."""
-    locale = latin_1 if is_latin_1 else {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
-    environment = {**os.environ, **locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     username = f"user_good+{encoding}-{is_latin_1}"
     config = edited(login_at(simulator, username), password="Pässwörd ß €")
-    (tmp_path / "catalog").write_text(json.dumps(catalog_json(["connections"])), encoding)
+    written_as(encoding, catalog_json(["connections"]), tmp_path / "catalog")
     said = ""
-    for command in ("check --config config", *["read --config config --catalog catalog"] * 2):
-        (tmp_path / "config").write_text(json.dumps(config, ensure_ascii=False), encoding)
-        pipe = subprocess.PIPE
-        run = ended(
-            subprocess.Popen([str(PROGRAM), *command.split()], cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe)
-        )
-        assert run.stderr == ""
+    for command in (("check", "--config", "config"), READ, READ):
+        written_as(encoding, config, tmp_path / "config")
+        run = run_in_locale(tmp_path, latin_1 if is_latin_1 else ASCII, *command)
         said = run.stdout
         config = (run.written or [config])[-1]
         assert config["connection"]["password"] == "Pässwörd ß €"
     assert "INVALID_CREDENTIALS" in said
-    asked = [entry.path for entry in simulator.backend.journal if entry.username == username]
-    assert asked.count("/link/connect") == 1
+    assert simulator.backend.count("/link/connect", username) == 1
+
+
+@pytest.mark.parametrize(("encoding", "is_command_first"), [("utf-8", True), ("utf-8-sig", False)])
+def test_both_programs_agree_on_what_a_login_is(
+    simulator: Simulator, tmp_path: Path, latin_1: dict[str, str], encoding: str, *, is_command_first: bool
+) -> None:
+    """In an ISO-8859-1 or ASCII locale: what one links, the other one finds linked, under the same key."""
+    locale = ASCII if is_command_first else latin_1
+    usernames = [f"instant+Ünal{encoding}{is_command_first}", f"instant+€{encoding}{is_command_first}"]
+    entries = [{"username": usernames[0]}, {"key": "Büro", "username": usernames[1]}]
+    config = fleet_at(simulator, *entries)
+    written_as(encoding, config, tmp_path / "config")
+    written_as(encoding, catalog_json(["connections"]), tmp_path / "catalog")
+    if is_command_first:
+        assert in_locale(tmp_path, locale, "linkless", "link", "--config", "config").returncode == 0
+    else:
+        written_as(encoding, run_in_locale(tmp_path, locale, *READ).written[-1], tmp_path / "config")
+    rows = run_in_locale(tmp_path, locale, *READ).rows("connections")
+    told = in_locale(tmp_path, locale, "linkless", "status", "--config", "config", "--json")
+    assert {row["connection_key"]: row["status"] for row in rows} == dict.fromkeys([usernames[0], "Büro"], "ready")
+    assert {one["key"] for one in json.loads(told.stdout)} == {row["connection_key"] for row in rows}
+    again = in_locale(tmp_path, locale, "linkless", "link", "--config", "config")
+    assert (told.returncode, again.returncode) == (0, 0)
+    assert [simulator.backend.count("/link/connect", name) for name in usernames] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "keys", [("HQ", "hq"), ("Büro", "BÜRO"), ("straße", "STRASSE"), ("a", "b", "A")], ids=lambda keys: keys[0]
+)
+def test_both_programs_refuse_keys_that_differ_in_case_only(
+    simulator: Simulator, tmp_path: Path, keys: tuple[str, ...]
+) -> None:
+    """Both say the same sentence, which names the entries, and nothing is submitted."""
+    entries = [{"key": key, "username": f"instant+{key}"} for key in keys]
+    config = fleet_at(simulator, *entries)
+    written_as("utf-8", config, tmp_path / "config")
+    status, message = Connector(tmp_path).check(config).verdict
+    code, _, said = run_without_terminal(["link", "--config", "config"], tmp_path, "")
+    assert (status, code) == ("FAILED", 2)
+    assert "have keys that differ in case only, which many warehouses merge: rename one" in message
+    assert message in " ".join(said.split())
+    assert not any(simulator.backend.count("/link/connect", entry["username"]) for entry in entries)
+
+
+ENCODINGS: list[dict[str, str]] = [
+    {"LC_ALL": "C"},
+    {"PYTHONIOENCODING": "ascii:strict"},
+    {"PYTHONIOENCODING": "latin-1"},
+    {"PYTHONIOENCODING": "utf-16"},
+    {"PYTHONIOENCODING": "cp037"},
+]
+AT_ONCE: dict[tuple[str, ...], str] = {("spec",): "spec", ("discover", "--config", "config"): "catalog"}
+THROUGH_THE_CDK: dict[tuple[str, ...], str] = {("spec", "--debug"): "spec", ("discover", "--config=config"): "catalog"}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS, ids=lambda encoding: encoding.get("PYTHONIOENCODING", "C"))
+def test_the_form_and_the_catalog_are_utf_8_whatever_the_encoding_of_the_output(
+    tmp_path: Path, latin_1: dict[str, str], encoding: dict[str, str]
+) -> None:
+    """Answered at once or through the CDK: the same bytes, and no traceback. EBCDIC would change every one of them."""
+    written_as("utf-8", {"ß": 1}, tmp_path / "config")
+    commands = AT_ONCE | THROUGH_THE_CDK if encoding.get("PYTHONIOENCODING") == "utf-16" else AT_ONCE
+    for command, name in commands.items():
+        run = in_locale(tmp_path, latin_1 | encoding, "source-linkless", *command)
+        assert (run.returncode, run.stderr) == (0, b"")
+        assert run.stdout.splitlines()[-1] == (ROOT / f"source_linkless/messages/{name}.json").read_bytes().rstrip()

@@ -73,7 +73,7 @@ async def status(setting: Setting, config: Path, *, as_json: bool) -> int:
     found = await by_hand.look_at_all(workspace.config, workspace.links, workspace.surroundings)
     facts = [facts_of(one) for one in found]
     if as_json:
-        setting.screen.say(json.dumps(facts, indent=2, ensure_ascii=False))
+        setting.screen.say_json(facts)
     else:
         rows = [
             (one["key"], one["status"].replace("_", " "), one["reason"], (one["since"] or "")[:10], one["accounts"])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import sys
 import termios
@@ -128,6 +129,8 @@ class Screen:
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         """Write to these; lines move only where both are one terminal."""
+        if isinstance(out, io.TextIOWrapper):
+            out.reconfigure(errors="backslashreplace")  # as standard error: a name in it must not end a run
         self._out, self._err = out, err
         self._console = Console(file=out, color_system=None, highlight=False, markup=False, emoji=False)
         moves = out.isatty() and err.isatty() and not self._console.is_dumb_terminal
@@ -138,6 +141,10 @@ class Screen:
     def say(self, text: str) -> None:
         """Print a result."""
         self._print(self._out, text)
+
+    def say_json(self, value: Any) -> None:
+        """Print a value for programs, with escapes where the output is not UTF-8."""
+        self.say(json.dumps(value, indent=2, ensure_ascii=self._out.encoding not in (None, "utf-8")))
 
     def note(self, text: str) -> None:
         """Print progress."""
