@@ -272,19 +272,31 @@ def test_pyairbyte_loads_postgresql_and_keeps_the_links(simulator: Simulator, tm
     assert found == f"[({bills},)]"
 
 
-READS = """
-for _ in range(3):
-    try:
-        source.read(cache=DuckDBCache(db_path="bills.duckdb"), skip_validation=True)
-    except airbyte.exceptions.PyAirbyteError:
-        pass
+READ = """
+try:
+    source.read(cache=DuckDBCache(db_path="bills.duckdb"), skip_validation=True)
+except airbyte.exceptions.PyAirbyteError:
+    pass
 """
-CHECK_AND_READS = f"source.check()\n{READS}"
+CHECK = """
+try:
+    source.check()
+except airbyte.exceptions.PyAirbyteError:
+    pass
+"""
+
+
+def recipe(ending: str) -> str:
+    """Return the recipe for PyAirbyte in docs/running.md with another ending."""
+    (found,) = re.findall(r"```python\n(.*?)```", read("docs/running.md"), re.DOTALL)
+    reading = 'source.read(cache=DuckDBCache(db_path="bills.duckdb"), skip_validation=True)\n'
+    assert found.endswith(reading)
+    return str(found).replace("linkless/bin/source-linkless", str(PROGRAM)).removesuffix(reading) + ending
 
 
 @pytest.mark.parametrize(
     ("username", "ending"),
-    [("user_good", READS), ("wrong_password", READS), ("instant", CHECK_AND_READS), ("mfa", READS)],
+    [("user_good", READ * 3), ("wrong_password", READ * 3), ("instant", CHECK + READ * 3), ("mfa", READ * 3)],
 )
 def test_the_recipe_for_pyairbyte_submits_a_login_once_in_a_process(
     simulator: Simulator, tmp_path: Path, username: str, ending: str
@@ -292,33 +304,40 @@ def test_the_recipe_for_pyairbyte_submits_a_login_once_in_a_process(
     """PyAirbyte goes on with the configuration it was given: the callback of the recipe gives it the links."""
     name = f"{username}+recipe{len(ending)}"
     prepared(tmp_path, simulator, name).rename(tmp_path / "my-config.json")
-    (recipe,) = re.findall(r"```python\n(.*?)```", read("docs/running.md"), re.DOTALL)
-    recipe = recipe.replace("linkless/bin/source-linkless", str(PROGRAM))
-    reading = 'source.read(cache=DuckDBCache(db_path="bills.duckdb"), skip_validation=True)\n'
-    assert recipe.endswith(reading)
     program = tmp_path / "recipe.py"
-    program.write_text(recipe.removesuffix(reading) + ending, encoding="utf-8")
+    program.write_text(recipe(ending), encoding="utf-8")
     in_pyairbyte(tmp_path, str(program))
     assert submissions(simulator, name) == 1
 
 
+INTO_POSTGRESQL = {
+    "user_good+pg": READ * 2,
+    "wrong_password+pg": READ * 2,
+    "instant+pg": CHECK + READ * 2,
+    "wrong_password+checked-pg": CHECK + READ,
+}
+"""What is done in PostgreSQL by login: reads of a good and of a wrong password, and reads after a check."""
+
+
 def test_the_recipe_submits_a_login_once_into_postgresql(simulator: Simulator, tmp_path: Path) -> None:
-    """A check and three reads of one process: one submission, and every bill is in the table once."""
-    name = "instant+recipe-postgres"
-    prepared(tmp_path, simulator, name).rename(tmp_path / "my-config.json")
-    (recipe,) = re.findall(r"```python\n(.*?)```", read("docs/running.md"), re.DOTALL)
-    recipe = recipe.replace("linkless/bin/source-linkless", str(PROGRAM))
+    """Each login is submitted once, and every bill of it is in the table once. One process serves all of them."""
+    lines = ["import os", "from demo.exact_postgres import ExactPostgresCache"]
     with postgres_server() as options:
         cache = f"ExactPostgresCache(**{ {**options, 'schema_name': 'recipe'}!r})"
-        reads = CHECK_AND_READS.replace('DuckDBCache(db_path="bills.duckdb")', cache)
-        beginning = "from demo.exact_postgres import ExactPostgresCache\n"
+        for name, ending in INTO_POSTGRESQL.items():
+            folder = tmp_path / name
+            folder.mkdir()
+            prepared(folder, simulator, name).rename(folder / "my-config.json")
+            ending_here = ending.replace('DuckDBCache(db_path="bills.duckdb")', cache)
+            lines += [f"os.chdir({str(folder)!r})", recipe(ending_here)]
         program = tmp_path / "recipe.py"
-        program.write_text(beginning + recipe[: recipe.rindex("source.read(")] + reads, encoding="utf-8")
+        program.write_text("\n".join(lines), encoding="utf-8")
         in_pyairbyte(tmp_path, str(program))
         address = "postgresql+psycopg2://{username}:{password}@{host}:{port}/{database}".format(**options)
         found = asked(tmp_path, address, "select count(*), count(distinct statement_key) from recipe.statements")
-    assert submissions(simulator, name) == 1
-    bills = sum(len(account["statements"]) for account in simulator.backend.document(name)["accounts"])
+    assert {name: submissions(simulator, name) for name in INTO_POSTGRESQL} == dict.fromkeys(INTO_POSTGRESQL, 1)
+    documents = [simulator.backend.document(name) for name in INTO_POSTGRESQL if not name.startswith("wrong")]
+    bills = sum(len(account["statements"]) for document in documents for account in document["accounts"])
     assert found == f"[({bills}, {bills})]"
 
 

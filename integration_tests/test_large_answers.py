@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from linkless_simulator.bills import Sizes
 from linkless_simulator.front import Front
 from linkless_simulator.wire_faults import Setting
 from source_linkless.provider.bodies import IN_MEMORY
-from testing.connector import Connector, Run, ended, fleet_at
+from testing.connector import PROGRAM, Connector, Run, ended, fleet_at
 from testing.wired_worlds import WiredWorld
 
 SIZE = 200 * 2**20
@@ -81,19 +82,34 @@ def without_files(process: subprocess.Popen[bytes]) -> Run:
 
 
 def test_without_a_folder_for_temporary_files_only_a_large_document_fails(tmp_path: Path) -> None:
-    """Check and read work; the row of the login whose document needs such a folder says what to do."""
+    """Check and read work; the rows of the logins whose documents need such a folder say what to do.
+
+    Of a large document it does not matter whether its length is announced, it comes in chunks, or it is packed.
+    """
+    large = ("bulk", "document", "packed_document")
     with Front(setting=Setting(size=IN_MEMORY + 2**20)) as front:
-        tokens = {name: front.backend.link(f"instant+{name}") for name in ("large", "small")}
-        logins = [{"key": key, "access_token": token} for key, token in tokens.items()]
-        config = fleet_at(front, *logins)
+        logins = [{"key": name, "access_token": front.backend.link(f"instant+{name}")} for name in (*large, "small")]
+        config = fleet_at(front, *logins, max_requests_per_second=20)
         connector = Connector(tmp_path)
         assert without_files(connector.start("check", config)).verdict[0] == "SUCCEEDED"
-        front.arm("bulk", "/sustainability/get", times=7)  # four attempts of one login, three of the other
+        for fault in large:
+            front.arm(fault, "/sustainability/get", times=5)  # four of each of three logins, three of the other
         run = without_files(connector.start_read(config))
-    ends = {(row["status"], row.get("reason")) for row in run.rows("connections")}
-    assert ends == {("ready", None), ("failed", "NO_TEMPORARY_SPACE")}
-    (message,) = [row["message"] for row in run.rows("connections") if row["status"] == "failed"]
+    ends = Counter((row["status"], row.get("reason")) for row in run.rows("connections"))
+    assert ends == {("ready", None): 1, ("failed", "NO_TEMPORARY_SPACE"): 3}
+    (message,) = {row["message"] for row in run.rows("connections") if row["status"] == "failed"}
     assert "folder for temporary files" in message
     assert run.rows("statements")
     ours = run.stderr.partition("Exception ignored in atexit callback: <bound method Coverage")[0]
     assert (run.code, run.errors, ours) == (0, [], "")  # coverage cannot write its file either
+
+
+@pytest.mark.parametrize("arguments", ["spec", "spec --debug", "discover --config config", "discover --config=config"])
+def test_the_form_and_the_catalog_need_no_folder_for_temporary_files(tmp_path: Path, arguments: str) -> None:
+    """They are answered at once, or through the CDK, which would make a folder."""
+    (tmp_path / "config").write_text("{}", encoding="utf-8")
+    command = ["/bin/sh", "-c", 'ulimit -f 0; exec "$@"', "sh", str(PROGRAM), *arguments.split()]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run = ended(process)
+    assert (run.code, run.errors) == (0, [])
+    assert run.messages[-1]["type"] in ("SPEC", "CATALOG")

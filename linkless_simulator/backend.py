@@ -119,6 +119,12 @@ class Backend:
         with self._lock:
             return self._world.login(username).submissions
 
+    def connection_id(self, username: str) -> str | None:
+        """Return the identifier of the newest connection of this login, None when it was never linked."""
+        with self._lock:
+            newest = self._world.login(username).newest
+        return None if newest is None else newest.connection_id
+
     def link_options(self, username: str) -> Body:
         """Return the options of the link token of this login's newest connect (`auto_refresh`, ...)."""
         with self._lock:

@@ -7,8 +7,8 @@ from typing import Any
 
 from source_linkless.streams import catalog_streams
 
-_OF_ONE_SYNC = {"observed_at", "snapshot_at", "connection_id", "waited_seconds"}
-"""What differs between two syncs of the same bills: their times, and the connection when a login was linked twice."""
+_OF_ONE_SYNC = {"observed_at", "snapshot_at", "waited_seconds"}
+"""Columns whose values differ between two syncs of the same bills: only their types are compared."""
 
 Rows = dict[str, dict[tuple[str, ...], dict[str, Any]]]
 
@@ -50,7 +50,7 @@ class Destination:
 
     @property
     def current(self) -> Rows:
-        """The rows that are still in the documents, without what differs from sync to sync."""
+        """The rows that are still in the documents, with every column; what differs from sync to sync as its type."""
         return {name: dict(self._current(rows)) for name, rows in self._rows.items()}
 
     def _current(self, rows: dict[tuple[str, ...], dict[str, Any]]) -> Iterable[tuple[tuple[str, ...], dict[str, Any]]]:
@@ -59,4 +59,4 @@ class Destination:
             newest[key[:2]] = max(newest.get(key[:2], ""), row.get("snapshot_at", ""))
         for key, row in rows.items():
             if row.get("snapshot_at", "") == newest[key[:2]]:
-                yield key, {name: value for name, value in row.items() if name not in _OF_ONE_SYNC}
+                yield key, row | {name: type(row[name]).__name__ for name in _OF_ONE_SYNC & row.keys()}

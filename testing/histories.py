@@ -202,7 +202,7 @@ class World:
         dice = random.Random(step.seed)  # noqa: S311 - as above
         document = self._document(login, dice, readable=not self._is_unreadable(login, step))
         first = StreamChanges(stream, None, start_date=step.start_date)
-        return list(delivered(first, Connection(login, None), document, ""))
+        return list(delivered(first, Connection(login, f"id of {login}"), document, ""))
 
     def _document(self, login: str, dice: random.Random, *, readable: bool = True) -> Document:
         entries = [
@@ -236,13 +236,13 @@ def _current(rows: Collection[Row]) -> list[Row]:
 
 
 def _readable(name: str, rows: list[Row], accounts: list[Row], expected: list[Row]) -> list[Row]:
-    """Leave out accounts without bills, the connector's times, and lines that nothing newer can outdate."""
+    """Leave out accounts without bills, lines that nothing newer can outdate, and the values of times."""
     with_bills = {(row["connection_key"], row["account_number"]) for row in accounts if row["statement_count"]}
     with_lines = {(row["connection_key"], row["account_number"]) for row in expected}
     kept = with_bills & with_lines if name in {"charges", "payments"} else with_bills
-    ignored = ("observed_at", "snapshot_at", "connection_id")
+    times = dict.fromkeys(("observed_at", "snapshot_at"), "a time")
     shown = [
-        _sorted({column: value for column, value in row.items() if column not in ignored})
+        _sorted(row | {column: times[column] for column in times.keys() & row.keys()})
         for row in rows
         if (row["connection_key"], row["account_number"]) in kept
     ]
