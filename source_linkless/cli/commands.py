@@ -198,13 +198,12 @@ async def _link_here(setting: Setting, workspace: Workspace, keys: Collection[st
     if not choice.submitted:
         setting.say(f"Nothing to submit: {len(choice.linked)} linked, {len(choice.left)} left. See `linkless status`.")
         return Exit.PERSON if choice.left else Exit.OK
-    linking = HandLinking(workspace, setting.screen, person, person.passwords if person else {})
-    await linking.link(choice.submitted)
-    done = sum(end.outcome.status is Status.READY for end in linking.ends)
-    setting.say(f"Linked: {done} of {len(linking.ends)}. Configuration written to {workspace.target}.")
-    if linking.is_interrupted:
+    ends, is_interrupted = await link_by_hand(workspace, setting.screen, person, choice.submitted)
+    done = sum(end.outcome.status is Status.READY for end in ends)
+    setting.say(f"Linked: {done} of {len(ends)}. Configuration written to {workspace.target}.")
+    if is_interrupted:
         return Exit.INTERRUPTED
-    return code_of([*(end.outcome for end in linking.ends), *(result for _, result in choice.left)])
+    return code_of([*(end.outcome for end in ends), *(result for _, result in choice.left)])
 
 
 @dataclass(slots=True)
@@ -281,38 +280,31 @@ def _request(workspace: Workspace, path: str, payload: Mapping[str, Any]) -> str
     return "\n".join([wrapped(f"  POST {workspace.config.api_url}{path}", "  "), wrapped(f"    {body}", "    ")])
 
 
-@dataclass(slots=True)
-class HandLinking:
-    """One run of `linkless link`; `passwords` are those that a person has typed, by key, written with the links."""
+async def link_by_hand(
+    workspace: Workspace, screen: Screen, person: by_hand.Person | None, logins: Sequence[Login]
+) -> tuple[list[events.Finished], bool]:
+    """Link logins all at once, and write each change; returns how each ended, and whether Ctrl-C ended it.
 
-    workspace: Workspace
-    screen: Screen
-    person: by_hand.Person | None
-    passwords: Mapping[str, str]
-    ends: list[events.Finished] = field(default_factory=list)
-    is_interrupted: bool = False
+    Raises Problem when the keys are refused, FileProblem when a token was lost.
+    """
+    ends: list[events.Finished] = []
+    stops: list[events.Stopping] = []
 
-    async def link(self, logins: Sequence[Login]) -> None:
-        """Link all logins at once. Raises Problem when the keys are refused, FileProblem when a token was lost."""
-        workspace = self.workspace
-        try:
-            await by_hand.link(workspace.config, workspace.links, workspace.surroundings, logins, self.person, self)
-        finally:
-            self.screen.rest()
-
-    def watch(self, waiting: Sequence[events.Waiting]) -> None:
-        """Show the logins that are still waited for."""
-        self.screen.watch(waiting)
-
-    def tell(self, event: events.Event) -> None:
-        """Write links, and print what has ended. Raises FileProblem."""
+    def tell(event: events.Event) -> None:
         match event:
+            case events.StillWaiting():
+                screen.watch(event.logins)
             case events.LinksChanged():
-                self.workspace.keep(self.passwords)
+                workspace.keep(person.passwords if person else {})
             case events.Finished():
-                self.ends.append(event)
-                has_person = self.person is not None
-                self.screen.say(line_of(event.login.key, event.outcome, event.waited, has_person=has_person))
+                ends.append(event)
+                screen.say(line_of(event.login.key, event.outcome, event.waited, has_person=person is not None))
             case events.Stopping():
-                self.is_interrupted = True
-                self.screen.note("Stopping: what is being submitted is finished first. Ctrl-C again ends at once.")
+                stops.append(event)
+                screen.note("Stopping: what is being submitted is finished first. Ctrl-C again ends at once.")
+
+    try:
+        await by_hand.link(workspace.config, workspace.links, workspace.surroundings, logins, person, tell)
+    finally:
+        screen.rest()
+    return ends, bool(stops)

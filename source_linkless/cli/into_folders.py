@@ -23,7 +23,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -137,9 +136,7 @@ class _Sync:
         self._problem: FileProblem | None = None
         self._states: dict[str, Message] = {}
         self.counts: Counter[str] = Counter()
-        now = time.time_ns()
-        name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime(now // 10**9))}{now // 1000 % 10**6:06d}Z.jsonl"
-        self.target = folder / "records" / name
+        self.target = folder / "records" / f"{setting.surroundings.now():%Y%m%dT%H%M%S%f}Z.jsonl"
 
     def run(self) -> int:
         """Run the connector to its end. Raises FileProblem when something could not be written."""

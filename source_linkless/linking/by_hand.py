@@ -20,7 +20,7 @@ from source_linkless.concurrency import waiting
 from source_linkless.config import Config, Links, Login
 from source_linkless.errors import Actor, Problem, Status, Then
 from source_linkless.json_files import FileProblem
-from source_linkless.linking.events import Event, Stopping, Waiting
+from source_linkless.linking.events import Event, StillWaiting, Stopping
 from source_linkless.linking.handshake import announce, link_options, open_connection, refusal, relink
 from source_linkless.linking.opening import look_at, still_waiting
 from source_linkless.linking.running import Opening, Run, Surroundings, of_error, with_good_keys
@@ -37,7 +37,6 @@ from source_linkless.provider.outcomes import (
 )
 
 __all__ = [
-    "Audience",
     "Files",
     "Form",
     "Person",
@@ -87,6 +86,9 @@ class Question:
 class Person(Protocol):
     """A person at a terminal. Each method returns None when no answer is given; all may be cancelled at any moment."""
 
+    passwords: dict[str, str]
+    """The corrected passwords by key."""
+
     async def answer(self, question: Question) -> str | None:
         """Return the code or the answer to a security question."""
 
@@ -97,28 +99,18 @@ class Person(Protocol):
         """Return the login with another password after the utility has refused it."""
 
 
-class Audience(Protocol):
-    """What shows a person how a run goes on."""
-
-    def tell(self, event: Event) -> None:
-        """Take a LinksChanged, before anything else happens, a Finished for each login, or a Stopping.
-
-        Raises FileProblem when links could not be written.
-        """
-
-    def watch(self, waiting: Sequence[Waiting]) -> None:
-        """Take the logins that are still waited for, a few times a second."""
-
-
 async def link(
     config: Config,
     links: Links,
     surroundings: Surroundings,
     logins: Sequence[Login],
     person: Person | None,
-    audience: Audience,
+    tell: Callable[[Event], None],
 ) -> None:
     """Link logins all at once, with a person to answer what they ask.
+
+    `tell` takes a LinksChanged before anything else happens, and raises FileProblem when it could not write them; and a
+    Finished for each login, a StillWaiting a few times a second, and a Stopping.
 
     When this is cancelled, every wait ends, and a login that is being submitted gets its token first.
 
@@ -126,20 +118,20 @@ async def link(
     """
 
     async def emit(event: Event, *, urgent: bool = False) -> None:  # noqa: ARG001 - nothing queues here
-        audience.tell(event)
+        tell(event)
 
     run = Run(config, links, surroundings, emit, config.data_timeout_seconds)
     run.answers = _Answers(person) if person else None
     await run.test_keys()
     openings = [Opening(run, login) for login in logins]
     announce(openings)
-    beside = asyncio.create_task(waiting.every(_WATCH_SECONDS, lambda: audience.watch(still_waiting(openings))))
+    beside = asyncio.create_task(waiting.every(_WATCH_SECONDS, lambda: tell(StillWaiting(still_waiting(openings)))))
     work = asyncio.gather(*(_link_login(opening) for opening in openings))
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:
         run.deadline.strike_now()
-        audience.tell(Stopping())
+        tell(Stopping())
         await work
     finally:
         beside.cancel()

@@ -114,11 +114,18 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class StillWaiting:
+    """The logins that a person still waits for, a few times a second."""
+
+    logins: Sequence[Waiting]
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """A person has interrupted the run: every wait ends, and what is being submitted is finished first."""
 
 
-Event = LinksChanged | Delivered | Finished | FileAnswered | Progress | Moved | Stopping
+Event = LinksChanged | Delivered | Finished | FileAnswered | Progress | Moved | StillWaiting | Stopping
 
 MASK = "****"
 _SHORTEST_IN_TEXT, _SHORTEST_IN_DOCUMENT = 4, 8

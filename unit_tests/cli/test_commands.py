@@ -17,7 +17,7 @@ from linkless_simulator.backend import CLIENT_ID, SECRET
 from linkless_simulator.situations import CONNECTING, MFA_CODE, MFA_REPLY, READY, REFUSED, SELECTION
 from linkless_simulator.stages import Choice, Looks, Stage
 from linkless_simulator.story import Story
-from source_linkless.cli.commands import HandLinking, chosen, facts_of
+from source_linkless.cli.commands import chosen, facts_of, link_by_hand
 from source_linkless.cli.terminal import Screen
 from source_linkless.cli.workspace import ConfigText, Workspace
 from source_linkless.config import Login
@@ -83,10 +83,9 @@ class Desk:
             self.path.write_text(json.dumps(config), encoding="utf-8")
         workspace = self.open()
         choice = chosen(workspace, keys, has_person=person is not None)
-        passwords = person.passwords if person else {}
-        linking = HandLinking(workspace, Screen(io.StringIO(), io.StringIO()), person, passwords)
-        in_world(self.world, linking.link(choice.submitted))
-        return {end.login.key: (end.outcome.status.value, end.outcome.reason) for end in linking.ends}
+        screen = Screen(io.StringIO(), io.StringIO())
+        ends, _ = in_world(self.world, link_by_hand(workspace, screen, person, choice.submitted))
+        return {end.login.key: (end.outcome.status.value, end.outcome.reason) for end in ends}
 
     @property
     def config(self) -> dict[str, Any]:
