@@ -25,7 +25,7 @@ from source_linkless.config import parse_config
 from source_linkless.errors import Problem
 from source_linkless.provider import Api
 from source_linkless.provider.api import StatementFile
-from source_linkless.provider.bodies import IN_MEMORY
+from source_linkless.provider.transport import IN_MEMORY
 from testing.connector import Connector, fleet_at
 from testing.fault_table import (
     A_DOCUMENT,

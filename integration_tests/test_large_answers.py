@@ -16,7 +16,7 @@ import pytest
 from linkless_simulator.bills import Sizes
 from linkless_simulator.front import Front
 from linkless_simulator.wire_faults import Setting
-from source_linkless.provider.bodies import IN_MEMORY
+from source_linkless.provider.transport import IN_MEMORY
 from testing.connector import PROGRAM, Connector, Run, ended, fleet_at
 from testing.wired_worlds import WiredWorld
 

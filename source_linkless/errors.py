@@ -49,14 +49,16 @@ class Then(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What an answer of the provider means for one login."""
+    """What an answer of the provider means for one login.
 
+    `advice` says what happened and what to do; for the user it follows the login's key and the reason code.
+    """
+
+    advice: str
     status: Status
     actor: Actor
-    then: Then
-    failure: FailureType | None
-    advice: str
-    """What happened and what to do, for the user; follows the login's key and the reason code."""
+    failure: FailureType | None = None
+    then: Then = Then.STOP
 
 
 class Problem(Exception):  # noqa: N818 - the provider's answer, not an error of ours

@@ -18,8 +18,7 @@ from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog
 
 from linkless_simulator.front import Front
 from source_linkless.config import Config
-from source_linkless.provider.bodies import NewFile
-from source_linkless.provider.transport import ORDINARY, Answer, HttpTransport, Request, Transport
+from source_linkless.provider.transport import ORDINARY, Answer, HttpTransport, NewFile, Request, Transport
 from source_linkless.sync.output import Output
 from testing.worlds import Sync, World
 

@@ -163,10 +163,11 @@ async def _send_form(opening: Opening, link_token: str, form: dict[str, Any]) ->
 
     def sending() -> None:
         opening.is_out = True
+        opening.note_request()
 
     async def connect(api: Api) -> str | None:
         try:
-            return await api.connect(link_token, opening.login.source_id or "", form, sending=sending)
+            return await api.noting(sending).connect(link_token, opening.login.source_id or "", form)
         except Problem as problem:
             is_early = problem.meaning.then is Then.SLOW_DOWN
             opening.is_out = problem.reason != outcomes.VALIDATION_FAILED and not is_early

@@ -15,7 +15,8 @@ import json
 import mimetypes
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
 from sys import intern
@@ -26,7 +27,6 @@ import orjson
 from source_linkless.clock import seconds_until
 from source_linkless.concurrency import Place, RateLimit
 from source_linkless.errors import Meaning, Problem, Then
-from source_linkless.provider.bodies import Body
 from source_linkless.provider.outcomes import (
     ERROR_CODES,
     GONE,
@@ -39,24 +39,25 @@ from source_linkless.provider.outcomes import (
     of_context,
     outcome,
 )
-from source_linkless.provider.transport import LARGEST_ERROR, Answer, Request, Transport, Unreachable
+from source_linkless.provider.transport import LARGEST_ERROR, SUCCESSES, Answer, Body, Request, Transport, Unreachable
 
-_REQUEST_IDS = ("x-request-id", "x-deck-correlation-id", "cf-ray")
 _ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 """A request id that may be logged."""
 _CODE = re.compile(r"\w{1,64}", re.ASCII)
 """A code or status that is passed on. A sentence is not: it could quote what was sent."""
 _CONTENT_TYPE = re.compile(r"[a-z]{1,20}/[\w.+-]{1,60}", re.ASCII)
 _BETWEEN_WORDS = re.compile(r"[\s.-]+")
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
+"""A surrogate: a text with one could not be sent back."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._() -]+")
 """What a part of a file name must not hold, so that every file system and object store takes it."""
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 """Names that Windows keeps for devices."""
 _LONGEST_NAME = 80
-LONGEST_RETRY_AFTER = 600.0
+_LONGEST_RETRY_AFTER = 600.0
 """Most seconds that a `Retry-After` is obeyed; then the provider is asked again."""
-_UNREADABLE_STATUS = "UNREADABLE_STATUS"
-_OK, _MULTIPLE_CHOICES, _NOT_FOUND, _GONE = 200, 300, 404, 410
+_OK = 200
+_MISSING = (404, 410)
 _ERRORS = range(400, 600)
 
 
@@ -79,7 +80,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Health of a connection (API notes, section 3.1); a field that is missing or unreadable is None."""
+    """Health of a connection (API notes, section 3.1); a field that is missing or unreadable is None.
+
+    `since` is the time of the last change of status, as the provider writes it.
+    """
 
     connection_id: str | None
     source_id: str | None
@@ -87,7 +91,6 @@ class Context:
     status: str | None
     reason: str | None
     since: str | None
-    """Time of the last change of status, as the provider writes it."""
     accounts: tuple[str, ...]
     account_count: int | None
 
@@ -124,7 +127,10 @@ class Api:
     """The endpoints that the connector uses. Every method waits for the shared rate limit, and may raise Problem."""
 
     def __init__(self, transport: Transport, limit: RateLimit, sending: Callable[[], object] = lambda: None) -> None:
-        """Use the transport and the rate limit of one run; `sending` is called just before each request is sent."""
+        """Use the transport and the rate limit of one run.
+
+        `sending` is called just before each request is sent: until then nothing has left this process.
+        """
         self._transport, self._limit, self._sending = transport, limit, sending
 
     def noting(self, sending: Callable[[], object]) -> Api:
@@ -133,89 +139,82 @@ class Api:
 
     async def test_keys(self) -> None:
         """Ask whether the keys are valid in this environment; has no side effect (API notes, section 1.2)."""
-        await self._call(Request("/test/api_keys"))
+        await self._send(Request("/test/api_keys"))
 
     async def create_link_token(self, options: Mapping[str, Any]) -> str:
         """Open a link session (API notes, section 2.1); submits nothing to the utility."""
-        answer = await self._ask("/link/token/create", options)
-        return _text(answer, "link_token", "/link/token/create")
+        return await self._text("link_token", _post("/link/token/create", **options))
 
     async def find_sources(self, link_token: str, source_id: str) -> list[dict[str, Any]]:
         """Return the utility with a source id, with the names of its login fields (API notes, section 2.6)."""
-        payload = {"link_token": link_token, "source_id": source_id}
-        answer = await self._ask("/link/sources", payload, first=True)  # part of a submission
-        return _objects(answer.get("sources"))
+        request = _post("/link/sources", link_token=link_token, source_id=source_id)
+        return _objects((await self._ask(request, first=True)).get("sources"))  # first: it is part of a submission
 
     async def search_sources(self, link_token: str, search: str) -> list[dict[str, Any]]:
         """Return utilities by 3 to 255 characters of their name (API notes, section 2.6)."""
-        answer = await self._ask("/link/sources", {"link_token": link_token, "search": search})
-        return _objects(answer.get("sources"))
+        return _objects((await self._ask(_post("/link/sources", link_token=link_token, search=search))).get("sources"))
 
-    async def connect(
-        self,
-        link_token: str,
-        source_id: str,
-        credentials: Mapping[str, Any],
-        *,
-        sending: Callable[[], object] = lambda: None,
-    ) -> str | None:
-        """Submit a login; returns the public token, or None in update mode (API notes, section 2.2). Never repeat.
-
-        `sending` is called just before the request is sent: until then nothing has left this process.
-        """
-        payload = {"link_token": link_token, "source_id": source_id, **credentials}
-        request = Request("/link/connect", orjson.dumps(payload), once=True)
-        await self._limit.take(request.path, first=True)
-        sending()
-        token = (await self._answered(request)).get("public_token")
-        return token if isinstance(token, str) and token else None
+    async def connect(self, link_token: str, source_id: str, credentials: Mapping[str, Any]) -> str | None:
+        """Submit a login; returns the public token, or None in update mode (API notes, section 2.2). Never repeat."""
+        request = _post("/link/connect", once=True, link_token=link_token, source_id=source_id, **credentials)
+        return _of_type((await self._ask(request)).get("public_token"), str) or None
 
     async def exchange(self, public_token: str) -> Connection:
         """Exchange the public token for the access token (API notes, section 2.3). Never repeat."""
-        path = "/connection/public_token/exchange"
-        answer = await self._ask(path, {"public_token": public_token}, once=True)
-        return Connection(_text(answer, "access_token", path), _of_type(answer.get("connection_id"), str))
+        request = _post("/connection/public_token/exchange", once=True, public_token=public_token)
+        answer = await self._ask(request)
+        return Connection(_needed(answer, "access_token", request), _of_type(answer.get("connection_id"), str))
 
     async def link_status(self, link_token: str) -> str:
         """Return the status of a login that is being linked (API notes, section 2.4)."""
-        path = "/link/connection/status"
-        return _code(_text(await self._ask(path, {"link_token": link_token}), "status", path)) or _UNREADABLE_STATUS
+        status = await self._text("status", _post("/link/connection/status", link_token=link_token))
+        return _code(status) or "UNREADABLE_STATUS"
 
     async def question(self, link_token: str) -> str:
         """Return the text of the question that a login waits for an answer to (API notes, section 2.5)."""
-        path = "/link/authentication/mfa/get"
-        return _text(await self._ask(path, {"link_token": link_token}), "question", path)
+        return await self._text("question", _post("/link/authentication/mfa/get", link_token=link_token))
 
     async def answer(self, link_token: str, answer: str) -> None:
         """Answer that question. Never repeat: a one-time code is valid once."""
-        body = orjson.dumps({"link_token": link_token, "answer": answer})
-        await self._call(Request("/link/authentication/mfa/answer", body, once=True))
+        await self._send(_post("/link/authentication/mfa/answer", once=True, link_token=link_token, answer=answer))
 
     async def accounts(self, link_token: str) -> list[Account]:
         """Return the accounts to choose from (API notes, section 2.5)."""
-        found = _objects((await self._ask("/link/account/list", {"link_token": link_token})).get("accounts"))
+        answer = await self._ask(_post("/link/account/list", link_token=link_token))
         return [
             Account(one["account_id"], str(one.get("account_number")), _of_type(one.get("account_address"), str))
-            for one in found
+            for one in _objects(answer.get("accounts"))
             if isinstance(one.get("account_id"), str)
         ]
 
     async def select_accounts(self, link_token: str, account_ids: Sequence[str]) -> None:
         """Choose accounts by their `account_id`. Never repeat."""
-        body = orjson.dumps({"link_token": link_token, "accounts": list(account_ids)})
-        await self._call(Request("/link/account/select", body, once=True))
+        await self._send(_post("/link/account/select", once=True, link_token=link_token, accounts=account_ids))
 
     async def destroy(self, access_token: str) -> None:
         """Delete a connection and all its data at the provider (API notes, section 3)."""
-        await self._call(Request("/connection/destroy", orjson.dumps({"access_token": access_token})))
+        await self._send(_post("/connection/destroy", access_token=access_token))
 
     async def context(self, access_token: str, *, later: bool = False) -> Context:
         """Return the health of a connection (API notes, section 3.1); `later` lets every other request go first."""
-        return _context(await self._ask("/connection/context", {"access_token": access_token}, later=later))
+        answer = await self._ask(_post("/connection/context", access_token=access_token), later=later)
+        provider = _of_type(answer.get("provider"), dict) or {}
+        numbers = [entity.get("account_number") for entity in _objects(answer.get("entities"))]
+        count = _of_type(answer.get("num_of_entities", answer.get("numOfEntities")), int)
+        return Context(
+            connection_id=_of_type(answer.get("connection_id"), str),
+            source_id=_of_type(provider.get("id"), str),
+            source_name=_of_type(provider.get("name"), str),
+            status=_code(answer.get("connection_status")),
+            reason=_code(answer.get("connection_status_reason")),
+            since=_of_type(answer.get("connection_status_timestamp"), str),
+            accounts=tuple(number for number in numbers if isinstance(number, str)),
+            account_count=count if count is not None else (len(numbers) or None),
+        )
 
     async def refresh(self, access_token: str) -> None:
         """Make the provider log in again with the stored credentials (API notes, section 3). Never repeat."""
-        await self._call(Request("/connection/refresh", orjson.dumps({"access_token": access_token}), once=True))
+        await self._send(_post("/connection/refresh", once=True, access_token=access_token))
 
     async def document(self, access_token: str, *, place: Place | None = None, first: bool = False) -> Body:
         """Return everything the connection has, as an undecoded body (API notes, section 4).
@@ -223,22 +222,19 @@ class Api:
         The request waits for a free `place` for its document, and with `first` goes before the waiting requests of
         connections that have not been begun.
         """
-        began = None if place is None else partial(asyncio.get_running_loop().call_soon_threadsafe, place.hold)
-        body = orjson.dumps({"access_token": access_token})
-        request = Request("/sustainability/get", body, large=True, began=began)
-        await self._limit.take(request.path, first=first, place=place)
-        return (await self._sent(request, missing=GONE)).body
+        request = replace(_post("/sustainability/get", access_token=access_token), large=True)
+        if place is not None:
+            request = replace(request, began=partial(asyncio.get_running_loop().call_soon_threadsafe, place.hold))
+        return (await self._send(request, missing=GONE, first=first, place=place)).body
 
     async def statement_file(self, access_token: str, statement_id: str) -> StatementFile:
         """Return the original document of a bill (`contract/openapi.yaml`); every other request goes first.
 
         Raises Problem with the meaning NO_FILE (status NO_DATA) when the provider has none.
         """
-        body = orjson.dumps({"access_token": access_token, "statement_id": statement_id})
-        request = Request("/sustainability/statement/file", body, large=True, accept="*/*")
-        await self._limit.take(request.path, later=True)
+        request = _post("/sustainability/statement/file", access_token=access_token, statement_id=statement_id)
         try:
-            answer = await self._sent(request, missing=NO_FILE)
+            answer = await self._send(replace(request, large=True, accept="*/*"), missing=NO_FILE, later=True)
         except Problem as problem:
             if problem.reason != INVALID_STATEMENT_ID:
                 raise
@@ -248,25 +244,23 @@ class Api:
             raise _problem(None, answer, request.path, UNKNOWN)
         return StatementFile(answer.body, content_type)
 
-    async def _ask(
-        self, path: str, payload: Mapping[str, Any], *, once: bool = False, first: bool = False, later: bool = False
-    ) -> dict[str, Any]:
-        await self._limit.take(path, first=first or once, later=later)
-        return await self._answered(Request(path, orjson.dumps(payload), once=once))
+    async def _text(self, name: str, request: Request) -> str:
+        return _needed(await self._ask(request), name, request)
 
-    async def _answered(self, request: Request) -> dict[str, Any]:
-        answer = await self._sent(request)
+    async def _ask(self, request: Request, **turn: Any) -> dict[str, Any]:
+        """Send a request that is answered by a JSON object; return the object."""
+        answer = await self._send(request, **turn)
         value = _decoded(answer.body)
         if not isinstance(value, dict):
             raise _problem(None, answer, request.path, UNKNOWN)
         return value
 
-    async def _call(self, request: Request) -> Answer:
-        await self._limit.take(request.path, first=request.once)
-        return await self._sent(request)
+    async def _send(self, request: Request, *, missing: Meaning | None = None, **turn: Any) -> Answer:
+        """Send a request in its `turn` (see `RateLimit.take`); returns a success.
 
-    async def _sent(self, request: Request, *, missing: Meaning | None = None) -> Answer:
-        """Send a request; returns a success. `missing`: what 404 or 410 without a code means, if anything special."""
+        `missing`: what 404 or 410 without a code means, if anything special.
+        """
+        await self._limit.take(request.path, **{"first": request.once, **turn})
         self._sending()
         try:
             answer = await self._transport(request)
@@ -282,23 +276,51 @@ class Api:
         return answer
 
 
+def _post(path: str, /, *, once: bool = False, **payload: Any) -> Request:
+    return Request(path, orjson.dumps(payload), once=once)
+
+
+def _needed(answer: Mapping[str, Any], name: str, request: Request) -> str:
+    """Return a text that an answer must have, or raise Problem."""
+    text = _of_type(answer.get(name), str)
+    if not text or _HALF_A_CHARACTER.search(text):
+        raise Problem("UNEXPECTED_ANSWER", UNKNOWN, detail=f"{request.path} without {name}")
+    return str(text)
+
+
 def _problem_in(answer: Answer, request: Request, missing: Meaning | None) -> Problem | None:
     """Return the problem that an answer tells: a status that is no success, or an error object under a success.
 
     A document counts as one under 200 only, or if there is a body: 202 and 204 without a body are not documents.
     """
-    succeeded = _OK <= answer.status < _MULTIPLE_CHOICES
-    if succeeded and "encrypted" in answer.headers.get("content-type", ""):
+    status = answer.status
+    is_success = status in SUCCESSES
+    if is_success and "encrypted" in answer.headers.get("content-type", ""):
         return _problem("ENCRYPTED_ANSWER", answer, request.path, UNKNOWN)
     written = _error_code(answer.body)
-    if succeeded and written is None and (answer.status == _OK or answer.body or not request.large):
+    if is_success and written is None and (status == _OK or answer.body or not request.large):
         return None
-    code, status = _canonical(written), answer.status
-    if missing and code is None and status in (_NOT_FOUND, _GONE):
+    code = _canonical(written)
+    if missing and code is None and status in _MISSING:
         return _problem(None, answer, request.path, missing)
     if code is not None and code.isdecimal() and int(code) in _ERRORS:
         code, status = f"HTTP_{code}", int(code)  # a gateway that reports its HTTP status as the code
     return _problem(code, answer, request.path, of_answer(code, status))
+
+
+def _problem(code: str | None, answer: Answer, path: str, meaning: Meaning) -> Problem:
+    """Make a problem with the ids for support, and `Retry-After`, a number of seconds or an HTTP date, in seconds."""
+    headers = answer.headers
+    named = ((name, headers.get(name, "")) for name in ("x-request-id", "x-deck-correlation-id", "cf-ray"))
+    ids = [f"{name} {value}" for name, value in named if _ID.fullmatch(value)]
+    written = headers.get("retry-after", "").strip()
+    seconds = float(written) if written.isdecimal() else seconds_until(written, headers.get("date"))
+    return Problem(
+        f"HTTP_{answer.status}" if code is None else code,
+        meaning,
+        detail=", ".join([path, f"HTTP {answer.status}", *ids]),
+        retry_after=None if seconds is None else min(seconds, _LONGEST_RETRY_AFTER),
+    )
 
 
 def _error_code(body: Body) -> Any:
@@ -315,12 +337,39 @@ def _canonical(code: Any) -> str | None:
 
     Codes have been seen in other spellings elsewhere: `product-not-ready`, `Product not ready`.
     """
-    if isinstance(code, int) and not isinstance(code, bool):
-        code = str(code) if code in _ERRORS else None
-    if not isinstance(code, str):
-        return None
-    known = _BETWEEN_WORDS.sub("_", code.strip()).upper()
-    return intern(known) if known in ERROR_CODES else _code(code)
+    text = str(code) if isinstance(code, int) and code in _ERRORS else code
+    known = _BETWEEN_WORDS.sub("_", text.strip()).upper() if isinstance(text, str) else ""
+    return intern(known) if known in ERROR_CODES else _code(text)
+
+
+def _code(value: Any) -> str | None:
+    """Return a code or status that may be passed on, or None.
+
+    The same code is the same object, however many thousand logins wait with it.
+    """
+    return intern(value) if isinstance(value, str) and _CODE.fullmatch(value) else None
+
+
+def _decoded(body: Body) -> Any:
+    """Return the value of a small answer; None for what is not JSON, or so large that it was not kept in memory.
+
+    `json` reads NaN, 1e400 and a byte order mark too: a token must not be lost because of another field.
+    """
+    if isinstance(body, bytes):
+        for read in (orjson.loads, json.loads):
+            with suppress(ValueError, RecursionError):
+                return read(body)
+    return None
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """Return the objects in an array; an empty list for anything else."""
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _of_type(value: Any, kind: type) -> Any:
+    """Return a value if it is of a type, else None; a boolean is not a number."""
+    return value if isinstance(value, kind) and not isinstance(value, bool) else None
 
 
 def _type_of_file(answer: Answer) -> str | None:
@@ -336,87 +385,8 @@ def _type_of_file(answer: Answer) -> str | None:
 
 def _safe_name(text: str) -> str:
     plain = _UNSAFE.sub("_", text).strip(" .")[:_LONGEST_NAME].rstrip(" .")
-    if plain == text and text and not _DEVICE.fullmatch(text):
-        return text
     if _DEVICE.fullmatch(plain):
         plain = f"_{plain}"
+    if text and plain == text:
+        return text
     return f"{plain or 'unnamed'}-{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:8]}"
-
-
-def _problem(code: str | None, answer: Answer, path: str, meaning: Meaning) -> Problem:
-    ids = [f"{name} {answer.headers[name]}" for name in _REQUEST_IDS if _ID.fullmatch(answer.headers.get(name, ""))]
-    detail = ", ".join([path, f"HTTP {answer.status}", *ids])
-    reason = code if code is not None else f"HTTP_{answer.status}"
-    return Problem(reason, meaning, detail=detail, retry_after=_retry_after(answer.headers))
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return `Retry-After`, a number of seconds or an HTTP date, in seconds; None when it is absent or unreadable."""
-    value = headers.get("retry-after", "").strip()
-    seconds = float(value) if value.isdecimal() else seconds_until(value, headers.get("date"))
-    return None if seconds is None else min(seconds, LONGEST_RETRY_AFTER)
-
-
-def _context(answer: Mapping[str, Any]) -> Context:
-    provider = _of_type(answer.get("provider"), dict) or {}
-    entities = _of_type(answer.get("entities"), list) or []
-    numbers = [entity.get("account_number") for entity in entities if isinstance(entity, dict)]
-    count = _of_type(answer.get("num_of_entities", answer.get("numOfEntities")), int)
-    return Context(
-        connection_id=_of_type(answer.get("connection_id"), str),
-        source_id=_of_type(provider.get("id"), str),
-        source_name=_of_type(provider.get("name"), str),
-        status=_code(answer.get("connection_status")),
-        reason=_code(answer.get("connection_status_reason")),
-        since=_of_type(answer.get("connection_status_timestamp"), str),
-        accounts=tuple(number for number in numbers if isinstance(number, str)),
-        account_count=count if count is not None else (len(numbers) or None),
-    )
-
-
-def _decoded(body: Body) -> Any:
-    """Return the value of a small answer; None for what is not JSON, or so large that it was not kept in memory."""
-    if not isinstance(body, bytes):
-        return None
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return _decoded_leniently(body)
-
-
-def _decoded_leniently(body: bytes) -> Any:
-    """Read NaN, 1e400 and a byte order mark too: a token must not be lost because of another field."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _text(answer: Mapping[str, Any], name: str, path: str) -> str:
-    """Return a text that must be there, or raise Problem."""
-    value = answer.get(name)
-    if not isinstance(value, str) or not value or not _can_be_sent(value):
-        raise Problem("UNEXPECTED_ANSWER", UNKNOWN, detail=f"{path} without {name}")
-    return value
-
-
-def _can_be_sent(text: str) -> bool:
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _code(value: Any) -> str | None:
-    """Return a code or status that may be passed on, or None.
-
-    The same code is the same object, however many thousand logins wait with it.
-    """
-    return intern(value) if isinstance(value, str) and _CODE.fullmatch(value) else None
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    """Return the objects in an array; an empty list for anything else."""
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
-
-
-def _of_type(value: Any, kind: type) -> Any:
-    """Return a value if it is of a type, else None; a boolean is not a number."""
-    return value if isinstance(value, kind) and not isinstance(value, bool) else None

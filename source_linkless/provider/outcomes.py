@@ -1,6 +1,6 @@
 """What each reason code means for a login: the table of outcomes as data. Nothing here acts, waits or counts.
 
-    reason code ──► Meaning(status, actor, then, failure, advice) ──► Outcome of one login
+    reason code ──► Meaning(advice, status, actor, failure, then) ──► Outcome of one login
       error_code, HTTP status, link status, reason of the connection, failure of the transport
 
 `then` tells the caller what to do next; `status`, `actor` and `advice` become a row of the stream `connections`
@@ -10,34 +10,21 @@ Where the facts come from: API notes, sections 2.4, 3.1 and 6.2.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from airbyte_cdk.models import FailureType
 
 from source_linkless.errors import Actor, Meaning, Problem, Status, Then
 
-_CONFIG, _TRANSIENT, _SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
-
-
-def _person(advice: str) -> Meaning:
-    return Meaning(Status.NEEDS_USER, Actor.USER, Then.STOP, _CONFIG, advice)
-
-
-def _wrong(advice: str, then: Then = Then.STOP) -> Meaning:
-    return Meaning(Status.FAILED, Actor.USER, then, _CONFIG, advice)
-
-
-def _working(advice: str, then: Then = Then.WAIT) -> Meaning:
-    return Meaning(Status.PENDING, Actor.PROVIDER, then, _TRANSIENT, advice)
-
-
-def _outage(actor: Actor, advice: str) -> Meaning:
-    return Meaning(Status.FAILED, actor, Then.RETRY, _TRANSIENT, advice)
-
-
-def _ended(actor: Actor, advice: str) -> Meaning:
-    return Meaning(Status.FAILED, actor, Then.STOP, _CONFIG, advice)
-
+_CONFIG, _TRANSIENT = FailureType.config_error, FailureType.transient_error
+_person = partial(Meaning, status=Status.NEEDS_USER, actor=Actor.USER, failure=_CONFIG)
+_wrong = partial(Meaning, status=Status.FAILED, actor=Actor.USER, failure=_CONFIG)
+_working = partial(Meaning, status=Status.PENDING, actor=Actor.PROVIDER, failure=_TRANSIENT, then=Then.WAIT)
+_outage = partial(Meaning, status=Status.FAILED, failure=_TRANSIENT, then=Then.RETRY)
+_ended = partial(Meaning, status=Status.FAILED, failure=_CONFIG)
+_no_data = partial(Meaning, status=Status.NO_DATA, actor=Actor.NOBODY)
 
 _BY_HAND = "Link this login once by hand with the command `linkless link`, which asks you for it."
 _ELSEWHERE = "Link this login once with the command `linkless link --browser`, in the provider's own form."
@@ -57,40 +44,35 @@ CONSENT = _person(
 PIN = _person("The utility wants a PIN that this login does not carry. Enter all its fields as 'Login fields'.")
 
 WORKING = _working("The provider is still working on it; the next sync goes on waiting, nothing is submitted again.")
-NOT_ASKED = Meaning(
-    Status.PENDING,
-    Actor.CONNECTOR,
-    Then.WAIT,
-    _TRANSIENT,
+NOT_ASKED = _working(
     "The time for waiting was over before this login was asked for its data; the next sync asks it. Raise 'Longest "
     "wait for data' or 'Requests per second', or spread the logins over several sources.",
+    actor=Actor.CONNECTOR,
 )
-RATE_LIMITED = _working("The provider limits the number of requests: lower 'Requests per second'.", Then.SLOW_DOWN)
-SESSION_GONE = _working("The link session has ended; the connection itself is asked instead.", Then.ASK_CONTEXT)
-CONNECTED = Meaning(Status.READY, Actor.NOBODY, Then.PROCEED, None, "Connected.")
-NO_DATA = Meaning(
-    Status.NO_DATA, Actor.NOBODY, Then.STOP, None, "The utility shows no accounts or bills for this login."
-)
-NO_FILE = Meaning(Status.NO_DATA, Actor.NOBODY, Then.STOP, None, "The provider has no file of this bill.")
+RATE_LIMITED = _working("The provider limits the number of requests: lower 'Requests per second'.", then=Then.SLOW_DOWN)
+SESSION_GONE = _working("The link session has ended; the connection itself is asked instead.", then=Then.ASK_CONTEXT)
+CONNECTED = Meaning("Connected.", Status.READY, Actor.NOBODY, then=Then.PROCEED)
+NO_DATA = _no_data("The utility shows no accounts or bills for this login.")
+NO_FILE = _no_data("The provider has no file of this bill.")
 
-PROVIDER_DOWN = _outage(Actor.PROVIDER, "The provider does not answer properly. The next sync tries again.")
-UTILITY_DOWN = _outage(Actor.UTILITY, "The utility's portal does not respond. The next sync tries again.")
+PROVIDER_DOWN = _outage("The provider does not answer properly. The next sync tries again.", actor=Actor.PROVIDER)
+UTILITY_DOWN = _outage("The utility's portal does not respond. The next sync tries again.", actor=Actor.UTILITY)
 BROKEN = _ended(
-    Actor.UTILITY,
     "The provider's session at the utility ended in an error. A later sync tries again; tell the provider's support "
     "if it stays.",
+    actor=Actor.UTILITY,
 )
 EXCHANGE_LOST = _ended(
-    Actor.PROVIDER,
     "The provider did not complete the linking. The next sync links this login once more, at most twice in 24 hours.",
+    actor=Actor.PROVIDER,
 )
 
 KEYS = _wrong(
     "The provider refused the keys. Check 'Client ID', 'Secret' and 'Environment': each has a secret of its own.",
-    Then.ASK_KEYS,
+    then=Then.ASK_KEYS,
 )
 TOKEN = _wrong(
-    "The provider does not know this access token. Link the login again or enter its new token.", Then.RELINK
+    "The provider does not know this access token. Link the login again or enter its new token.", then=Then.RELINK
 )
 NOT_ALLOWED = _wrong(
     "The provider does not allow this request with these keys, although it knows them. Ask its support what is missing."
@@ -112,18 +94,17 @@ TOO_MANY_LINKS = _wrong(
 )
 NO_ROOM = _wrong(
     "There is no room for the provider's document in the folder for temporary files. Free space there, or set TMPDIR.",
-    Then.RETRY,
+    then=Then.RETRY,
 )
 NO_THREADS = _wrong(
     "The system lets the connector start no thread. Raise its limit of processes (for containers: the pids limit).",
-    Then.RETRY,
+    then=Then.RETRY,
 )
 UNKNOWN = Meaning(
+    "The provider answered in a way that this connector does not know. Report it with the code and the request id.",
     Status.FAILED,
     Actor.CONNECTOR,
-    Then.STOP,
-    _SYSTEM,
-    "The provider answered in a way that this connector does not know. Report it with the code and the request id.",
+    FailureType.system_error,
 )
 
 NOT_READY = "PRODUCT_NOT_READY"
@@ -132,89 +113,91 @@ VALIDATION_FAILED = "VALIDATION_FAILED"
 PARTIAL_ACCOUNTS = "PARTIAL_ACCOUNTS"
 TWICE = "SUBMITTED_TWICE"
 
-ERROR_CODES: dict[str, Meaning] = {
-    NOT_READY: WORKING,
-    "RATE_LIMIT_EXCEEDED": RATE_LIMITED,
-    "PLANNED_MAINTENANCE": PROVIDER_DOWN,
-    "UNEXPECTED_ERROR": PROVIDER_DOWN,
-    "DATA_SOURCE_NOT_RESPONDING": UTILITY_DOWN,
-    "INVALID_CREDENTIALS": CREDENTIALS,
-    "CONNECTION_LOCKED": LOCKED,
-    "CONSENT_REQUIRED": CONSENT,
-    "BLOCKED_BY_PIN": PIN,
-    "SECURITY_QUESTION_NOT_FOUND": QUESTION,
-    "SECURITY_CAPTCHA_NOT_FOUND": CAPTCHA,
-    "CONNECTION_FAILED": BROKEN,
-    "NO_ACCOUNTS": NO_DATA,
-    "NO_STATEMENTS": NO_DATA,
-    "INVALID_LINK_TOKEN": SESSION_GONE,
-    "INVALID_PUBLIC_TOKEN": EXCHANGE_LOST,
-    "INVALID_API_KEYS": KEYS,
-    "INVALID_ACCESS_TOKEN": TOKEN,
-    "CONNECTION_NOT_FOUND": TOKEN,
-    "NO_ACTIVE_CONNECTION": TOKEN,
-    "INVALID_SOURCE": SOURCE,
-    "DATA_SOURCE_NOT_FOUND": SOURCE,
-    "NOT_SUPPORTED": SOURCE,
-    "DOMAIN_BLACKLISTED": SOURCE,
-    "PRODUCT_NOT_ENABLED": PRODUCT,
-    "LIVE_CONNECTIVITY_NOT_ENABLED": PRODUCT,
-    VALIDATION_FAILED: NOT_ACCEPTED,
-    "INVALID_ARGUMENT": NOT_ACCEPTED,
-    "INVALID_ACCOUNT_ID": NOT_ACCEPTED,
-    INVALID_STATEMENT_ID: NOT_ACCEPTED,
-    "INVALID_CURP": NOT_ACCEPTED,
-    "INVALID_DOCUMENT_UPLOAD": NOT_ACCEPTED,
-    **dict.fromkeys(
-        ("ACTIVE_CONNECTION_EXISTS", "NO_JOB_FOUND", "JOB_CANNOT_BE_CANCELED", "JOB_NOT_RUNNING"), NOT_OURS
-    ),
-    **dict.fromkeys(("IDEMPOTENCY_KEY_INVALID", "IDEMPOTENCY_KEY_DUPLICATE", "CORRELATION_ID_INVALID"), NOT_OURS),
-}
+
+def _by_code(codes: Mapping[Meaning, str]) -> dict[str, Meaning]:
+    """Return the meaning of each code, from the codes with each meaning."""
+    return {code: meaning for meaning, names in codes.items() for code in names.split()}
+
+
+ERROR_CODES = _by_code(
+    {
+        WORKING: NOT_READY,
+        RATE_LIMITED: "RATE_LIMIT_EXCEEDED",
+        PROVIDER_DOWN: "PLANNED_MAINTENANCE UNEXPECTED_ERROR",
+        UTILITY_DOWN: "DATA_SOURCE_NOT_RESPONDING",
+        CREDENTIALS: "INVALID_CREDENTIALS",
+        LOCKED: "CONNECTION_LOCKED",
+        CONSENT: "CONSENT_REQUIRED",
+        PIN: "BLOCKED_BY_PIN",
+        QUESTION: "SECURITY_QUESTION_NOT_FOUND",
+        CAPTCHA: "SECURITY_CAPTCHA_NOT_FOUND",
+        BROKEN: "CONNECTION_FAILED",
+        NO_DATA: "NO_ACCOUNTS NO_STATEMENTS",
+        SESSION_GONE: "INVALID_LINK_TOKEN",
+        EXCHANGE_LOST: "INVALID_PUBLIC_TOKEN",
+        KEYS: "INVALID_API_KEYS",
+        TOKEN: "INVALID_ACCESS_TOKEN CONNECTION_NOT_FOUND NO_ACTIVE_CONNECTION",
+        SOURCE: "INVALID_SOURCE DATA_SOURCE_NOT_FOUND NOT_SUPPORTED DOMAIN_BLACKLISTED",
+        PRODUCT: "PRODUCT_NOT_ENABLED LIVE_CONNECTIVITY_NOT_ENABLED",
+        NOT_ACCEPTED: f"{VALIDATION_FAILED} INVALID_ARGUMENT INVALID_ACCOUNT_ID {INVALID_STATEMENT_ID} INVALID_CURP "
+        "INVALID_DOCUMENT_UPLOAD",
+        NOT_OURS: "ACTIVE_CONNECTION_EXISTS NO_JOB_FOUND JOB_CANNOT_BE_CANCELED JOB_NOT_RUNNING "
+        "IDEMPOTENCY_KEY_INVALID IDEMPOTENCY_KEY_DUPLICATE CORRELATION_ID_INVALID",
+    }
+)
 """`error_code` of the error object (API notes, section 6.2)."""
 
-LINK_STATUSES: dict[str, Meaning] = {
-    "New": WORKING,
-    "Connecting": WORKING,
-    "Connected": CONNECTED,
-    "InvalidCredentials": CREDENTIALS,
-    "Error": BROKEN,
-    "MfaMethodChoice": METHOD,
-    "MfaQuestion": CODE,
-    "MfaQuestionInvalidAnswer": CODE,
-    "MfaQuestionNoAnswer": CODE,
-    "Captcha": CAPTCHA,
-    "SecurityQuestion": QUESTION,
-    "AccountSelection": ACCOUNTS,
-}
+LINK_STATUSES = _by_code(
+    {
+        WORKING: "New Connecting",
+        CONNECTED: "Connected",
+        CREDENTIALS: "InvalidCredentials",
+        BROKEN: "Error",
+        METHOD: "MfaMethodChoice",
+        CODE: "MfaQuestion MfaQuestionInvalidAnswer MfaQuestionNoAnswer",
+        CAPTCHA: "Captcha",
+        QUESTION: "SecurityQuestion",
+        ACCOUNTS: "AccountSelection",
+    }
+)
 """Answers of `/link/connection/status` (API notes, section 2.4)."""
 
-REASONS: dict[str, Meaning] = {
-    **dict.fromkeys(("New", "Connecting", "CredentialsSent", "ConnectedCredentials"), WORKING),
-    **dict.fromkeys(("ConnectedWaitingOnDataExtraction", "WaitingForJob", "ExecutingJob", "CompletedJob"), WORKING),
-    "RetryLater": WORKING,
-    "DataFound": CONNECTED,
-    "NoDataFound": NO_DATA,
-    "NoStatement": NO_DATA,
-    "InvalidCredentials": CREDENTIALS,
-    "MfaMethodChoiceRequired": METHOD,
-    **dict.fromkeys(("MfaCodeRequired", "MfaCodeInvalid", "MfaCodeTimeout", "MfaActionRequired"), CODE),
-    **dict.fromkeys(("SecurityAnswerRequired", "SecurityAnswerInvalid"), QUESTION),
-    **dict.fromkeys(("SecurityQuestionTimeout", "SecurityAnswerTimeout"), QUESTION),
-    "AccountSelectionRequired": ACCOUNTS,
-    "BlockedByPin": PIN,
-    "Error": BROKEN,
-}
+REASONS = _by_code(
+    {
+        WORKING: "New Connecting CredentialsSent ConnectedCredentials ConnectedWaitingOnDataExtraction WaitingForJob "
+        "ExecutingJob CompletedJob RetryLater",
+        CONNECTED: "DataFound",
+        NO_DATA: "NoDataFound NoStatement",
+        CREDENTIALS: "InvalidCredentials",
+        METHOD: "MfaMethodChoiceRequired",
+        CODE: "MfaCodeRequired MfaCodeInvalid MfaCodeTimeout MfaActionRequired",
+        QUESTION: "SecurityAnswerRequired SecurityAnswerInvalid SecurityQuestionTimeout SecurityAnswerTimeout",
+        ACCOUNTS: "AccountSelectionRequired",
+        PIN: "BlockedByPin",
+        BROKEN: "Error",
+    }
+)
 """`connection_status_reason` of `/connection/context` (API notes, section 3.1)."""
 
-NO_ANSWER: dict[str, Meaning] = {
-    **dict.fromkeys(("UNREACHABLE", "TLS_FAILED", "TIMEOUT", "CONNECTION_BROKEN"), PROVIDER_DOWN),
-    "ANSWER_TOO_LARGE": UNKNOWN,
-    "NO_TEMPORARY_SPACE": NO_ROOM,
-    "NO_THREADS": NO_THREADS,
-}
+NO_ANSWER = _by_code(
+    {
+        PROVIDER_DOWN: "UNREACHABLE TLS_FAILED TIMEOUT CONNECTION_BROKEN",
+        UNKNOWN: "ANSWER_TOO_LARGE",
+        NO_ROOM: "NO_TEMPORARY_SPACE",
+        NO_THREADS: "NO_THREADS",
+    }
+)
 """Failures of the transport (`transport.Unreachable`)."""
 
-HTTP_STATUSES: dict[int, Meaning] = {401: KEYS, 408: PROVIDER_DOWN, 429: RATE_LIMITED}
+HTTP_STATUSES = {401: KEYS, 408: PROVIDER_DOWN, 429: RATE_LIMITED}
+
+_AT_DEADLINE = {
+    "RATE_LIMIT_EXCEEDED": RATE_LIMITED,
+    "HTTP_429": RATE_LIMITED,
+    "NOT_ASKED_YET": NOT_ASKED,
+    "TIMEOUT": PROVIDER_DOWN,
+}
+"""Reasons of a wait that mean something else than work in progress; the last two are ours."""
 
 
 def of_answer(error_code: str | None, http_status: int) -> Meaning:
@@ -235,17 +218,18 @@ def of_context(status: str | None, reason: str | None) -> Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one login ended in this run: a row of `connections`, a line of the final message."""
+    """How one login ended in this run: a row of `connections`, a line of the final message.
+
+    `reason` is the provider's own code or status, or one of ours. `message` says what to do. `detail` holds identifiers
+    for support: endpoint, HTTP status, request id.
+    """
 
     status: Status
     actor: Actor
     failure: FailureType | None
     reason: str | None
-    """The provider's own code or status, or one of ours."""
     message: str
-    """What to do, for the user."""
     detail: str = ""
-    """Identifiers for support: endpoint, HTTP status, request id."""
 
 
 READY = Outcome(Status.READY, Actor.NOBODY, None, None, "")
@@ -259,15 +243,6 @@ def outcome(reason: str | None, meaning: Meaning, detail: str = "") -> Outcome:
 def of_wait(reason: str) -> Outcome:
     """Return the outcome of a login that is still waited for at the deadline; `reason` is the provider's latest."""
     return outcome(reason, _AT_DEADLINE.get(reason, WORKING))
-
-
-_AT_DEADLINE = {
-    "RATE_LIMIT_EXCEEDED": RATE_LIMITED,
-    "HTTP_429": RATE_LIMITED,
-    "NOT_ASKED_YET": NOT_ASKED,
-    "TIMEOUT": PROVIDER_DOWN,
-}
-"""Reasons of a wait that mean something else than work in progress; the last two are ours."""
 
 
 def of_problem(problem: Problem) -> Outcome:

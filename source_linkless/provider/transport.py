@@ -1,15 +1,16 @@
 """One HTTP exchange with the provider. The only module that uses requests.
 
-    Request ──► requests.Session.send ──► Adapter (HTTPAdapter) ──► urllib3 ──► _Response: every read has a time limit
-                                                                                    └──► bodies: unpacked, size limit
-    Answer  ◄── status, headers, body
+    Request ──► requests.Session.send ──► _Adapter (HTTPAdapter) ──► urllib3 ──► _Response: every read has a time limit
+                                                                                    └──► unpacked (gzip), size limit
+    Answer  ◄── status, headers, body ◄── up to 32 MB: bytes; larger: an unnamed temporary file, mapped for reading
 
 Requests go only to the configured host: redirects are answers like any other, and no cookies are kept. Proxies and
 certificate authorities are those that requests finds in the environment; credentials of a .netrc file are not used.
 Tokens and credentials travel in bodies and headers only, never in an address.
 
 The timeouts of requests limit one pause each. A peer that sends one byte per second never reaches them and would occupy
-a thread for ever. So the adapter installs a response class that limits the whole exchange (`Bounds`).
+a thread for ever. So the adapter installs a response class that limits the whole exchange (`Bounds`). The temporary
+file has no name, so the system frees its space when the last user closes it, even after SIGKILL.
 """
 
 from __future__ import annotations
@@ -18,60 +19,64 @@ import asyncio
 import http.client
 import io
 import logging
+import math
+import mmap
 import os
 import re
 import socket
 import ssl
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+import zlib
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any
+from typing import IO, Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError, SSLError
+from requests.exceptions import ProxyError
+from urllib3.exceptions import ConnectTimeoutError, DecodeError, NewConnectionError, ReadTimeoutError, SSLError
 
 from source_linkless.concurrency import DaemonThreads
 from source_linkless.config import Config
 from source_linkless.errors import invalid_configuration
-from source_linkless.provider.bodies import (
-    CHUNK,
-    IN_MEMORY,
-    MB,
-    Body,
-    NewFile,
-    NoRoomError,
-    TooLargeError,
-    collected,
-    unpacked,
-)
 
+Body = bytes | mmap.mmap
+"""A buffer: bytes, or a mapped file, whose pages do not count as memory of the process."""
+NewFile = Callable[[], IO[bytes]]
+
+MB = 2**20
 IO_THREADS = 96
 """Most requests under way at once. The rate limit needs few of them; the others are for requests that hang, so that
 these do not hold up the requests of other logins. A thread is started when it is first needed."""
 CONNECT_SECONDS = 10.0
 """Longest time for opening a connection to one address of the host."""
-_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""Environment variables that tell requests which certificate authorities to trust."""
-_OK, _MULTIPLE_CHOICES = 200, 300
-_DIGITS_OF_A_LENGTH = 18
-"""A `Content-Length` with more digits is larger than any limit."""
+IN_MEMORY = 32 * MB
+"""Most bytes of a body that stay in memory. A body with a larger announced length goes to disk from its first byte."""
+CHUNK = 2**18
+"""Most bytes that are read, or unpacked, at once."""
+_PACKED_CHUNK = 2**14
+"""Most packed bytes that zlib gets at once: it copies what it could not use yet."""
+FREELY_UNPACKED = 16 * MB
+"""Bytes that a body may always have when unpacked, however few were received."""
+MOST_PER_PACKED_BYTE = 200
+"""Most bytes per received byte above that. JSON of bills packs 10 to 40 times smaller; gzip allows 1,000 times."""
+LARGEST_ERROR = MB
+"""An error answer with more bytes is not kept: it is no error object, and its HTTP status says enough."""
+SUCCESSES = range(200, 300)
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """The limits of one exchange, in seconds and bytes.
 
-    `read` limits the pause between two bytes. `total` limits the whole answer; `slowest` (bytes per second, 0 for none)
-    extends it by the time that the received bytes may take at this pace, so that a large document may arrive over a
-    slow line. `most` limits the size of the body.
+    `read` limits the pause between two bytes. `total` limits the whole answer; `slowest` (bytes per second) extends it
+    by the time that the received bytes may take at this pace, so that a large document may arrive over a slow line.
+    `most` limits the size of the body.
     """
 
     read: float
@@ -81,15 +86,13 @@ class Bounds:
 
     def seconds(self, received: int) -> float:
         """Return the longest time in seconds that an answer may take of which `received` bytes have arrived."""
-        return self.total + (received / self.slowest if self.slowest else 0.0)
+        return self.total + received / self.slowest
 
 
-ORDINARY = Bounds(read=60.0, total=65.0, slowest=0.0, most=16 * MB)
+ORDINARY = Bounds(read=60.0, total=65.0, slowest=math.inf, most=16 * MB)
 """For answers of some hundred bytes. A `connect` and its `exchange` fit into `handshake.SUBMISSION_SECONDS`."""
 DOCUMENT = Bounds(read=180.0, total=300.0, slowest=64 * 1024.0, most=512 * MB)
 """For documents and files. The provider may prepare one for minutes; then 200 MB may take an hour."""
-LARGEST_ERROR = MB
-"""An error answer with more bytes is not kept: it is no error object, and its HTTP status says enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +100,15 @@ class Request:
     """One HTTP request: a POST, or a GET if there is no body.
 
     `once`: it gets a connection of its own, because an idle one may just have been closed by the server, and then
-    nobody knows whether the request arrived. `large`: the answer is a document or a file. `accept`: its content types.
+    nobody knows whether the request arrived. `large`: the answer is a document or a file. `began` is called in a thread
+    of the transport when the answer begins, before its body is read. `accept`: the content types of the answer.
     """
 
     path: str
     body: bytes | None = field(default=None, repr=False)
     once: bool = False
     large: bool = False
-    began: Callable[[], object] | None = field(default=None, repr=False, compare=False)
-    """Called in a thread of the transport when the answer begins, before its body is read."""
+    began: Callable[[], object] = field(default=lambda: None, repr=False, compare=False)
     accept: str = "application/json"
 
 
@@ -148,8 +151,15 @@ class HttpTransport:
         """
         # urllib3 logs what it cannot parse, which may be a token that nobody knows yet, so that it would not be masked.
         logging.getLogger("urllib3").propagate = False
-        _refuse_missing_certificates()
-        self._url, self._settings = config.api_url, _settings_of_this_machine(config.api_url)
+        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+            path = os.environ.get(name)
+            if path and not Path(path).exists():
+                problem = f"The environment variable {name} names a file that does not exist: {path}."
+                raise invalid_configuration(problem)
+        self._url = config.api_url
+        # Clear text never goes to a proxy of the environment: only addresses on this machine may be http.
+        settings = requests.Session().merge_environment_settings
+        self._settings: Any = settings(self._url, {"http": ""}, stream=True, verify=None, cert=None)
         self._headers = {
             "x-deck-client-id": config.client_id,
             "x-deck-secret": config.secret,
@@ -157,12 +167,9 @@ class HttpTransport:
             "Content-Type": "application/json",
             "User-Agent": f"source-linkless/{version('airbyte-source-linkless')}",
         }
-        self._ordinary, self._document, self._new_file = ordinary, document, new_file
+        self._bounds, self._new_file = {False: ordinary, True: document}, new_file
         self._threads = DaemonThreads(IO_THREADS, "http")
-        self._shared = {large: Session(self._bounds(large=large), IO_THREADS) for large in (False, True)}
-
-    def _bounds(self, *, large: bool) -> Bounds:
-        return self._document if large else self._ordinary
+        self._shared = {large: _Session(bounds, IO_THREADS) for large, bounds in self._bounds.items()}
 
     async def __call__(self, request: Request) -> Answer:
         """Send one request and read its whole answer."""
@@ -181,108 +188,135 @@ class HttpTransport:
     def _send(self, request: Request) -> Answer:
         if not request.once:
             return self._exchange(self._shared[request.large], request)
-        with Session(self._bounds(large=request.large), 1) as session:
+        with _Session(self._bounds[request.large], 1) as session:
             return self._exchange(session, request)
 
     def _exchange(self, session: requests.Session, request: Request) -> Answer:
         """Send one request. Whatever goes wrong costs this request and nothing else: libraries raise many things."""
-        bounds = self._bounds(large=request.large)
+        bounds = self._bounds[request.large]
         method = "GET" if request.body is None else "POST"
-        url = self._url + request.path
         headers = self._headers | {"Accept": request.accept}
-        prepared = requests.Request(method, url, headers=headers, data=request.body).prepare()
+        prepared = requests.Request(method, self._url + request.path, headers=headers, data=request.body).prepare()
         timeouts = (CONNECT_SECONDS, bounds.read)
         try:
             with closing(session.send(prepared, timeout=timeouts, allow_redirects=False, **self._settings)) as response:
+                request.began()
                 headers = {name.lower(): value for name, value in response.headers.items()}
-                if request.began is not None:
-                    request.began()
                 return Answer(response.status_code, headers, self._body(response, headers, bounds))
         except Exception as error:  # noqa: BLE001 - see above
             raise _unreachable(error) from None  # the cause would show the address of a proxy or more
 
     def _body(self, response: requests.Response, headers: Mapping[str, str], bounds: Bounds) -> Body:
         """Read the body; an error that is too large for an error object is not kept."""
-        is_good = _OK <= response.status_code < _MULTIPLE_CHOICES
-        expected, encoding = _length(headers.get("content-length", "")), headers.get("content-encoding", "")
-        # A body that is kept as it arrives is read into one piece of memory; one that is unpacked, by small pieces.
-        at_once = expected if 0 < expected <= IN_MEMORY and not encoding else CHUNK
-        pieces = unpacked(_pieces(response, at_once), encoding)
+        length, encoding = headers.get("content-length", ""), headers.get("content-encoding", "")
+        # The first 18 digits say enough: any such number is above every limit.
+        expected = int(length[:18]) if length.isascii() and length.isdecimal() else 0
+        pieces = _unpacked(partial(response.raw.read, decode_content=False), encoding, expected)
+        if response.status_code in SUCCESSES:
+            return _collected(pieces, expected, bounds.most, self._new_file)
         try:
-            most = bounds.most if is_good else LARGEST_ERROR
-            return collected(pieces, expected=expected, most=most, new_file=self._new_file)
-        except TooLargeError:
-            if is_good:
-                raise
+            return _collected(pieces, expected, LARGEST_ERROR, self._new_file)
+        except Unreachable:
             return b""
 
 
-def _length(written: str) -> int:
-    """Return an announced length in bytes, 0 when there is none that makes sense."""
-    if not (written.isascii() and written.isdecimal()):
-        return 0
-    return int(written) if len(written) <= _DIGITS_OF_A_LENGTH else sys.maxsize
+def _unpacked(read: Callable[[int], bytes], encoding: str, expected: int) -> Iterator[bytes]:
+    """Yield a body without its `Content-Encoding`, in pieces; a short one that is not packed is one piece of memory.
+
+    Raises Unreachable when it grows beyond MOST_PER_PACKED_BYTE, other errors when it is damaged or incomplete.
+    """
+    match encoding.strip().lower():
+        case "" | "identity":
+            yield from iter(partial(read, expected if 0 < expected <= IN_MEMORY else CHUNK), b"")
+        case "gzip" | "x-gzip":
+            yield from _gunzipped(iter(partial(read, _PACKED_CHUNK), b""))
+        case _:
+            raise DecodeError
 
 
-def _pieces(response: requests.Response, size: int) -> Iterator[bytes]:
-    while piece := response.raw.read(size, decode_content=False):
-        yield piece
+def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Unpack gzip, which may consist of several members and end with zero bytes (RFC 1952, section 2.2)."""
+    received = sent = 0
+    member = None
+    for packed in pieces:
+        received += len(packed)
+        rest = packed
+        while rest:
+            member = member or zlib.decompressobj(zlib.MAX_WBITS | 16)
+            data = member.decompress(rest, CHUNK)
+            rest = member.unconsumed_tail
+            if member.eof:
+                rest, member = member.unused_data.lstrip(b"\0"), None
+            sent += len(data)
+            if sent > max(FREELY_UNPACKED, MOST_PER_PACKED_BYTE * received):
+                raise Unreachable("ANSWER_TOO_LARGE", reached=True)
+            yield data
+    if member is not None:
+        raise DecodeError
 
 
-def _refuse_missing_certificates() -> None:
-    for name in _CERTIFICATES:
-        path = os.environ.get(name)
-        if path and not Path(path).exists():
-            raise invalid_configuration(f"The environment variable {name} names a file that does not exist: {path}.")
+def _collected(pieces: Iterable[bytes], expected: int, most: int, new_file: NewFile) -> Body:
+    """Return a whole body of at most `most` bytes; `expected` is its announced length, 0 if unknown.
+
+    Raises Unreachable as soon as it is certain that the body is too large, and when a large one cannot be written.
+    """
+    if expected > most:
+        raise Unreachable("ANSWER_TOO_LARGE", reached=True)
+    size, memory = 0, io.BytesIO()
+    file: IO[bytes] | None = None
+    try:
+        for piece in pieces:
+            size += len(piece)
+            if size > most:
+                raise Unreachable("ANSWER_TOO_LARGE", reached=True)
+            if file is None and max(size, expected) > IN_MEMORY:
+                file = new_file()
+                file.write(memory.getbuffer())
+                memory = io.BytesIO()
+            if file is not None:
+                file.write(piece)
+            elif size == len(piece):  # a body that arrives in one piece is not copied
+                memory = io.BytesIO(piece)
+                memory.seek(size)
+            else:
+                memory.write(piece)
+        if file is None:
+            return memory.getvalue()  # the buffer itself, not a copy
+        file.flush()
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError:  # of the file: urllib3 makes errors of its own of those of the network
+        raise Unreachable("NO_TEMPORARY_SPACE", reached=True) from None
+    finally:
+        if file is not None:
+            with suppress(OSError):  # buffered bytes of a body that was given up may not fit on the disk
+                file.close()  # a map of it stays readable
 
 
-def _settings_of_this_machine(address: str) -> Any:
-    """Return what the environment says about proxies and certificates for an address, as arguments of `send`."""
-    with requests.Session() as session:
-        # Clear text never goes to a proxy of the environment: only addresses on this machine may be http.
-        return session.merge_environment_settings(address, {"http": ""}, stream=True, verify=None, cert=None)
-
-
-class Session(requests.Session):
+class _Session(requests.Session):
     """A session with one adapter; thread-safe, as it keeps nothing between two requests but connections."""
 
     def __init__(self, bounds: Bounds, connections: int) -> None:
-        """Keep up to `connections` connections open; `bounds` limits every exchange."""
         super().__init__()
         for scheme in ("https://", "http://"):
-            self.mount(scheme, Adapter(bounds, connections))
+            self.mount(scheme, _Adapter(bounds, connections))
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Return None: no redirect is followed, and its address is not even parsed."""
 
 
-class Adapter(HTTPAdapter):
-    """The adapter of requests, whose connections keep to the bounds of an exchange."""
+class _Adapter(HTTPAdapter):
+    """The adapter of requests, whose connections to the host, at most so many, keep to the bounds of an exchange."""
 
     def __init__(self, bounds: Bounds, connections: int) -> None:
-        """Keep up to `connections` connections open to the host."""
-        self._bounds = bounds
+        self._response = staticmethod(partial(_Response, bounds))
         super().__init__(pool_connections=1, pool_maxsize=connections)
 
     def get_connection_with_tls_context(self, *arguments: Any, **named: Any) -> Any:
         """Return the pool of connections to a host, as requests makes it, with our response class."""
         pool: Any = super().get_connection_with_tls_context(*arguments, **named)
-        pool.ConnectionCls = _bounded(pool.ConnectionCls, self._bounds)
+        if "ConnectionCls" not in vars(pool):  # a new pool
+            pool.ConnectionCls = type("Bounded", (pool.ConnectionCls,), {"response_class": self._response})
         return pool
-
-
-class _Bounded(HTTPConnection):
-    """Marks the classes of connections that have our response class already."""
-
-
-@cache
-def _bounded(kind: type[HTTPConnection], bounds: Bounds) -> type[HTTPConnection]:
-    """Return a class of connections that are like those of `kind`, and whose answers keep to the bounds."""
-    if issubclass(kind, _Bounded):
-        return kind
-    return type(
-        f"Bounded{kind.__name__}", (_Bounded, kind), {"response_class": staticmethod(partial(_Response, bounds))}
-    )
 
 
 class _Response(http.client.HTTPResponse):
@@ -339,9 +373,7 @@ class _Timed(io.RawIOBase):
         left = self._began + self._bounds.seconds(self._received) - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        pause = min(self._bounds.read, left)
-        if pause != self._sock.gettimeout():
-            self._sock.settimeout(pause)
+        self._sock.settimeout(min(self._bounds.read, left))
         number = self._bare.readinto(buffer)
         self._received += number or 0
         return number
@@ -352,30 +384,26 @@ class _Timed(io.RawIOBase):
         super().close()
 
 
-_NOT_CONNECTED = NewConnectionError, ConnectTimeoutError, requests.exceptions.ProxyError
-_TLS = SSLError, ssl.SSLError, requests.exceptions.SSLError
+_FAILURES: tuple[tuple[tuple[type[Exception], ...], str, bool], ...] = (
+    ((ssl.SSLCertVerificationError,), "TLS_FAILED", False),  # without a valid certificate nothing is sent
+    ((SSLError, ssl.SSLError, requests.exceptions.SSLError), "TLS_FAILED", True),  # it may break after the request
+    ((NewConnectionError, ConnectTimeoutError, ProxyError), "UNREACHABLE", False),
+    ((ReadTimeoutError,), "TIMEOUT", True),
+)
+"""Exceptions, the reason code for them, and whether the request may have reached the provider; the first one counts."""
 
 
 def _unreachable(error: Exception) -> Unreachable:
-    """Classify a failure of the exchange by the exceptions that led to it."""
-    causes = tuple(_causes(error))
+    """Classify a failure of the exchange by the exceptions that led to it.
 
-    def is_any(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(cause, kinds) for cause in causes)
-
-    if is_any(*_TLS):  # without a valid certificate nothing is sent; TLS may also break after the request
-        return Unreachable("TLS_FAILED", reached=not is_any(ssl.SSLCertVerificationError))
-    if is_any(*_NOT_CONNECTED):
-        return Unreachable("UNREACHABLE", reached=False)
-    if is_any(ReadTimeoutError):
-        return Unreachable("TIMEOUT", reached=True)
-    if is_any(TooLargeError):
-        return Unreachable("ANSWER_TOO_LARGE", reached=True)
-    return Unreachable("NO_TEMPORARY_SPACE" if is_any(NoRoomError) else "CONNECTION_BROKEN", reached=True)
-
-
-def _causes(error: object) -> Iterator[BaseException]:
-    """Yield an exception and those inside it: requests wraps urllib3, which wraps the standard library."""
-    while isinstance(error, BaseException):
-        yield error
-        error = getattr(error, "reason", None) or next(iter(error.args), None)
+    requests wraps urllib3, which wraps the standard library, as the `reason` or the first argument of its exception.
+    """
+    if isinstance(error, Unreachable):
+        return error
+    causes: list[Any] = [error]
+    while isinstance(cause := causes[-1], BaseException):
+        causes.append(getattr(cause, "reason", None) or next(iter(cause.args), None))
+    for kinds, reason, reached in _FAILURES:
+        if any(isinstance(cause, kinds) for cause in causes):
+            return Unreachable(reason, reached=reached)
+    return Unreachable("CONNECTION_BROKEN", reached=True)

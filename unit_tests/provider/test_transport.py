@@ -35,14 +35,18 @@ from source_linkless.concurrency import Place, RateLimit
 from source_linkless.config import parse_config
 from source_linkless.linking.handshake import SUBMISSION_SECONDS
 from source_linkless.provider.api import Api
-from source_linkless.provider.bodies import CHUNK, FREELY_UNPACKED, IN_MEMORY, MB, NewFile
 from source_linkless.provider.transport import (
+    CHUNK,
     CONNECT_SECONDS,
     DOCUMENT,
+    FREELY_UNPACKED,
+    IN_MEMORY,
     IO_THREADS,
+    MB,
     ORDINARY,
     Answer,
     HttpTransport,
+    NewFile,
     Request,
     Unreachable,
 )
