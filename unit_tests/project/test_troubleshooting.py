@@ -82,11 +82,17 @@ def texts(tree: ast.AST) -> Iterator[str]:
 
 
 def fragments(path: Path) -> Iterator[str]:
-    """Yield the fixed parts of a module's messages: the texts between the values, of twelve letters at least."""
+    """Yield the fixed parts of a module's messages: the texts between the values, of twelve letters at least.
+
+    A text of nothing but reason codes is a row of the table of codes, which a test of its own compares.
+    """
+    codes = {*reason_codes(), *outcomes.NO_ANSWER}
     for text in texts(ast.parse(path.read_text(encoding="utf-8"))):
         for part in re.split(r"%[.\d]*\w|\n", text):
             fixed = part.strip(" .,;:()\"'")
-            if " " in fixed and FRAGMENT.fullmatch(fixed) and "\\" not in fixed and fixed not in NO_MESSAGES:
+            if not FRAGMENT.fullmatch(fixed) or "\\" in fixed or fixed in NO_MESSAGES or set(fixed.split()) <= codes:
+                continue
+            if " " in fixed:
                 yield fixed
 
 
