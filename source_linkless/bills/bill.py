@@ -41,6 +41,7 @@ LINE_ARRAYS = ("charges", "payments", "corrections")
 """The same items in another order are the same bill."""
 
 _LINE_LEVELS = MOST_LEVELS - 3
+_ONLY_OBJECTS = {dict}
 
 
 @dataclass(slots=True)  # not frozen: a frozen one takes three times as long to make, and every bill makes some
@@ -164,7 +165,7 @@ class _Reading:
 
     def _lines(self, kind: Columns, items: list[Any], lines: Lines, part_of: Fields | None = None) -> list[bytes]:
         """Read the objects of an array into `lines`; return the canonical text of each, without braces."""
-        objects = [one for one in items if type(one) is dict]
+        objects = items if _ONLY_OBJECTS.issuperset(map(type, items)) else [one for one in items if type(one) is dict]
         all_fit = part_of is None and kind.fits_as_sent(objects)
         if not all_fit:
             for line in objects:

@@ -17,8 +17,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
-from itertools import compress, count
-from operator import itemgetter
 from typing import Any, Final
 
 from source_linkless.bills.content import WHOLE_BELOW
@@ -42,9 +40,6 @@ _MOST_DIGITS = 15
 """Every decimal of so many digits survives as a double."""
 _OF_A_NUMBER = "-\u2212 0123456789.,'\u00a0\u202f"
 _CODE = re.compile(r"[A-Z]{3}")
-
-
-_FLOAT, _NUMBERS, _TEXT = {float}, {int, float}, {str}
 
 
 class _NoValue:
@@ -173,14 +168,26 @@ class Columns:
         """Tell whether all objects have a value for each column and nothing else, so that they may be copied into rows.
 
         Whole numbers are made plain on the way. An object with a currency of its own does not fit: its row must not get
-        that of its bill. Most of what a sync sends passes here, so values are looked at column by column.
+        that of its bill. Most of what a sync sends passes here.
         """
-        if sum(map(len, objects)) != len(self._shape) * len(objects):
-            return False
-        try:
-            return all(_fit(objects, name, reader) for name, reader in self._shape) if objects else True
-        except KeyError:
-            return False
+        shape, size = self._shape, len(self._shape)
+        for fields in objects:
+            if len(fields) != size:
+                return False
+            for name, reader in shape:
+                value: Any = fields.get(name)
+                kind = type(value)
+                if reader is number:
+                    if kind is float and value.is_integer() and -WHOLE_BELOW < value < WHOLE_BELOW:
+                        fields[name] = int(value)
+                    elif kind is float:
+                        if not -MOST_AMOUNT < value < MOST_AMOUNT:
+                            return False
+                    elif kind is not int or not -WHOLE_BELOW < value < WHOLE_BELOW:
+                        return False
+                elif kind is not str or (reader is day and _day(value) != value):
+                    return False
+        return True
 
     def split(self, fields: Mapping[str, Any], findings: Findings) -> tuple[dict[str, Any], dict[str, Any]]:
         """Divide an object into the values of its columns and its `other_fields`; nulls are in neither."""
@@ -195,6 +202,9 @@ class Columns:
                 other[name] = sent
                 continue
             reader = self.readers[column]
+            if reader is text and type(sent) is str:  # as most are: a call for each would cost as much as all the rest
+                values[column] = sent
+                continue
             value: Any = reader(sent)
             if value is NO_VALUE:
                 other[name] = sent
@@ -213,25 +223,6 @@ class Columns:
     def _column_of(self, name: str, fields: Mapping[str, Any]) -> str | None:
         column = self.documented(name)
         return column if column is not None and fields.get(column) is None else None
-
-
-def _fit(objects: Sequence[dict[str, Any]], name: str, reader: Reader) -> bool:
-    """Tell whether the values of one field fit as they are; write whole numbers as integers.
-
-    Raises KeyError when an object does not have the field.
-    """
-    values = [*map(itemgetter(name), objects)]
-    types = set(map(type, values))
-    if reader is not number:
-        return types == _TEXT and (reader is not day or [*map(_day, values)] == values)
-    if not types <= _NUMBERS:
-        return False
-    for place in compress(count(), map(float.is_integer, values if types == _FLOAT else map(float, values))):
-        value = values[place]
-        if not -WHOLE_BELOW < value < WHOLE_BELOW:
-            return False
-        objects[place][name] = int(value)
-    return True
 
 
 @lru_cache(maxsize=4096)
