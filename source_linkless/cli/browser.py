@@ -291,13 +291,11 @@ async def link_in_browser(
 
 
 def _chosen(workspace: Workspace, keys: Collection[str]) -> list[Login]:
-    named = {workspace.login(key).key for key in keys}
     links = workspace.links
     return [
         login
-        for login in workspace.config.logins
-        if not login.access_token
-        and (login.key in named or (not named and (links.token(login) is None or links.refused(login))))
+        for login in workspace.selected(keys)
+        if not login.access_token and (keys or links.token(login) is None or links.refused(login))
     ]
 
 

@@ -48,7 +48,7 @@ def _run(command: str, options: dict[str, Any]) -> None:
     """Run a function of this wing with the options, to the exit code that it returns; an error is one sentence."""
     from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-    from source_linkless.cli.terminal import PersonAtTerminal, Screen, Terminal, wrapped
+    from source_linkless.cli.terminal import PersonAtTerminal, Screen, wrapped
     from source_linkless.cli.workspace import Exit, Setting
     from source_linkless.config import masking
     from source_linkless.errors import Problem
@@ -59,8 +59,8 @@ def _run(command: str, options: dict[str, Any]) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: signal.raise_signal(signal.SIGINT))  # ends like Ctrl-C
     try:
-        screen, terminal = Screen(sys.stdout, sys.stderr), Terminal.of_process()
-        setting = Setting(Surroundings(), screen, PersonAtTerminal(terminal, screen) if terminal else None)
+        screen = Screen(sys.stdout, sys.stderr)
+        setting = Setting(Surroundings(), screen, PersonAtTerminal.of_process(screen))
         result = pkgutil.resolve_name(f"source_linkless.cli.{command}")(setting, **options)
         sys.exit(result if isinstance(result, int) else asyncio.run(result))
     except AirbyteTracedException as error:

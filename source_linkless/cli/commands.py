@@ -110,7 +110,7 @@ def facts_of(standing: by_hand.Standing) -> dict[str, Any]:
 async def forget(setting: Setting, config: Path, key: str, *, dry_run: bool) -> int:
     """Delete a connection at the provider, and its link and entry in the configuration; returns the exit code."""
     workspace = setting.opened(config)
-    login = workspace.login(key)
+    (login,) = workspace.selected([key])
     if dry_run:
         if workspace.links.token(login) is None:
             setting.screen.say(wrapped(f"{key}: not linked, so nothing would be sent.", "  "))
@@ -221,19 +221,15 @@ def chosen(workspace: Workspace, keys: Collection[str], *, has_person: bool) -> 
 
     Raises a config error for a key that is not configured.
     """
-    named = [workspace.login(key).key for key in keys]
     links, choice = workspace.links, Choice()
-    for login in workspace.config.logins:
-        is_named, is_linked = login.key in named, links.step(login) is Step.USE
-        if named and not is_named:
-            continue
-        reason = links.refused(login)
+    for login in workspace.selected(keys):
+        is_linked, reason = links.step(login) is Step.USE, links.refused(login)
         result = by_hand.refusal(reason) if reason else None
-        if login.access_token or (result is None and is_linked and not is_named):
+        if login.access_token or (is_linked and not result and not keys):
             choice.linked.append(login)
         elif result and result.message == outcomes.CREDENTIALS.advice:
             choice.refused_password.append(login)
-        elif result and not is_named and not (has_person and result.message in _ANSWERABLE):
+        elif result and not keys and not (has_person and result.message in _ANSWERABLE):
             choice.left.append((login, result))
         else:
             choice.submitted.append(login)

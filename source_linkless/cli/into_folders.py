@@ -265,14 +265,13 @@ async def files(setting: Setting, config: Path, keys: Sequence[str], folder: Pat
             f"'personal_data' is {personal_data}, and the files of bills are full of personal data: none is fetched. "
             "Set it to keep in a configuration of its own for this."
         )
-    named = {workspace.login(key).key for key in keys}
+    logins = workspace.selected(keys)
     download = _Download(setting, workspace, folder, f"{since:%Y-%m-%d}" if since else "")
     provider = await by_hand.Files.opened(workspace.config, workspace.links, workspace.surroundings)
     code = Exit.OK
     try:
-        for login in workspace.config.logins:
-            if not named or login.key in named:
-                code = max(code, await download.login(provider, login))
+        for login in logins:
+            code = max(code, await download.login(provider, login))
     finally:
         download.write_index()
     shown = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(download.counts.items()))

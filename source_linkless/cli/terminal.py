@@ -19,7 +19,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -200,11 +200,23 @@ def _line(waiting: events.Waiting) -> str:
 class PersonAtTerminal:
     """Answers what logins ask: the `Person` of linking. `passwords` holds new passwords by key, to be written."""
 
-    def __init__(self, terminal: Terminal, screen: Screen) -> None:
-        """Ask at `terminal`, in the pauses of `screen`."""
-        self._terminal, self._screen = terminal, screen
+    def __init__(self, screen: Screen, descriptor: int) -> None:
+        """Ask in the pauses of `screen`, and read from the terminal that is open as `descriptor`."""
+        self._screen, self._descriptor = screen, descriptor
         self._turn = asyncio.Lock()
         self.passwords: dict[str, str] = {}
+
+    @classmethod
+    def of_process(cls, screen: Screen) -> Self | None:
+        """Return the person at the terminal of this process, or None where no question can be seen and answered."""
+        if not sys.stderr.isatty():
+            return None
+        if sys.stdin.isatty():
+            return cls(screen, sys.stdin.fileno())
+        try:  # standard input is taken, for example by --password-stdin
+            return cls(screen, os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+        except OSError:
+            return None
 
     async def answer(self, question: by_hand.Question) -> str | None:
         """Ask for a code or the answer to a security question."""
@@ -260,40 +272,9 @@ class PersonAtTerminal:
             with self._screen.paused() as show:
                 show.write("\n".join([*heading, ""]))
                 left = duration(ends - waiting.time())
-                return await self._terminal.ask(prompt.format(left), show, hidden=hidden) or ""
+                return await self.line(prompt.format(left), show, hidden=hidden) or ""
 
-
-def _chosen(typed: str, accounts: Sequence[Account]) -> list[str]:
-    """Return the ids of the accounts that were typed; none when that makes no sense."""
-    if typed.lower() == "all":
-        return [account.account_id for account in accounts]
-    words = typed.replace(",", " ").split()
-    numbers = {int(word) for word in words if word.isascii() and word.isdecimal()}
-    if len({*words}) != len(numbers) or not numbers <= set(range(1, len(accounts) + 1)):
-        return []
-    return [accounts[number - 1].account_id for number in sorted(numbers)]
-
-
-class Terminal:
-    """A terminal to read from."""
-
-    def __init__(self, descriptor: int) -> None:
-        """Read from the terminal that is open as `descriptor`."""
-        self._descriptor = descriptor
-
-    @classmethod
-    def of_process(cls) -> Terminal | None:
-        """Return the terminal where questions can be seen and answered, or None when there is none."""
-        if not sys.stderr.isatty():
-            return None
-        if sys.stdin.isatty():
-            return cls(sys.stdin.fileno())
-        try:  # standard input is taken, for example by --password-stdin
-            return cls(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-        except OSError:
-            return None
-
-    async def ask(self, prompt: str, show: TextIO, *, hidden: bool) -> str | None:
+    async def line(self, prompt: str, show: TextIO, *, hidden: bool) -> str | None:
         """Show `prompt` on `show` and return the line that is typed, or None at the end of input (Ctrl-D)."""
         loop, readable = asyncio.get_running_loop(), asyncio.Event()
         with self._without_echo(show) if hidden else nullcontext():
@@ -322,3 +303,14 @@ class Terminal:
                 termios.tcsetattr(self._descriptor, termios.TCSADRAIN, before)
             show.write("\n")
             show.flush()
+
+
+def _chosen(typed: str, accounts: Sequence[Account]) -> list[str]:
+    """Return the ids of the accounts that were typed; none when that makes no sense."""
+    if typed.lower() == "all":
+        return [account.account_id for account in accounts]
+    words = typed.replace(",", " ").split()
+    numbers = {int(word) for word in words if word.isascii() and word.isdecimal()}
+    if len({*words}) != len(numbers) or not numbers <= set(range(1, len(accounts) + 1)):
+        return []
+    return [accounts[number - 1].account_id for number in sorted(numbers)]

@@ -16,7 +16,7 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
@@ -168,11 +168,12 @@ class Workspace:
         self.config, self.links = opened(text.raw, surroundings)
         self._numbers = {login.key: number for number, login in enumerate(self.config.logins)}
 
-    def login(self, key: str) -> Login:
-        """Return the login of a key. Raises a config error for a key that is not configured."""
-        if key not in self._numbers:
-            raise invalid_configuration(f"The configuration has no login with the key {key}.")
-        return self.config.logins[self._numbers[key]]
+    def selected(self, keys: Collection[str]) -> list[Login]:
+        """Return the logins with these keys, by default all. Raises a config error for a key that is not configured."""
+        for key in keys:
+            if key not in self._numbers:
+                raise invalid_configuration(f"The configuration has no login with the key {key}.")
+        return [login for login in self.config.logins if not keys or login.key in keys]
 
     def prove_writable(self) -> None:
         """Write the file as it is: a disk that refuses does so before anything is sent. Raises FileProblem."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from typing import Any, TextIO, TypeVar
 
 import pytest
 
 from source_linkless.cli.commands import sources_table
-from source_linkless.cli.terminal import COLUMNS, PersonAtTerminal, Screen, Terminal, duration, printable, wrapped
+from source_linkless.cli.terminal import COLUMNS, PersonAtTerminal, Screen, duration, printable, wrapped
 from source_linkless.config import Login
 from source_linkless.linking.by_hand import Question
 from source_linkless.provider.api import Account
@@ -23,15 +22,16 @@ ACCOUNTS = [Account("id-1", "100", "1 Main Street"), Account("id-2", "200"), Acc
 T = TypeVar("T")
 
 
-@dataclass
-class Keyboard(Terminal):
-    """A terminal whose lines are typed beforehand; None is Ctrl-D."""
+class Typist(PersonAtTerminal):
+    """A person whose lines are typed beforehand, each after `seconds`; None is Ctrl-D."""
 
-    lines: list[str | None]
-    seconds: float = 0.0
-    prompts: list[tuple[str, bool]] = field(default_factory=list)
+    def __init__(self, screen: Screen, lines: list[str | None], seconds: float) -> None:
+        """Type these lines."""
+        super().__init__(screen, -1)
+        self.lines, self.seconds = lines, seconds
+        self.prompts: list[tuple[str, bool]] = []
 
-    async def ask(self, prompt: str, show: TextIO, *, hidden: bool) -> str | None:
+    async def line(self, prompt: str, show: TextIO, *, hidden: bool) -> str | None:
         """Return the next line."""
         self.prompts.append((prompt, hidden))
         show.write(f"{prompt}\n")
@@ -39,39 +39,31 @@ class Keyboard(Terminal):
         return self.lines.pop(0)
 
 
-@dataclass
 class Desk:
-    """A person, their keyboard, and what they see."""
+    """A person, and what they see."""
 
-    keyboard: Keyboard
-    shown: io.StringIO = field(default_factory=io.StringIO)
-
-    def __post_init__(self) -> None:
-        """Make the screen and the person."""
+    def __init__(self, *lines: str | None, seconds: float = 0.0) -> None:
+        """Make the screen and the person, who types these lines."""
+        self.shown = io.StringIO()
         self.screen = Screen(io.StringIO(), self.shown)
-        self.person = PersonAtTerminal(self.keyboard, self.screen)
+        self.person = Typist(self.screen, list(lines), seconds)
 
     def run(self, asking: Coroutine[Any, Any, T]) -> T:
         """Run a question to its answer, in virtual time."""
         return in_jumping_time(asking)
 
 
-def desk(*lines: str | None) -> Desk:
-    """Return a desk where these lines will be typed."""
-    return Desk(Keyboard(list(lines)))
-
-
 @pytest.mark.parametrize(("typed", "answer"), [(" 001234 ", "001234"), ("", None), ("  ", None), (None, None)])
 def test_an_answer_is_the_line_without_its_margins(typed: str | None, answer: str | None) -> None:
     """Leading zeros stay; nothing at all gives up."""
-    at = desk(typed)
+    at = Desk(typed)
     assert at.run(at.person.answer(Question(LOGIN, "The code?", 300))) == answer
-    assert at.keyboard.prompts == [("Answer within 5:00 (not shown; Enter alone gives up): ", True)]
+    assert at.person.prompts == [("Answer within 5:00 (not shown; Enter alone gives up): ", True)]
 
 
 def test_a_question_steers_no_terminal_and_fits() -> None:
     """Control characters of the provider become spaces; long questions are wrapped."""
-    at = desk("1")
+    at = Desk("1")
     at.run(at.person.answer(Question(LOGIN, "\x1b[2JType it " * 20, 300, is_repeated=True)))
     assert "\x1b" not in at.shown.getvalue()
     assert max(map(len, at.shown.getvalue().splitlines())) <= COLUMNS
@@ -89,32 +81,32 @@ def test_a_question_steers_no_terminal_and_fits() -> None:
 )
 def test_accounts_are_chosen_by_number(typed: list[str | None], chosen: list[str] | None) -> None:
     """What makes no sense is asked again, and half of it is never taken."""
-    at = desk(*typed)
+    at = Desk(*typed)
     assert at.run(at.person.choose(LOGIN, ACCOUNTS, 300)) == chosen
-    assert at.keyboard.lines == []
+    assert at.person.lines == []
     assert "   1  100  1 Main Street\n   2  200\n" in at.shown.getvalue()
 
 
 def test_of_many_accounts_the_first_are_shown() -> None:
     """A login may have hundreds; `all` takes every one of them."""
     many = [Account(f"id-{number}", str(number)) for number in range(1000)]
-    at = desk("all")
+    at = Desk("all")
     assert len(at.run(at.person.choose(LOGIN, many, 300)) or ()) == 1000
     assert "  ... and 960 more\n" in at.shown.getvalue()
 
 
 def test_a_new_password_is_kept_for_the_file() -> None:
     """As it was typed, spaces included; impossible ones are asked for again."""
-    at = desk("   ", "*****", " new ")
+    at = Desk("   ", "*****", " new ")
     corrected = at.run(at.person.correct(LOGIN))
     assert (corrected and corrected.password, at.person.passwords) == (" new ", {"hq": " new "})
-    assert [hidden for _, hidden in at.keyboard.prompts] == [True] * 3
+    assert [hidden for _, hidden in at.person.prompts] == [True] * 3
     assert " new " not in at.shown.getvalue().partition("gives up")[2].replace("cannot be", "")
 
 
 def test_the_refused_password_is_not_taken_again() -> None:
     """A message says that it is the same password, and nothing is sent."""
-    at = desk("pass_old")
+    at = Desk("pass_old")
     assert (at.run(at.person.correct(LOGIN)), at.person.passwords) == (None, {})
     assert "that is the password that was refused" in at.shown.getvalue()
 
@@ -122,26 +114,26 @@ def test_the_refused_password_is_not_taken_again() -> None:
 @pytest.mark.parametrize("login", [LOGIN, Login("hq", fields={"pin": "1"})])
 def test_a_password_stays_when_none_is_typed(login: Login) -> None:
     """Enter alone leaves the login; one with fields of its own is corrected in the configuration."""
-    at = desk("")
+    at = Desk("")
     assert (at.run(at.person.correct(login)), at.person.passwords) == (None, {})
 
 
 def test_a_missing_password_is_asked_for() -> None:
     """Before anything else."""
-    at = desk("pass_good")
+    at = Desk("pass_good")
     assert at.run(at.person.missing_password("hq")) == "pass_good"
 
 
 @pytest.mark.parametrize(("typed", "confirmed"), [("hq", True), ("HQ", False), ("", False), (None, False)])
 def test_a_confirmation_is_the_key_itself(typed: str | None, *, confirmed: bool) -> None:
     """Anything else is a no."""
-    at = desk(typed)
+    at = Desk(typed)
     assert at.run(at.person.confirm(["Really?"], "hq")) is confirmed
 
 
 def test_questions_wait_for_one_another_and_news_wait_for_both() -> None:
     """Two logins never ask at the same time, and no line breaks into a question."""
-    at = Desk(Keyboard(["1", "2"], seconds=10.0))
+    at = Desk("1", "2", seconds=10.0)
 
     async def both() -> list[str | None]:
         first = asyncio.create_task(at.person.answer(Question(LOGIN, "First?", 300)))
@@ -151,7 +143,7 @@ def test_questions_wait_for_one_another_and_news_wait_for_both() -> None:
         return [await first, await second]
 
     assert at.run(both()) == ["1", "2"]
-    assert [prompt for prompt, _ in at.keyboard.prompts][1].startswith("Answer within 4:50")
+    assert [prompt for prompt, _ in at.person.prompts][1].startswith("Answer within 4:50")
     lines = at.shown.getvalue().splitlines()
     assert lines.index("news") == lines.index("  First?") + 2
 
