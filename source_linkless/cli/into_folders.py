@@ -327,11 +327,7 @@ class _Download:
     async def _bill(self, provider: by_hand.Files, login: Login, row: Row) -> None:
         async with self._slots:
             known = self._index.get(_identity(row))
-            if (
-                known is not None
-                and known["status"] == "fetched"
-                and _sum(self._folder / known["file"]) == known["sha256"]
-            ):
+            if known and _sum(self._folder / known["file"]) == known["sha256"]:
                 self._index[_identity(row)] = {**known, "billing_date": row["billing_date"]}
                 self.counts["already there"] += 1
                 return
@@ -351,9 +347,8 @@ class _Download:
             return {**row, "status": status, "reason": problem.reason, "fetched_at": stamp(now())}
         path = file.path(row["key"], row["account_number"], row["billing_date"], row["statement_key"])
         digest = await asyncio.to_thread(_write, self._folder / path, file.content)
-        size = str(len(file.content))
-        facts = ("fetched", "", str(path), file.content_type, size, digest, stamp(now()))
-        return row | dict(zip(_COLUMNS[5:], facts, strict=True))
+        facts = {"file": str(path), "content_type": file.content_type, "size_bytes": str(len(file.content))}
+        return {**row, **facts, "status": "fetched", "sha256": digest, "fetched_at": stamp(now())}
 
     def write_index(self) -> None:
         page = io.StringIO(newline="")
