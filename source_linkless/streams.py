@@ -42,20 +42,20 @@ class Delivery:
 
 
 class Part(Protocol):
-    """A piece of an account: a bill, or the account itself."""
+    """A bill, or a whole account."""
 
     @property
     def billing_date(self) -> str | None:
-        """Return the ISO date; None when the part has no place in time."""
+        """The ISO date; None for a part without one."""
 
     @property
     def fingerprint(self) -> str:
-        """Return what is equal exactly if the same rows would be made again."""
+        """A text that is equal for two parts exactly if their rows are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """An account as one part; its row is made when it is asked for."""
+    """An account as one part."""
 
     fingerprint: str
     row: Callable[[], content.Members] = field(repr=False)
@@ -66,8 +66,8 @@ class Whole:
 class Projection:
     """How an account becomes rows.
 
-    `parts` divides it; None: the stream cannot show it (unreadable bills), or must not (personal data). `rows` makes
-    the rows of one of these parts.
+    `parts` divides the account; None when the stream cannot show it (unreadable bills) or must not (personal data).
+    `rows` makes the rows of one part.
     """
 
     parts: Callable[[Delivery], Sequence[Part] | None]
@@ -87,7 +87,7 @@ class Stream:
     version: int
     projection: Projection | None
     has_files: bool = False
-    """Whether its records come with files, each of which costs a request: only who selects it pays for it."""
+    """Whether its records come with files, each of which costs a request."""
 
     def json_schema(self) -> dict[str, Any]:
         """Load the packaged schema of the stream's records."""
@@ -113,7 +113,7 @@ def _account_row(delivery: Delivery) -> Row:
 
 def _sustainability(delivery: Delivery) -> Sequence[Part] | None:
     if not delivery.document.personal.is_kept:
-        return None  # free text: nobody knows what it holds
+        return None  # it holds free text
     row, sent = _account_row(delivery), delivery.account.sent
     bills = None if sent is None else sorted(statement.content_hash for statement in sent)
 

@@ -82,6 +82,14 @@ def test_sustainability_is_the_account_as_the_provider_gave_it() -> None:
     ]
 
 
+def test_charges_inside_another_field_stay_there_in_sustainability() -> None:
+    """They are rows of `charges`, but not charges of the bill itself."""
+    bill = {**BILL, "meters": [{"meter": "M1", "charges": [{"charge_name": "Energy", "amount": 5}]}]}
+    delivered = document(bill)
+    assert len(rows("charges", delivered)) == len(rows("charges", document(BILL))) + 1
+    assert rows("sustainability", delivered)[0]["statements"] == [bill]
+
+
 def test_sustainability_shows_what_no_other_stream_can() -> None:
     """A document of the older shape has accounts but no bills that we know."""
     older = read_document(b'{"source_type": "Gas", "accounts": [{"account_number": "A", "invoices": [1]}]}')

@@ -32,7 +32,6 @@ from source_linkless.bills.content import (
     line_keys,
     make_plain,
     members,
-    with_other,
 )
 from source_linkless.bills.cutting import UnreadableError, decoded
 from source_linkless.bills.findings import Findings, shown
@@ -48,27 +47,19 @@ _ONLY_OBJECTS = {dict}
 class Lines:
     """The charges or payments of one bill.
 
-    `values` are the columns of each; `texts` the texts of which their keys are made, without braces. `between` and one
-    of `rests` stand in the row of each behind its key.
+    `values` are the columns of each, `texts` the texts of which their keys are made, without braces, and `rests` what
+    follows the key in the row of each, from the quotation mark that ends the key.
     """
 
     values: list[dict[str, Any]] = field(default_factory=list, repr=False)
     texts: list[bytes] = field(default_factory=list, repr=False)
-    between: bytes = b'"'
-    rests: list[Members] = field(default_factory=list, repr=False)
+    rests: list[bytes] = field(default_factory=list, repr=False)
 
     def rows(self, head: Members, key_column: bytes, more: Iterable[Members]) -> list[Members]:
         """Write the rows: `head` are members that all share; `more` those that are added to each, behind a comma."""
-        if not self.texts:
-            return []
-        head, keys = b'%b,"%b":"' % (head, key_column), line_keys(self.texts)
-        parts = zip(repeat(head, len(keys)), keys, repeat(self.between, len(keys)), self.rests, more, strict=True)
+        head = b'%b,"%b":"' % (head, key_column)
+        parts = zip(repeat(head, len(self.texts)), line_keys(self.texts), self.rests, more, strict=True)
         return [*map(b"".join, parts)]
-
-    def spread(self) -> None:
-        """Put what stands between key and rest into each rest, so that lines with another rest can be added."""
-        self.rests = [self.between[1:] + rest for rest in self.rests]
-        self.between = b'"'
 
 
 @dataclass(slots=True)
@@ -175,19 +166,20 @@ class _Reading:
         texts = _canonical_texts(objects)
         currency = known(currency_code=self._currency)
         if all_fit:
-            lines.values, lines.texts, lines.rests = objects, texts, texts
-            lines.between = b'",' + (members(currency) + b"," if currency else b"")
+            between = b'",%b,' % members(currency) if currency else b'",'
+            lines.values += objects
+            lines.texts += texts
+            lines.rests += [between + text for text in texts]
             return texts
-        lines.spread()
         around = b"," + canonical({"part_of": part_of})[1:-1] if part_of and self._is_kept else b""
         for line, text in zip(objects, texts, strict=True):
             values, other = kind.split(line, self._findings)
             if not self._is_kept:
                 other = {}
-            rest = members(with_other(currency | values, other))
+            rest = members(currency | values | known(other_fields=other or None))
             lines.values.append(values)
             lines.texts.append((text if self._is_kept else canonical(values)[1:-1]) + around)
-            lines.rests.append((rest and b"," + rest) + around)
+            lines.rests.append(b'"' + (rest and b"," + rest) + around)
         return texts
 
     def _enclosed(self, charges: Lines) -> bool:

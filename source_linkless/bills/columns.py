@@ -47,7 +47,6 @@ class _NoValue:
 
 
 NO_VALUE: Final = _NoValue()
-
 Reader = Callable[[Any], Any]
 
 
@@ -77,9 +76,9 @@ def integer(value: object) -> int | _NoValue:
 
 
 def day(value: object) -> str | _NoValue:
-    """Accept an ISO date, also with midnight behind it, without a zone or in UTC; a date that means none is none.
+    """Accept an ISO date, also with midnight, without a zone or in UTC; not a date that stands for "unknown".
 
-    Any other time, and any other zone, would make the date depend on where it is read.
+    With another time or zone the date would depend on where it is read.
     """
     return _day(value) if isinstance(value, str) else NO_VALUE
 
@@ -97,7 +96,7 @@ def _day(value: str) -> str | _NoValue:
 
 
 def lines(_: object) -> _NoValue:
-    """Accept nothing: an array of lines is read by itself (`bill`), and anything else stands in its place."""
+    """Accept nothing: `bill` reads arrays of lines, and any other value is not one."""
     return NO_VALUE
 
 
@@ -148,21 +147,13 @@ def _is_grouped(groups: re.Match[str]) -> bool:
 
 
 class Columns:
-    """The columns of one kind of object: for each field that has one, the reader of its values.
-
-    `where` names the object in messages.
-    """
+    """The columns of one kind of object, which messages call `where`: the reader of each field that has a column."""
 
     def __init__(self, where: str, **readers: Reader) -> None:
-        """Declare the fields by name."""
         self._where = where
         self.readers: Mapping[str, Reader] = readers
         self._shape = [(name, reader) for name, reader in readers.items() if name != "currency_code"]
         self._documented = {_letters(name): name for name in readers}
-
-    def documented(self, name: str) -> str | None:
-        """Return the documented name that another one can only mean: AccountNumber means account_number."""
-        return self._documented.get(_letters(name))
 
     def fits_as_sent(self, objects: Sequence[dict[str, Any]]) -> bool:
         """Tell whether all objects have a value for each column and nothing else, so that they may be copied into rows.
@@ -197,8 +188,8 @@ class Columns:
         for name, sent in fields.items():
             if sent is None:
                 continue
-            column = name if name in self.readers else self._column_of(name, fields)
-            if column is None:
+            column = name if name in self.readers else self._documented.get(_letters(name))
+            if column is None or (column != name and fields.get(column) is not None):
                 other[name] = sent
                 continue
             reader = self.readers[column]
@@ -219,10 +210,6 @@ class Columns:
         if currency and "currency_code" in self.readers and "currency_code" not in values:
             values["currency_code"] = currency
         return values, other
-
-    def _column_of(self, name: str, fields: Mapping[str, Any]) -> str | None:
-        column = self.documented(name)
-        return column if column is not None and fields.get(column) is None else None
 
 
 @lru_cache(maxsize=4096)

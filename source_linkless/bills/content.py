@@ -12,9 +12,8 @@ from __future__ import annotations
 import re
 from binascii import hexlify
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from hashlib import blake2b, sha256
 from typing import Any
 
@@ -38,8 +37,6 @@ _FEW_ESCAPES = 8
 _LINE = blake2b(digest_size=16)
 """The hash of a line before its first byte."""
 _SORTED = orjson.OPT_SORT_KEYS
-_AT_ONCE = 2_047
-"""A hash that is given more bytes lets other threads run meanwhile: waking them takes longer than hashing a bill."""
 
 
 class TooDeepError(ValueError):
@@ -72,21 +69,7 @@ def canonical(value: object) -> bytes:
 
 def digest(value: object) -> str:
     """Return the SHA-256 of a JSON value as hex: the same in every process, layout and number format."""
-    found: str = _fed(sha256, canonical(value)).hexdigest()
-    return found
-
-
-def blake2b_of(text: bytes, size: int) -> bytes:
-    """Return the BLAKE2b of a text, `size` bytes of it."""
-    found: bytes = _fed(partial(blake2b, digest_size=size), text).digest()
-    return found
-
-
-def _fed(new_hash: Callable[[bytes], Any], text: bytes) -> Any:
-    filled = new_hash(text[:_AT_ONCE])
-    for start in range(_AT_ONCE, len(text), _AT_ONCE):
-        filled.update(text[start : start + _AT_ONCE])
-    return filled
+    return sha256(canonical(value)).hexdigest()
 
 
 def key_of(content: object) -> str:
@@ -149,13 +132,8 @@ def sendable(text: bytes) -> bytes:
 
 
 def known(**columns: Any) -> dict[str, Any]:
-    """Return the columns whose values are known."""
+    """Return the columns that have a value."""
     return {name: value for name, value in columns.items() if value is not None}
-
-
-def with_other(values: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the columns of a row together with what no column could hold."""
-    return {**values, "other_fields": other} if other else {**values}
 
 
 def members(columns: Mapping[str, Any]) -> Members:

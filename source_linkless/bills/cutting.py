@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import mmap
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +41,6 @@ _NAME = re.compile(rb"(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+", re.DOTALL)
 _VALUE = re.compile(_container(6) + rb"|" + _STRING + rb'|[^"\[\]{},\s]++', re.DOTALL)
 _BRACKET = re.compile(_BETWEEN + rb"(?:" + _STRING + _BETWEEN + rb")*+([\[\]{}])", re.DOTALL)
 _INVALID = "is not valid JSON"
-_OBJECT = ord("{")
 _AT_ONCE = 2**22
 """Bytes of a body that is cut at once: msgspec makes an object of 60 bytes for each item, however small that is."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -108,12 +108,12 @@ class Cut:
     """An object out of which one array was cut.
 
     `fields` has every other member, `items` the objects of the array (None when there is no array) and `odd` its other
-    items. What stands in place of the array is a field.
+    items. A value in place of the array is a field.
     """
 
-    fields: dict[str, Piece] = field(repr=False)
-    items: list[Any] | None = field(repr=False)
-    odd: list[Piece] = field(repr=False)
+    fields: Mapping[str, Piece] = field(default_factory=dict, repr=False)
+    items: Sequence[Any] | None = field(default=None, repr=False)
+    odd: Sequence[Piece] = field(default=(), repr=False)
 
 
 def cut(body: Body, *arrays: str) -> Cut:
@@ -145,18 +145,15 @@ def _cut_at_once(body: bytes) -> Cut | None:
         return None
     accounts = []
     for account in envelope.accounts:
-        items: list[Piece] = []
-        odd: list[Piece] = []
-        for raw in account.statements:
-            piece = _piece_of(raw)
-            (items if piece.body[0] == _OBJECT else odd).append(piece)
-        accounts.append(Cut(_fields_of(account), items, odd))
-    return Cut(_fields_of(envelope), accounts, [])
+        pieces = [_piece_of(raw) for raw in account.statements]
+        odd = [piece for piece in pieces if piece.kind != b"{"]
+        accounts.append(Cut(_fields_of(account), [piece for piece in pieces if piece.kind == b"{"], odd))
+    return Cut(_fields_of(envelope), accounts)
 
 
 def _fields_of(documented: _Envelope | _Account) -> dict[str, Piece]:
-    names = [name for name in documented.__struct_fields__ if isinstance(getattr(documented, name), msgspec.Raw)]
-    return {name: piece for name in names if (piece := _piece_of(getattr(documented, name)))}
+    values = msgspec.structs.asdict(documented)
+    return {name: _piece_of(raw) for name, raw in values.items() if isinstance(raw, msgspec.Raw) and bytes(raw)}
 
 
 def _piece_of(raw: msgspec.Raw) -> Piece:

@@ -29,11 +29,11 @@ from source_linkless.bills.content import (
     Members,
     TooDeepError,
     key_of,
+    known,
     make_plain,
     members,
     merged_fields,
     numbered,
-    with_other,
 )
 from source_linkless.bills.cutting import Body, Cut, Piece, UnreadableError, cut, decoded
 from source_linkless.bills.findings import Findings, shown
@@ -47,7 +47,7 @@ _DIGITS = re.compile(rb"-?[0-9]+")
 _OBJECTS = re.compile(rb"\[\s*+\{")
 _EMPTY = re.compile(rb"\[\s*+\]")
 _NO_ACCOUNTS = re.compile(r"error|warning|message|detail|fault|problem", re.IGNORECASE)
-"""Names of arrays that nobody would take for accounts."""
+"""Names of arrays that are no accounts."""
 _SHORT = 1_000
 """Bytes of a field that is no JSON up to which it is kept as text."""
 _NAMES_IN_WARNING = 5
@@ -92,7 +92,7 @@ class Statement:
         if (printed := values.pop("account_number", self.number)) != self.number:
             other = {**other, "account_number": printed}
         ours = {"statement_key_basis": self.key_basis, "content_hash": self.content_hash}
-        return [self._keys() + b"," + members(with_other({**ours, **values}, other))]
+        return [self._keys() + b"," + members({**ours, **values} | known(other_fields=other or None))]
 
     def charges(self) -> Sequence[Members]:
         """Return its rows in `charges`."""
@@ -128,12 +128,10 @@ class Account:
 class Entry:
     """One item of the document's accounts, or the part of it that belongs to one number; nothing is decoded.
 
-    `odd` are items among its statements that are no objects, `unread` names fields that may hold its bills.
+    `unread` names fields that may hold its bills in an unknown shape.
     """
 
-    statements: Sequence[Piece] | None = field(default=None, repr=False)
-    odd: Sequence[Piece] = field(default=(), repr=False)
-    fields: Mapping[str, Piece] = field(default_factory=dict, repr=False)
+    sent: Cut = field(default_factory=Cut)
     unread: Sequence[str] = ()
 
 
@@ -193,7 +191,7 @@ def identifier(value: object) -> str | None:
 def _protected(document: Document, personal: Personal) -> Document:
     """Return a document without free text, and with pseudonyms in place of account numbers."""
     entries: dict[str, Sequence[Entry]] = {
-        personal.account_number(number): [replace(entry, fields={}, odd=()) for entry in found]
+        personal.account_number(number): [replace(entry, sent=Cut(items=entry.sent.items)) for entry in found]
         for number, found in document.entries.items()
     }
     warning = _NOT_SHOWN if document.warning else None  # a name in the text of the other one could be a number
@@ -203,7 +201,11 @@ def _protected(document: Document, personal: Personal) -> Document:
 def _document(envelope: Cut) -> Document:
     pieces = {name: piece for name, piece in envelope.fields.items() if name != "username" and not piece.is_null}
     has_place = envelope.items is not None or "accounts" in envelope.fields
-    if not has_place and pieces.keys() - columns.DOCUMENT.readers.keys() and not any(map(_may_hold, pieces.items())):
+    if (
+        not has_place
+        and pieces.keys() - columns.DOCUMENT.readers.keys()
+        and not any(map(_may_hold_accounts, pieces.items()))
+    ):
         raise UnreadableDocument("The answer has nothing that could be accounts: it is no document.")
     values, other = columns.DOCUMENT.split(_decoded(pieces), Findings())
     if envelope.odd:
@@ -219,8 +221,8 @@ def _document(envelope: Cut) -> Document:
     return Document(values.get("source_name"), values.get("source_country"), entries, other, _warning(unread))
 
 
-def _may_hold(named: tuple[str, Piece]) -> bool:
-    """Tell whether a person would look for accounts in a field: it has an array of objects that are no errors."""
+def _may_hold_accounts(named: tuple[str, Piece]) -> bool:
+    """Tell whether a field has an array of objects that could be accounts, and no errors by its name."""
     name, piece = named
     return not _NO_ACCOUNTS.search(name) and _OBJECTS.search(piece.body, piece.start, piece.end) is not None
 
@@ -229,12 +231,8 @@ def _unread(owner: Cut, array: str, fields: Mapping[str, Piece]) -> list[str]:
     """Name the fields that hold, in a way we do not know, what the array of objects should."""
     instead = fields.get(array)
     if owner.items is None and (instead is None or instead.is_null):
-        return sorted(name for name, piece in fields.items() if piece.kind == b"[" and not _is_empty(piece))
+        return sorted(name for name, piece in fields.items() if piece.kind == b"[" and not _EMPTY.match(piece.text()))
     return [] if owner.items or (owner.items is not None and not owner.odd) else [array]
-
-
-def _is_empty(piece: Piece) -> bool:
-    return _EMPTY.match(piece.body, piece.start, piece.end) is not None
 
 
 def _warning(unread: Sequence[str]) -> str | None:
@@ -254,7 +252,7 @@ def _by_number(items: Iterable[Cut]) -> Mapping[str, Sequence[Entry]]:
             if number:
                 entries[number].append(entry)
             else:
-                nameless[key_of(_decoded(entry.fields))].append(entry)
+                nameless[key_of(_decoded(item.fields))].append(entry)
     for key, found in nameless.items():
         entries[key if len(nameless) > 1 else ""] += found
     return entries
@@ -265,7 +263,7 @@ def _entries(sent: Cut) -> Iterator[tuple[str, Entry]]:
     unread = [f"accounts[].{shown(name)}" for name in _unread(sent, "statements", sent.fields)]
     number = _identifier_in(sent.fields, "account_number") or _identifier_in(sent.fields, "account_id")
     owners = {number: sent.items} if number else _owners(sent.items)
-    return ((owner, Entry(owned, sent.odd, sent.fields, unread)) for owner, owned in owners.items())
+    return ((owner, Entry(replace(sent, items=owned), unread)) for owner, owned in owners.items())
 
 
 def _identifier_in(fields: Mapping[str, Piece], name: str) -> str | None:
@@ -302,34 +300,32 @@ def _decoded(pieces: Mapping[str, Piece]) -> dict[str, Any]:
 
 
 def _merged(number: str, entries: Sequence[Entry], personal: Personal, findings: Findings) -> Account:
-    lists = [entry.statements for entry in entries if entry.statements is not None]
-    pieces = [piece for statements in lists for piece in statements]
-    is_kept = sum(map(len, pieces)) <= _KEPT_BYTES
+    lists = [entry.sent.items for entry in entries if entry.sent.items is not None]
+    pieces = [piece for items in lists for piece in items]
     lost_before = len(findings.lost)
-    read = [*_statements(number, pieces, personal, findings, is_kept=is_kept)]
+    read = [*_statements(number, pieces, personal, findings)]
     return Account(
         number,
         statements=_distinct(read),
         sent=read if lists else None,
-        other_fields=merged_fields([_other_fields(entry, findings) for entry in entries]),
+        other_fields=merged_fields([_other_fields(entry.sent, findings) for entry in entries]),
         is_readable=not any(entry.unread for entry in entries),
         lost=len(findings.lost) - lost_before,
     )
 
 
-def _other_fields(entry: Entry, findings: Findings) -> Fields:
-    values, other = columns.ACCOUNT.split(_decoded(entry.fields), findings)
+def _other_fields(sent: Cut, findings: Findings) -> Fields:
+    values, other = columns.ACCOUNT.split(_decoded(sent.fields), findings)
     if identifier(values.get("account_number")) is None:
         other |= values  # a blank one
-    if entry.odd:
-        other["statements"] = [_value(piece) for piece in entry.odd]
+    if sent.odd:
+        other["statements"] = [_value(piece) for piece in sent.odd]
     return other
 
 
-def _statements(
-    number: str, pieces: Sequence[Piece], personal: Personal, findings: Findings, *, is_kept: bool
-) -> Iterator[Statement]:
-    """Decode the bills of an account, in the order sent, repetitions included; one that cannot be read is told."""
+def _statements(number: str, pieces: Sequence[Piece], personal: Personal, findings: Findings) -> Iterator[Statement]:
+    """Decode the bills of an account, in the order sent, with repetitions; note those that cannot be read."""
+    is_kept = sum(map(len, pieces)) <= _KEPT_BYTES
     for place, piece in enumerate(pieces, start=1):
         try:
             bill = read_bill(piece.text(), findings, is_kept=personal.is_kept)

@@ -1,8 +1,6 @@
 """What a document holds that its rows cannot show: counted while it is read, told in `connections.message`. Pure.
 
-    read a bill ─► Findings ─► sentences: field and kind of a value, account and bill of what was lost
-
-The sentences name fields that the provider documents, and never repeat a value.
+The sentences name documented fields, the kinds of values, and accounts and bills. They never repeat a value.
 """
 
 from __future__ import annotations
@@ -16,11 +14,6 @@ _SHOWN = 5
 """Fields, or bills, that one sentence names."""
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _KINDS = {str: "text", bool: "true or false", int: "number", float: "number", dict: "object", list: "array"}
-
-
-def kind_of(value: object) -> str:
-    """Name the JSON type of a value."""
-    return _KINDS.get(type(value), "null")
 
 
 def shown(name: str) -> str:
@@ -51,7 +44,7 @@ class Findings:
 
     def misfit(self, where: str, value: object) -> None:
         """Count a value that the column of its field cannot hold."""
-        self.misfits[where, kind_of(value)] += 1
+        self.misfits[where, _KINDS.get(type(value), "null")] += 1
 
     def clear(self) -> None:
         """Forget everything: the document is read again from the start."""

@@ -6,8 +6,8 @@
     content_hash of a bill          SHA-256    keyed        keyed, as a short bill could be guessed from its hash
     what has no column, free form   as sent    left out     left out
 
-A pseudonym is made where a value is read: nothing that is made of it, be it a key, a state or a message, ever holds
-the value. It depends on the value, its column and the key of the user alone, so joins survive, over sources too.
+A pseudonym replaces a value as soon as it is read, so no key, state or message is ever made of the value itself. It
+depends only on the value, its column and the user's key: tables of several sources can still be joined.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from source_linkless.bills.bill import LINE_ARRAYS, Bill
 from source_linkless.config import Config
 
 PERSONAL_COLUMNS = frozenset({"customer_name", "customer_number", "billing_address"})
-"""The columns of `statements` that say who the customer is; `account_number` is a key, and treated as one."""
+"""The columns of `statements` that identify the customer, beside the key `account_number`."""
 
 FREE_FORM = frozenset({"corrections"})
-"""Columns whose shape nobody has published: anything could stand in them."""
+"""Columns of unpublished shape, which could hold anything."""
 
 _PSEUDONYM_DIGITS = 32
 _MARK_DIGITS = 16
@@ -32,7 +32,7 @@ _MARK_DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """What happens to personal data: `mode` is keep, hash or drop, `key` the secret that makes the pseudonyms."""
+    """What happens to personal data: `mode` is keep, hash or drop, `key` is the pseudonymization key."""
 
     mode: str = "keep"
     key: str = field(default="", repr=False)
@@ -43,10 +43,9 @@ class Personal:
         return self.mode == "keep"
 
     def account_number(self, number: str) -> str:
-        """Return the number as it stands in every table; the empty one, of an account without any, stays empty.
+        """Return the number as it is in every table; an empty one stays empty.
 
-        Two numbers have one pseudonym exactly when they are the same text: accounts that are told apart in one mode
-        are told apart in every mode.
+        Different numbers have different pseudonyms, so the modes have the same accounts.
         """
         return number if self.is_kept else self._pseudonym("account_number", number)
 
@@ -58,11 +57,11 @@ class Personal:
         return Bill({}, {}, self._values(bill.values), {}, bill.charges, bill.payments, content_hash)
 
     def mark(self) -> str | None:
-        """Return what tells rows of this mode and key from those of others; it tells nothing of the key."""
+        """Return a text that differs for each mode and key, and does not reveal the key; None when all is kept."""
         return None if self.is_kept else self._keyed("personal_data", self.mode).hex()[:_MARK_DIGITS]
 
     def notices(self, streams: Mapping[str, bool]) -> Iterator[str]:
-        """Say what a sync of these streams should know; True for one that had rows of another mode or key."""
+        """Return warnings for a sync of these streams; True marks a stream that had rows of another mode or key."""
         if not self.is_kept and "sustainability" in streams:
             yield f"The stream sustainability sends no record: it is free text, and 'personal_data' is {self.mode}."
         if not self.is_kept and "statement_files" in streams:
@@ -79,7 +78,7 @@ class Personal:
 
     def _values(self, sent: dict[str, Any]) -> dict[str, Any]:
         values = dict(sent)
-        for name in (*FREE_FORM, *LINE_ARRAYS, "account_number"):  # the account's own number is the key already
+        for name in (*FREE_FORM, *LINE_ARRAYS, "account_number"):  # the number of the account is in the key
             values.pop(name, None)
         for name in PERSONAL_COLUMNS & values.keys():
             value = values.pop(name)
@@ -91,15 +90,15 @@ class Personal:
         return self._keyed(column, value).hex()[:_PSEUDONYM_DIGITS] if value else ""
 
     def _keyed(self, column: str, value: str) -> bytes:
-        """Return the HMAC of a value: of the same value in another column it is another one."""
+        """Return the HMAC of a column and its value."""
         text = f"{column}\0{value}".encode(errors="surrogatepass")
         return hmac.digest(self.key.encode(), text, "sha256")
 
 
 KEEP = Personal()
-"""Everything as the provider gave it."""
+"""Nothing is changed."""
 
 
 def personal_of(config: Config) -> Personal:
-    """Return what a configuration says about personal data."""
+    """Return the mode and key of a configuration."""
     return Personal(config.personal_data, config.pseudonym_key)

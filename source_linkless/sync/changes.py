@@ -28,6 +28,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from hashlib import blake2b
 from itertools import compress
 from operator import not_
 from typing import Any
@@ -181,7 +182,7 @@ class StreamChanges:
         if not fingerprints:
             return ""
         everything = orjson.dumps([self._stream.version, *fingerprints])
-        return base64.urlsafe_b64encode(content.blake2b_of(everything, 15)).decode()
+        return base64.urlsafe_b64encode(blake2b(everything, digest_size=15).digest()).decode()
 
 
 def _blocks(common: content.Members, projection: Projection, parts: Iterable[Part]) -> Iterator[content.Rows]:

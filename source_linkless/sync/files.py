@@ -157,7 +157,7 @@ class StatementFiles:
 
 def _mark_of(fingerprint: str) -> str:
     """Return what stands for a bill in the state: another one for every other content."""
-    return base64.urlsafe_b64encode(content.blake2b_of(fingerprint.encode(), 6)).decode()[:_MARK]
+    return base64.urlsafe_b64encode(hashlib.blake2b(fingerprint.encode(), digest_size=6).digest()).decode()[:_MARK]
 
 
 def _read(written: str) -> dict[str, bool]:
