@@ -114,8 +114,8 @@ class SourceLinkless(Source):
                         say(create_connector_config_control_message({**config, "links": event.links}))
                     case events.Finished():
                         finished.append(event)
-                    case events.Moved():
-                        logger.info("%s", event.waiting)
+                    case events.Waiting():
+                        logger.info("%s", event)
             status = check_status(parsed, finished)
         except Problem as problem:
             status = check_status(parsed, finished, problem)

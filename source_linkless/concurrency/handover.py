@@ -102,22 +102,17 @@ class _Background(Generic[E]):
 
     def __init__(self, main: Callable[[Emit[E]], Awaitable[None]], new_loop: NewLoop | None) -> None:
         self.consumer: _Consumer[E] = _Consumer()
-        self.done: Future[None] = Future()
         self._main, self._new_loop = main, new_loop
         self._ordinary, self._door = asyncio.Lock(), asyncio.Lock()
         self._cancel: Callable[[], object] = lambda: None
         self._is_wanted = True
-        self._thread = threading.Thread(target=self._run, name="waiting", daemon=True)
-        self._thread.start()
+        self._thread = DaemonThreads(1, "waiting")
+        self.done = self._thread.submit(self._run)
+        self.done.add_done_callback(lambda _: self.consumer.calls.put(None))
 
     def _run(self) -> None:
-        try:
-            with asyncio.Runner(loop_factory=self._new_loop) as runner:
-                runner.run(self._body())
-            self.done.set_result(None)
-        except BaseException as error:  # noqa: BLE001 - raised again in the consumer's thread
-            self.done.set_exception(error)
-        self.consumer.calls.put(None)
+        with asyncio.Runner(loop_factory=self._new_loop) as runner:
+            runner.run(self._body())
 
     async def _body(self) -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -141,7 +136,7 @@ class _Background(Generic[E]):
                 self._cancel()
             while (crossing := self.consumer.calls.get()) is not None:
                 crossing[0].set_result(None)  # lets go who still waits for an acknowledgement
-        self._thread.join()
+        self._thread.shutdown()
 
 
 def events_of(

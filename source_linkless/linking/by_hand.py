@@ -23,7 +23,7 @@ from source_linkless.json_files import FileProblem
 from source_linkless.linking.events import Event, StillWaiting, Stopping
 from source_linkless.linking.handshake import announce, link_options, open_connection, refusal, relink
 from source_linkless.linking.opening import look_at, still_waiting
-from source_linkless.linking.running import Opening, Run, Surroundings, of_error, with_good_keys
+from source_linkless.linking.running import Opening, Run, Surroundings
 from source_linkless.provider import Account, Body, Context, StatementFile
 from source_linkless.provider.outcomes import (
     CREDENTIALS,
@@ -124,7 +124,8 @@ async def link(
     run.answers = _Answers(person) if person else None
     await run.test_keys()
     openings = [Opening(run, login) for login in logins]
-    announce(openings)
+    for opening in openings:
+        announce(opening)
     beside = asyncio.create_task(waiting.every(_WATCH_SECONDS, lambda: tell(StillWaiting(still_waiting(openings)))))
     work = asyncio.gather(*(_link_login(opening) for opening in openings))
     try:
@@ -152,7 +153,7 @@ async def _link_login(opening: Opening) -> None:
                 run.deadline.strike_now()  # a disk that refuses once would lose the other tokens too
                 return _NOT_WRITTEN
             case _:
-                return of_error(error)
+                return opening.outcome_of(error)
 
     await opening.to_its_end(lambda: _linked(opening), explained)
 
@@ -182,6 +183,8 @@ class _Said:
     patience: int = 0
     answers: int = 0
     wrong: int = 0
+    is_corrected: bool = False
+    """Whether the password was typed again: once, as a third wrong one could lock the account."""
 
     def note(self, status: str) -> None:
         """Note an answer to a status."""
@@ -227,7 +230,8 @@ class _Answers:
 
     async def corrected(self, opening: Opening) -> bool:
         """Let a person correct a refused password, once; True: announced and ready to be submitted in this session."""
-        if opening.is_corrected or LINK_STATUSES.get(opening.reason) is not CREDENTIALS:
+        said = self._said.setdefault(opening.login.key, _Said())
+        if said.is_corrected or LINK_STATUSES.get(opening.reason) is not CREDENTIALS:
             return False
         login = None
         with suppress(TimeoutError):
@@ -235,8 +239,9 @@ class _Answers:
             login = await _or_remember(opening, asking)
         if login is None:
             return False
-        self._said.setdefault(login.key, _Said()).note(opening.reason)
-        opening.login, opening.is_corrected, opening.announced = login, True, True
+        said.note(opening.reason)
+        said.is_corrected = True
+        opening.login, opening.announced = login, True
         opening.run.links.announce(login)
         await opening.run.written()
         return True
@@ -414,7 +419,7 @@ async def _standing(run: Run, login: Login) -> Standing:
         async with run.deadline.applied():
             context = await look_at(opening)
     except Problem as problem:
-        return Standing(login, with_good_keys(opening, problem))
+        return Standing(login, opening.outcome_of(problem))
     except TimeoutError:
         return Standing(login, outcome("TIMEOUT", PROVIDER_DOWN))
     if context is None:

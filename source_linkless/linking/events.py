@@ -85,7 +85,10 @@ class FileAnswered:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One login that is being waited for: its key, the provider's latest reason code, the seconds so far."""
+    """One login that is being waited for: its key, the provider's latest reason code, the seconds so far.
+
+    An event when the login has reached the next step; told only when there are few logins, never once per poll.
+    """
 
     key: str
     reason: str
@@ -107,13 +110,6 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """A login has reached the next step; told only when there are few logins, never once per poll."""
-
-    waiting: Waiting
-
-
-@dataclass(frozen=True, slots=True)
 class StillWaiting:
     """The logins that a person still waits for, a few times a second."""
 
@@ -125,17 +121,14 @@ class Stopping:
     """A person has interrupted the run: every wait ends, and what is being submitted is finished first."""
 
 
-Event = LinksChanged | Delivered | Finished | FileAnswered | Progress | Moved | StillWaiting | Stopping
+Event = LinksChanged | Delivered | Finished | FileAnswered | Progress | Waiting | StillWaiting | Stopping
 
-MASK = "****"
+_MASK = "****"
 _SHORTEST_IN_TEXT, _SHORTEST_IN_DOCUMENT = 4, 8
 _CREDENTIAL = re.compile("pass|pwd|secret|token|pin|code|answer", re.IGNORECASE)
 """Names of login fields that are no account or customer number, which every bill repeats."""
 _TEXTS = {Outcome: ("reason", "detail"), Context: ("connection_id", "source_id", "source_name", "reason")}
 """The texts of the provider in what is told; the rest is ours."""
-_SHORT_ESCAPES = {'"': b'"', "\\": b"\\\\", "/": b"/", "\b": b"b", "\f": b"f", "\n": b"n", "\r": b"r", "\t": b"t"}
-"""The characters that JSON may write with a backslash and one letter (RFC 8259, section 7), as patterns."""
-
 Told = TypeVar("Told", Outcome, Context)
 
 
@@ -149,15 +142,15 @@ class Echoes:
 
     def __init__(self, login: Login, keys: Iterable[str]) -> None:
         """Hide what opens a login, and `keys`: the client secret and the tokens."""
+        keys = list(keys)
         typed = [("password", login.password or ""), *(login.fields or {}).items()]
-        self._keys = list(keys)
-        self._values = [
-            value
-            for name, value in typed
-            if _CREDENTIAL.search(name) and len(value) >= _SHORTEST_IN_DOCUMENT and not value.isdecimal()
-        ]
-        every = {one for one in (*self._keys, *(value for _, value in typed)) if len(one) >= _SHORTEST_IN_TEXT}
-        self._all = sorted(every, key=len, reverse=True)  # one that is part of another would leave its rest
+        every = {one for one in (*keys, *(value for _, value in typed)) if len(one) >= _SHORTEST_IN_TEXT}
+        self._in_texts = sorted(every, key=len, reverse=True)  # one that is part of another would leave its rest
+        self._in_documents = [(key, b"") for key in keys]
+        """With the quotes that must stand around it."""
+        for name, value in typed:
+            if _CREDENTIAL.search(name) and len(value) >= _SHORTEST_IN_DOCUMENT and not value.isdecimal():
+                self._in_documents.append((value, b'"'))
 
     def hidden(self, told: Told) -> Told:
         """Return an outcome or a status without secrets; itself, as good as always, if there are none in it."""
@@ -168,41 +161,29 @@ class Echoes:
     def text(self, text: str | None) -> str | None:
         """Return a text without secrets; a code of the contract stays legible, whatever the password is."""
         if text and not any(text in known for known in (ERROR_CODES, LINK_STATUSES, REASONS)):
-            for secret in self._all:
-                text = text.replace(secret, MASK)
+            for secret in self._in_texts:
+                text = text.replace(secret, _MASK)
         return text
 
     def document(self, body: Body) -> Body:
-        """Return a document without secrets; one that has none, as good as every one, is not copied."""
+        r"""Return a document without secrets; one that has none, as good as every one, is not copied.
+
+        A search for a plain text is many times as fast, so a document without any `\u` is searched for those alone.
+        """
         is_escaped = body.find(b"\\u") >= 0
-        for secret in self._keys:
-            body = _masked(body, secret, b"", is_escaped=is_escaped)
-        for secret in self._values:
-            body = _masked(body, secret, b'"', is_escaped=is_escaped)
+        for secret, quote in self._in_documents:
+            plain = quote + json.dumps(secret, ensure_ascii=False)[1:-1].encode(errors="surrogatepass") + quote
+            if is_escaped or any(body.find(form) >= 0 for form in (plain, plain.replace(b"/", b"\\/"))):
+                spelled = re.compile(quote + b"".join(map(_spellings, secret)) + quote)
+                if spelled.search(body):
+                    body = spelled.sub(quote + _MASK.encode() + quote, bytes(body))
         return body
-
-
-def _masked(body: Body, secret: str, quote: bytes, *, is_escaped: bool) -> Body:
-    r"""Mask a secret in every way in which JSON may spell it.
-
-    A search for a plain text is many times as fast, so a document without any `\u` is searched for those alone.
-    """
-    mask = quote + MASK.encode() + quote
-    if is_escaped:
-        spelled = re.compile(quote + b"".join(map(_spellings, secret)) + quote)
-        return spelled.sub(mask, bytes(body)) if spelled.search(body) else body
-    plain = quote + json.dumps(secret, ensure_ascii=False)[1:-1].encode(errors="surrogatepass") + quote
-    for form in (plain, plain.replace(b"/", b"\\/")):
-        body = bytes(body).replace(form, mask) if body.find(form) >= 0 else body
-    return body
 
 
 def _spellings(character: str) -> bytes:
     r"""Return a pattern for all ways in which JSON may write a character: as it is, `\n`, `\u000a`, `\u000A`."""
     units = character.encode("utf-16-be", errors="surrogatepass").hex()
-    ways = [b"".join(rb"\\u(?i:%b)" % units[at : at + 4].encode() for at in range(0, len(units), 4))]
-    if character not in '"\\':
-        ways.append(re.escape(character.encode(errors="surrogatepass")))
-    if character in _SHORT_ESCAPES:
-        ways.append(rb"\\" + _SHORT_ESCAPES[character])
-    return b"(?:%b)" % b"|".join(ways)
+    escaped = b"".join(rb"\\u(?i:%b)" % units[at : at + 4].encode() for at in range(0, len(units), 4))
+    short = json.dumps(character, ensure_ascii=False)[1:-1]
+    plain = {short, "\\/" if character == "/" else character} - {'"', "\\"}
+    return b"(?:%b)" % b"|".join([escaped, *(re.escape(one.encode(errors="surrogatepass")) for one in plain)])

@@ -16,7 +16,7 @@ from typing import Any
 from source_linkless.concurrency import waiting
 from source_linkless.config import Config, Step
 from source_linkless.errors import Actor, Meaning, Problem, Status, Then
-from source_linkless.linking.running import Ended, Opening, of_deadline, of_error
+from source_linkless.linking.running import Ended, Opening
 from source_linkless.provider import Api, outcomes
 from source_linkless.provider.outcomes import Outcome, outcome
 
@@ -61,20 +61,16 @@ async def relink(opening: Opening, problem: Problem) -> None:
     await open_connection(opening)
 
 
-def announce(openings: Iterable[Opening]) -> None:
-    """Note every login that is about to be submitted, so that one message announces them all.
+def announce(opening: Opening) -> bool:
+    """Note that a login is about to be submitted, if it is to be, so that one message can announce a whole fleet.
 
-    Where a link that does not fit would be lost, only those are announced that fit; the others are never submitted.
+    Where a link that does not fit would be lost, only logins are announced that fit; the others are never submitted.
+    Returns whether it is announced.
     """
-    for opening in openings:
-        if opening.run.links.step(opening.login) in _TO_SUBMIT:
-            _announce(opening)
-
-
-def _announce(opening: Opening) -> bool:
-    run = opening.run
-    if not opening.announced and (not run.surroundings.is_cloud() or run.links.has_room()):
-        run.links.announce(opening.login)
+    run, login = opening.run, opening.login
+    may_be = not opening.announced and run.links.step(login) in _TO_SUBMIT
+    if may_be and (not run.surroundings.is_cloud() or run.links.has_room()):
+        run.links.announce(login)
         opening.announced = True
     return opening.announced
 
@@ -90,7 +86,7 @@ def link_options(config: Config, old_token: str | None) -> dict[str, Any]:
 async def _link(opening: Opening) -> None:
     run = opening.run
     opening.is_update = bool(opening.token)
-    if not _announce(opening):
+    if not announce(opening):
         raise Ended(outcome("CONFIGURATION_FULL", outcomes.TOO_MANY_LINKS))
     try:
         async with run.deadline.applied():
@@ -108,7 +104,7 @@ async def _link(opening: Opening) -> None:
             is_about_keys = isinstance(failure, Problem) and failure.meaning.then is Then.ASK_KEYS
             if not opening.token or is_about_keys:
                 raise
-            opening.concern = of_error(failure)  # the connection as it was still has its data
+            opening.concern = opening.outcome_of(failure)  # the connection as it was still has its data
             return
         await run.written()
         async with run.deadline.applied():
@@ -121,11 +117,11 @@ async def _submit(opening: Opening, link_token: str) -> None:
     try:
         async with asyncio.timeout(max(SUBMISSION_SECONDS, opening.run.deadline.left())):
             await _exchange(opening, await _connect(opening, link_token))
-    except TimeoutError:
+    except TimeoutError as cut_off:
         if opening.is_out:  # counted: it may have reached the utility
             raise Ended(outcome("TIMEOUT", outcomes.EXCHANGE_LOST)) from None
         opening.run.links.withdraw(opening.login)  # its turn never came, or each answer was to come later
-        raise Ended(of_deadline(opening)) from None
+        raise Ended(opening.outcome_of(cut_off)) from None
 
 
 async def _connect(opening: Opening, link_token: str) -> str | None:
@@ -146,13 +142,12 @@ async def _send(opening: Opening, link_token: str) -> str | None:
 
     A form that is refused as invalid has reached no utility, so the second form is no second submission.
     """
-    login = opening.login
-    if login.fields is not None:
-        return await _send_form(opening, link_token, _named(login.fields.items()))
+    login, flat = opening.login, {"username": opening.login.username, "password": opening.login.password}
     try:
-        return await _send_form(opening, link_token, {"username": login.username, "password": login.password})
+        return await _send_form(opening, link_token, flat if login.fields is None else _named(login.fields.items()))
     except Problem as problem:
-        named = await _named_form(opening, link_token) if problem.reason == outcomes.VALIDATION_FAILED else None
+        is_form_invalid = login.fields is None and problem.reason == outcomes.VALIDATION_FAILED
+        named = await _named_form(opening, link_token) if is_form_invalid else None
         if named is None:
             raise
     return await _send_form(opening, link_token, named)

@@ -25,44 +25,26 @@ import heapq
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
 
 from source_linkless.clock import hours_since
 from source_linkless.concurrency import Emit, Place, waiting
 from source_linkless.config import Config, Links, Step
 from source_linkless.errors import Problem, Status, Then
-from source_linkless.linking.events import (
-    FEW_LOGINS,
-    NOT_ASKED_YET,
-    Delivered,
-    Event,
-    FileAnswered,
-    Moved,
-    Progress,
-    Receipt,
-    Waiting,
-    WantedFile,
-)
+from source_linkless.linking import events
 from source_linkless.linking.handshake import announce, open_connection, relink
-from source_linkless.linking.running import (
-    Ended,
-    Opening,
-    Run,
-    Surroundings,
-    of_deadline,
-    of_error,
-    ready_but,
-    with_good_keys,
-)
-from source_linkless.provider import Api, Body, Context, StatementFile
+from source_linkless.linking.running import Ended, Opening, Run, Surroundings, ready_but
+from source_linkless.provider import Api, Body, Context
 from source_linkless.provider.outcomes import BROKEN, PROVIDER_DOWN, READY, WORKING, Outcome, of_problem, outcome
+
+T = TypeVar("T")
 
 PROGRESS_SECONDS = 60.0
 HEARTBEAT_EVERY = 5
 """Lines of progress per heartbeat: the platform may stop a sync that sends neither record nor state for long."""
-_LOOK_SECONDS = 1.0
-_SLOWEST = 3
 _ERROR_HOURS = 6.0  # a session that ended in `Error` is not repeated at once (API notes, section 11)
 _POLLS_PER_STATUS = 4
 _POLLS_BEFORE_FIRST_STATUS = 2  # of a login that was linked in this run, or whose status could not be had
@@ -70,18 +52,17 @@ _IN_PROGRESS = "New", "Connecting"
 """`connection_status` of a login that has not been accepted yet (API notes, section 3.1)."""
 _FILE_FAILURES = 3
 """Failures in a row after which the other files of a login are left to the next sync: the provider is out of order."""
-_SHARE_FOR_NEWS = 0.5
-"""Of the time left: a session that does not end must not cost the data that is there."""
 
 
-async def sync_all(config: Config, links: Links, surroundings: Surroundings, emit: Emit[Event]) -> None:
+async def sync_all(config: Config, links: Links, surroundings: Surroundings, emit: Emit[events.Event]) -> None:
     """Open every login at once and emit documents as they become ready; the first ready goes first."""
     run = Run(config, links, surroundings, emit, config.data_timeout_seconds)
     openings = [Opening(run, login) for login in config.logins]
     with _telling(run, openings):
         try:
             await run.test_keys()
-            announce(openings)
+            for opening in openings:
+                announce(opening)
         except Problem as problem:  # before any login was submitted: every one ends with this verdict
             run.verdict = of_problem(problem)
             run.deadline.strike_now()
@@ -91,7 +72,7 @@ async def sync_all(config: Config, links: Links, surroundings: Surroundings, emi
         await run.written()
 
 
-async def check_all(config: Config, links: Links, surroundings: Surroundings, emit: Emit[Event]) -> None:
+async def check_all(config: Config, links: Links, surroundings: Surroundings, emit: Emit[events.Event]) -> None:
     """Test the keys, then the chosen logins; emits a Finished for each. Raises Problem for keys or outage.
 
     A login without a link is linked and waited for until `Connected`; a connection that has a token is asked for its
@@ -110,7 +91,7 @@ async def check_all(config: Config, links: Links, surroundings: Surroundings, em
         chosen = tuple(with_token or linkable[:1]) or config.logins[:1]
     openings = [Opening(run, login) for login in chosen]
     with _telling(run, openings):
-        await asyncio.gather(*(check_login(opening) for opening in openings))
+        await asyncio.gather(*(opening.to_its_end(partial(_checked, opening)) for opening in openings))
         await run.written()
 
 
@@ -122,18 +103,18 @@ def _telling(run: Run, openings: Sequence[Opening]) -> Iterator[None]:
 
     async def tell_progress() -> None:
         counts = Counter(one.outcome.status.value if one.outcome else "waiting" for one in openings)
-        slowest = heapq.nlargest(_SLOWEST, still_waiting(openings), key=lambda one: one.seconds)
-        await run.emit(Progress(dict(counts), tuple(slowest), heartbeat=next(minutes) % HEARTBEAT_EVERY == 0))
+        slowest = heapq.nlargest(3, still_waiting(openings), key=lambda one: one.seconds)
+        await run.emit(events.Progress(dict(counts), tuple(slowest), heartbeat=next(minutes) % HEARTBEAT_EVERY == 0))
 
     async def tell_steps() -> None:
         for one in still_waiting(openings):
-            if told.get(one.key, NOT_ASKED_YET) != one.reason:
+            if told.get(one.key, events.NOT_ASKED_YET) != one.reason:
                 told[one.key] = one.reason
-                await run.emit(Moved(one))
+                await run.emit(one)
 
     beside = [asyncio.create_task(waiting.every(PROGRESS_SECONDS, tell_progress))]
-    if len(openings) <= FEW_LOGINS:
-        beside.append(asyncio.create_task(waiting.every(_LOOK_SECONDS, tell_steps)))
+    if len(openings) <= events.FEW_LOGINS:
+        beside.append(asyncio.create_task(waiting.every(1.0, tell_steps)))
     try:
         yield
     finally:
@@ -141,43 +122,22 @@ def _telling(run: Run, openings: Sequence[Opening]) -> Iterator[None]:
             task.cancel()
 
 
-def still_waiting(openings: Sequence[Opening]) -> list[Waiting]:
+def still_waiting(openings: Sequence[Opening]) -> list[events.Waiting]:
     """Return the logins that have not ended yet."""
-    return [Waiting(one.login.key, one.reason, one.seconds()) for one in openings if one.outcome is None]
-
-
-async def check_login(opening: Opening) -> None:
-    """Link or verify one login, and report its outcome. Raises nothing."""
-
-    async def explained(error: Exception) -> Outcome:
-        match error:
-            case TimeoutError():
-                return of_deadline(opening)
-            case Problem():
-                return with_good_keys(opening, error)
-            case _:
-                return of_error(error)
-
-    await opening.to_its_end(lambda: _checked(opening), explained)
+    return [events.Waiting(one.login.key, one.reason, one.seconds()) for one in openings if one.outcome is None]
 
 
 async def _checked(opening: Opening) -> Outcome:
-    run, is_fleet = opening.run, opening.run.config.method == "fleet"
-    opening.token = run.links.token(opening.login) or ""
-    if opening.token and is_fleet:
+    opening.token = opening.run.links.token(opening.login) or ""
+    if opening.token and opening.run.config.method == "fleet":
         return await _verified(opening)  # an edited login of a fleet is left to the sync
-    try:
-        await open_connection(opening)
-        return (opening.concern or READY) if opening.sent else await _verified(opening)
-    except Problem as problem:
-        if problem.meaning.then is not Then.RELINK or is_fleet:
-            raise
-        await relink(opening, problem)
-        return READY
+    return await _with_connection(opening, _verified)
 
 
 async def _verified(opening: Opening) -> Outcome:
     """Ask for the status of a connection; where that is bad or unknown, whether it could still deliver data."""
+    if opening.sent:
+        return opening.concern or READY
     async with opening.run.deadline.applied():
         context = await look_at(opening)
         if context and context.meaning.then is not Then.STOP:
@@ -191,69 +151,59 @@ async def _verified(opening: Opening) -> Outcome:
         return READY
 
 
+async def _with_connection(opening: Opening, use: Callable[[Opening], Awaitable[T]]) -> T:
+    """Open the connection of a login and use it; link once more where the provider does not know the written token."""
+    try:
+        await open_connection(opening)
+        return await use(opening)
+    except Problem as problem:
+        if problem.meaning.then is not Then.RELINK:
+            raise
+        await relink(opening, problem)
+        return await use(opening)
+
+
 async def sync_login(opening: Opening) -> None:
     """Bring one login to its end: hand over its document if there is one, its outcome, then files. Raises nothing."""
-    receipt = Receipt()
+    receipt = events.Receipt()
     await opening.to_its_end(lambda: _synced(opening, receipt), lambda error: _explained(opening, error))
     await _ask_for_files(opening, receipt.files)
 
 
-async def _synced(opening: Opening, receipt: Receipt) -> Outcome:
+async def _synced(opening: Opening, receipt: events.Receipt) -> Outcome:
     try:
-        body = await _document(opening)
+        body = await _with_connection(opening, _polled)
         waited, echoes = opening.seconds(), opening.echoes()
-        event = Delivered(opening.login, echoes.text(opening.connection_id), echoes.document(body), receipt)
+        event = events.Delivered(opening.login, echoes.text(opening.connection_id), echoes.document(body), receipt)
         del body
         await opening.run.emit(event)
         del event
     finally:
         opening.give_back()
     opening.waited = waited
-    return await _health(opening, receipt)
+    return await _health(opening, receipt.accounts)
 
 
 async def _explained(opening: Opening, error: Exception) -> Outcome:
+    """Return the outcome of an exception; a 401 ends the whole run where the keys are refused, else only its login."""
     run = opening.run
-    match error:
-        case _ if run.verdict:
-            return run.verdict
-        case Problem() if error.meaning.then is Then.ASK_KEYS:
-            result = await _judge_keys(opening, error)
-        case TimeoutError():
-            result = opening.concern or of_deadline(opening)
-        case _:
-            result = of_error(error)
+    if isinstance(error, Problem) and error.meaning.then is Then.ASK_KEYS and not run.verdict:
+        try:
+            await run.test_keys()
+        except Problem as refusal:
+            error = refusal
+            if refusal.meaning.then is Then.ASK_KEYS:
+                run.verdict = of_problem(refusal)
+                run.deadline.strike_now()
+        except TimeoutError:
+            pass
+    if run.verdict:
+        return run.verdict
+    is_cut_off = isinstance(error, TimeoutError)
+    result = opening.concern if opening.concern and is_cut_off else opening.outcome_of(error)
     if result.status is Status.NEEDS_USER:
         run.links.refuse(opening.login, result.reason or "")
     return result
-
-
-async def _judge_keys(opening: Opening, problem: Problem) -> Outcome:
-    """Return the outcome of a 401: refused keys end the whole run at once, else only this connection is at fault."""
-    run = opening.run
-    try:
-        await run.test_keys()
-    except Problem as refusal:
-        if refusal.meaning.then is Then.ASK_KEYS:
-            run.verdict = of_problem(refusal)
-            run.deadline.strike_now()
-        return of_problem(refusal)
-    except TimeoutError:
-        if run.verdict:
-            return run.verdict
-    return with_good_keys(opening, problem)
-
-
-async def _document(opening: Opening) -> Body:
-    """Return the body of a connection's document, which holds a place."""
-    try:
-        await open_connection(opening)
-        return await _polled(opening)
-    except Problem as problem:
-        if problem.meaning.then is not Then.RELINK:
-            raise
-        await relink(opening, problem)
-        return await _polled(opening)
 
 
 async def _polled(opening: Opening) -> Body:
@@ -290,13 +240,13 @@ async def _poll_product(opening: Opening, context: Context | None) -> Body:
     run, since, is_first = opening.run, math.inf, context is not None
     until_status = _POLLS_PER_STATUS if context else _POLLS_BEFORE_FIRST_STATUS
     while (body := await _ask_product(opening, is_first=is_first)) is None:
-        if context and context.meaning.then is Then.STOP and not opening.refreshed:
-            await _refresh_or_end(opening, context)
+        if context and not opening.refreshed:
+            await _end_if_hopeless(opening, context)
         is_first, since, until_status = False, min(since, waiting.time()), until_status - 1
         if until_status == 0:
             until_status = _POLLS_PER_STATUS
             if not opening.has_data:
-                await _end_if_hopeless(opening)
+                await _end_if_hopeless(opening, await look_at(opening))
         opening.is_told = False  # what was told belongs to the time before the document
         await waiting.pause(run.pace.between_product_polls(waiting.time() - since, run.waiting))
     return body
@@ -343,18 +293,17 @@ async def _is_repeated(opening: Opening, problem: Problem) -> bool:
     return context is not None and await _refreshed(opening, context, _ERROR_HOURS)
 
 
-async def _end_if_hopeless(opening: Opening) -> None:
-    """End a login whose status says that waiting is useless: it ended without data, or needs a person."""
-    context = await look_at(opening)
-    if context is None and opening.concern:
-        raise Ended(opening.concern)
-    if context is not None and context.meaning.then is Then.STOP:
-        await _refresh_or_end(opening, context)
+async def _end_if_hopeless(opening: Opening, context: Context | None) -> None:
+    """End a login whose status says that waiting is useless: it ended without data, or needs a person.
 
-
-async def _refresh_or_end(opening: Opening, context: Context) -> None:
-    """End a login whose session is over without data; refresh it instead if it ended in an error long enough ago."""
-    if context.meaning is not BROKEN or not await _refreshed(opening, context, _ERROR_HOURS):
+    A session that ended in an error long enough ago is refreshed instead.
+    """
+    if context is None:
+        if opening.concern:
+            raise Ended(opening.concern)
+    elif context.meaning.then is Then.STOP and not (
+        context.meaning is BROKEN and await _refreshed(opening, context, _ERROR_HOURS)
+    ):
         raise Ended(context.outcome)
 
 
@@ -397,14 +346,19 @@ async def _refreshed(opening: Opening, context: Context, hours: float) -> bool:
         await run.written()
         opening.concern = of_problem(problem)
     else:
-        opening.news_until = waiting.time() + run.deadline.left() * _SHARE_FOR_NEWS
+        # A session that does not end must not cost the data that is there.
+        opening.news_until = waiting.time() + run.deadline.left() / 2
     return True
 
 
-async def _health(opening: Opening, receipt: Receipt) -> Outcome:
-    """Judge a connection whose document was delivered: what its latest session says about the next one."""
+async def _health(opening: Opening, accounts: int | None) -> Outcome:
+    """Judge a connection whose document was delivered: what its latest session says about the next one.
+
+    The status told before the document is not enough where it was work in progress or promised more `accounts`.
+    """
     run, context = opening.run, opening.context
-    if not opening.is_told or (context and _may_have_changed(context, receipt)):
+    is_short = context is not None and accounts is not None and accounts < (context.account_count or 0)
+    if not opening.is_told or is_short or (context and context.meaning.then is Then.WAIT):
         try:
             async with run.deadline.applied():
                 context = await look_at(opening, later=True)
@@ -413,48 +367,37 @@ async def _health(opening: Opening, receipt: Receipt) -> Outcome:
     is_new = opening.sent or opening.refreshed
     if context is not None:
         meaning = context.meaning
-        is_unfinished = opening.refreshed and meaning.then is Then.WAIT
         if meaning.status is Status.NEEDS_USER:
             run.links.refuse(opening.login, context.reason or "")
-        if meaning.status is Status.NEEDS_USER or meaning is BROKEN or is_unfinished:
+            return ready_but(context.outcome)
+        if meaning is BROKEN or (opening.refreshed and meaning.then is Then.WAIT):
             return ready_but(context.outcome)
         if not is_new:
             run.links.recovered(opening.login, context.since)
     return ready_but(opening.concern) if opening.concern and (context is None or is_new) else READY
 
 
-def _may_have_changed(context: Context, receipt: Receipt) -> bool:
-    """Tell whether the status told before a document is not enough: work in progress, or more accounts than came."""
-    is_short = receipt.accounts is not None and receipt.accounts < (context.account_count or 0)
-    return is_short or context.meaning.then is Then.WAIT
-
-
-async def _ask_for_files(opening: Opening, wanted: Sequence[WantedFile]) -> None:
+async def _ask_for_files(opening: Opening, wanted: Sequence[events.WantedFile]) -> None:
     """Ask for the files of bills one after the other, and hand over each answer, until the deadline.
 
     The rest is left to the next sync after a few failures in a row, and when the provider refuses the token.
     """
-    run, token, failures = opening.run, opening.run.links.token(opening.login), 0
+    run, token, failures = opening.run, opening.run.links.token(opening.login) or "", 0
     for one in wanted if token else ():
         async with run.files:
             try:
                 async with run.deadline.applied():
-                    file = await _file(run, token or "", one)
+                    file = await run.ask(partial(Api.statement_file, access_token=token, statement_id=one.statement_id))
             except TimeoutError:
                 return
             except Exception as error:  # noqa: BLE001 - a file must cost nothing else
-                file, result = None, of_error(error)
+                file, result = None, opening.outcome_of(error)
                 is_refused = isinstance(error, Problem) and error.meaning.then in (Then.ASK_KEYS, Then.RELINK)
-                failures = _FILE_FAILURES if is_refused else failures + 1
+                has_none = result.status is Status.NO_DATA
+                failures = _FILE_FAILURES if is_refused else 0 if has_none else failures + 1
             else:
                 result, failures = READY, 0
-            if result.status is Status.NO_DATA:
-                failures = 0
-            await run.emit(FileAnswered(opening.login, one, file, opening.echoes().hidden(result)))
+            await run.emit(events.FileAnswered(opening.login, one, file, opening.echoes().hidden(result)))
             del file
         if failures >= _FILE_FAILURES:
             return
-
-
-async def _file(run: Run, token: str, wanted: WantedFile) -> StatementFile:
-    return await run.ask(lambda api: api.statement_file(token, wanted.statement_id))

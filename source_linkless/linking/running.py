@@ -26,10 +26,6 @@ T = TypeVar("T")
 
 WRITE_SECONDS = 0.8
 """Shortest time between two write-backs: a token is written within a second of its exchange."""
-_FEWEST_DOCUMENTS, _MOST_DOCUMENTS = 4, 16
-"""In memory at once: as many as the rate limit can keep coming."""
-_FILES_AT_ONCE = 4
-_POLLING_SHARE = 0.8  # of the rate: what is left answers the requests that let others go first
 _HANGING_SECONDS = 10.0
 """A request that has had no answer for so long at the deadline counts as hanging."""
 
@@ -106,10 +102,10 @@ class Run:
         rate = config.max_requests_per_second
         self.config, self.links, self.surroundings = config, links, surroundings
         self.deadline = waiting.Deadline(seconds)
-        self.limit = RateLimit(rate, places=min(_MOST_DOCUMENTS, max(_FEWEST_DOCUMENTS, math.ceil(rate))))
-        self.pace = waiting.Pace(config.poll_interval_seconds, rate * _POLLING_SHARE)
+        self.limit = RateLimit(rate, places=min(16, max(4, math.ceil(rate))))  # as many as the rate can keep coming
+        self.pace = waiting.Pace(config.poll_interval_seconds, rate * 0.8)  # the rest is for `later` requests
         self.api = Api(surroundings.new_transport(config), self.limit)
-        self.files = asyncio.Semaphore(_FILES_AT_ONCE)
+        self.files = asyncio.Semaphore(4)
         """Held by each file of a bill from its request until it was consumed: files are in memory, and must be few."""
         self._emit = emit
         self._written, self._last_write = links.dump(), -WRITE_SECONDS
@@ -194,8 +190,6 @@ class Opening(Wait):
     """May have reached the utility: `connect` has left this process and was not refused as invalid or too early."""
     is_update: bool = False
     """Whether the submission changes the credentials of a connection that exists."""
-    is_corrected: bool = False
-    """A person has typed another password in this run: once, as a third wrong one could lock the account."""
     context: Context | None = None
     """The status of the connection, as last told."""
     is_told: bool = False
@@ -244,8 +238,28 @@ class Opening(Wait):
             self.announced = False
             self.run.links.withdraw(self.login)
 
+    def outcome_of(self, error: Exception) -> Outcome:
+        """Return the outcome of an exception that came after the test of the keys: a 401 is about this login alone."""
+        match error:
+            case Ended():
+                return error.outcome
+            case TimeoutError():
+                hanging = 0.0 if self.asked_at is None else waiting.time() - self.asked_at
+                never_answered = self.reason == NOT_ASKED_YET and self.asked_at is not None
+                is_hanging = never_answered or hanging >= _HANGING_SECONDS
+                return outcomes.of_wait("TIMEOUT" if is_hanging else self.reason)
+            case Problem() if error.meaning.then is Then.ASK_KEYS:
+                meaning = outcomes.TOKEN if self.run.links.token(self.login) else outcomes.NOT_ALLOWED
+                return outcomes.outcome(error.reason, meaning, error.detail)
+            case Problem():
+                return outcomes.of_problem(error)
+            case _:
+                return of_surprise(error)
+
     async def to_its_end(
-        self, work: Callable[[], Awaitable[Outcome]], explained: Callable[[Exception], Awaitable[Outcome]]
+        self,
+        work: Callable[[], Awaitable[Outcome]],
+        explained: Callable[[Exception], Awaitable[Outcome]] | None = None,
     ) -> None:
         """Bring this login to its outcome and report it. This is the one place where exceptions of any kind end.
 
@@ -256,29 +270,19 @@ class Opening(Wait):
             self.outcome = await work()
         except Exception as error:  # noqa: BLE001 - whatever happens to one login must not cost the others
             try:
-                result = await explained(error)
+                result = await explained(error) if explained else self.outcome_of(error)
             except Exception as another:  # noqa: BLE001 - as above
-                result = of_error(another)
+                result = of_surprise(another)
             self.outcome = result if self.waited is None else ready_but(result)
         waited = self.seconds() if self.waited is None else self.waited
         try:
             self.withdraw()
-            echoes, context = self.echoes(), self.context and self.echoes().hidden(self.context)
-            end = Finished(self.login, echoes.hidden(self.outcome), echoes.text(self.connection_id), context, waited)
+            echoes = self.echoes()
+            outcome, context = echoes.hidden(self.outcome), self.context and echoes.hidden(self.context)
+            end = Finished(self.login, outcome, echoes.text(self.connection_id), context, waited)
         except Exception as error:  # noqa: BLE001 - as above
             end = Finished(self.login, of_surprise(error), None, None, waited)
         await self.run.emit(end)
-
-
-def of_error(error: Exception) -> Outcome:
-    """Return the outcome of a login that ended with an exception."""
-    match error:
-        case Ended():
-            return error.outcome
-        case Problem():
-            return outcomes.of_problem(error)
-        case _:
-            return of_surprise(error)
 
 
 def of_surprise(error: Exception) -> Outcome:
@@ -286,21 +290,6 @@ def of_surprise(error: Exception) -> Outcome:
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{type(error).__name__} in {PurePath(place.filename).stem}, line {place.lineno}"
     return outcomes.outcome("UNEXPECTED_ERROR_HERE", outcomes.UNKNOWN, where)
-
-
-def of_deadline(opening: Opening) -> Outcome:
-    """Return the outcome of a login that the deadline ended while it waited."""
-    hanging = 0.0 if opening.asked_at is None else waiting.time() - opening.asked_at
-    never_answered = opening.reason == NOT_ASKED_YET and opening.asked_at is not None
-    return outcomes.of_wait("TIMEOUT" if never_answered or hanging >= _HANGING_SECONDS else opening.reason)
-
-
-def with_good_keys(opening: Opening, problem: Problem) -> Outcome:
-    """Return the outcome of a problem that came after the test of the keys: a 401 is then about this login alone."""
-    if problem.meaning.then is not Then.ASK_KEYS:
-        return outcomes.of_problem(problem)
-    meaning = outcomes.NOT_ALLOWED if opening.run.links.token(opening.login) is None else outcomes.TOKEN
-    return outcomes.outcome(problem.reason, meaning, problem.detail)
 
 
 def ready_but(concern: Outcome) -> Outcome:

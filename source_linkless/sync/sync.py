@@ -182,8 +182,8 @@ class SyncMessages:
             case events.Progress():
                 self._logger.info(_line_of(event.counts, event.slowest))
                 yield from (stream.state() for stream in self._streams if stream.has_news or event.heartbeat)
-            case events.Moved():
-                self._logger.info("%s", event.waiting)
+            case events.Waiting():
+                self._logger.info("%s", event)
 
     @contextmanager
     def _at_the_cost_of(self, key: str) -> Iterator[None]:

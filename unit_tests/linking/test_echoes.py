@@ -132,14 +132,11 @@ def test_the_end_of_a_login_names_no_secret() -> None:
     async def work() -> Outcome:
         return Outcome(Status.READY, Actor.NOBODY, None, None, "")
 
-    async def explained(error: Exception) -> Outcome:
-        raise error
-
     told: list[Event] = []
     opening = met(told, password=PASSWORD)
     opening.connection_id = TOKEN
     opening.context = Context(TOKEN, None, f"Power {KEY}", PASSWORD, "DataFound", None, (), None)
-    asyncio.run(opening.to_its_end(work, explained))
+    asyncio.run(opening.to_its_end(work))
     (end,) = told
     assert isinstance(end, Finished)
     assert (end.connection_id, end.context and end.context.source_name) == ("****", "Power ****")
