@@ -28,23 +28,59 @@ from time import sleep
 from typing import Any, NoReturn
 
 _FLUSH_SECONDS, _LINE_SECONDS = 0.5, 1.0
-_FIRST_LOOK_SECONDS, _LOOK_SECONDS = 0.0001, 0.01
-_ENDING = threading.Lock()
 _STDOUT, _STDERR = 1, 2
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 _NOBODY_READS, _NOT_WRITTEN = 128 + signal.SIGPIPE, os.EX_IOERR
+_WRITING = threading.Lock()
+"""Held while a line is being written, so that the process never ends inside one."""
+_ENDING = threading.Lock()
 
 
-def end_on_signals() -> None:
-    """End within two seconds of SIGTERM or SIGINT, without cutting a line of output in two.
+def end_early() -> None:
+    """End from now on within two seconds of SIGTERM or SIGINT, and as soon as the output is gone.
 
-    The CDK has no handler, and as process 1 of a container Python would ignore the signals. A handler that raises can
-    cut a message in two; a thread that waits for the signal, flushes and waits for the end of the line cannot.
+    The CDK has no handler of signals, and as process 1 of a container Python would ignore them. A handler that raises
+    can cut a message in two; a thread that waits for the signal, flushes and waits for the end of the line cannot.
+
+    The output is watched by a thread, too. SIGPIPE would end the process also for a connection that the provider has
+    closed, and the CDK's logger swallows the exception of a failed write and prints what it could not write.
     """
-    if threading.current_thread() is not threading.main_thread():
-        return
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # inherited by every later thread
     _beside("signals", _wait_for_signal)
+    # Of an output that was closed from the start, the next file or socket to be opened would take the number.
+    try:
+        os.fstat(_STDERR)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
+    try:
+        os.fstat(_STDOUT)
+    except OSError as error:
+        end_unwritten(error)
+    output = io.BufferedWriter(_Output(_STDOUT, "w", closefd=False))
+    stream = io.TextIOWrapper(output, encoding="utf-8")
+    sys.stdout = sys.__stdout__ = stream  # type: ignore[misc]  # final in the stubs, yet the CDK writes to it
+    _beside("consumer", _wait_for_hangup)
+
+
+def end_unwritten(error: OSError) -> NoReturn:
+    """End after a write to standard output that failed, without a traceback and without another try at exit."""
+    if error.errno == errno.EPIPE:
+        _end(_NOBODY_READS)
+    with contextlib.suppress(OSError):
+        os.write(_STDERR, f"Standard output cannot be written: {error.strerror}. The run has ended here.\n".encode())
+    _end(_NOT_WRITTEN)
+
+
+def _end(code: int) -> NoReturn:
+    """End at once. Two threads may find a reason at the same time: the first one ends the process, the other waits."""
+    _ENDING.acquire()
+    os._exit(code)
+
+
+def _beside(name: str, work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread
 
 
 def _wait_for_signal() -> None:
@@ -56,39 +92,17 @@ def _wait_for_signal() -> None:
 
 
 def _flush() -> None:
-    logger = sys.modules.get("airbyte_cdk.logger")
-    buffer = getattr(logger, "PRINT_BUFFER", None)
+    buffer = getattr(sys.modules.get("airbyte_cdk.logger"), "PRINT_BUFFER", None)
     if buffer is not None:
         buffer.flush()
 
 
-def end_without_output() -> None:
-    """End as soon as the output is gone, even while nothing is written.
-
-    Not by the signal SIGPIPE: it would end the process for a connection that the provider has closed, too. And not by
-    the exception of a failed write: the CDK's logger swallows it and prints what it could not write.
-    """
-    _refuse_closed()
-    output = io.BufferedWriter(_Output(_STDOUT, "w", closefd=False))
-    stream = io.TextIOWrapper(output, encoding="utf-8")
-    sys.stdout = sys.__stdout__ = stream  # type: ignore[misc]  # final in the stubs, yet the CDK writes to it
-    _beside("consumer", _wait_for_hangup)
-
-
-def _refuse_closed() -> None:
-    """End when the output was closed from the start: the next file or socket to be opened would take its number."""
-    try:
-        os.fstat(_STDERR)
-    except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
-    try:
-        os.fstat(_STDOUT)
-    except OSError as error:
-        end_unwritten(error)
-
-
-_WRITING = threading.Lock()
-"""Held while a line is being written, so that the process never ends inside one."""
+def _wait_for_hangup() -> None:
+    output = select.poll()
+    output.register(_STDOUT, 0)  # a hang-up is told unasked; a file never hangs up
+    while not output.poll():
+        pass
+    _end(_NOBODY_READS)
 
 
 class _Output(io.FileIO):
@@ -124,62 +138,21 @@ def _write_lines(content: bytes) -> None:
     view, start = memoryview(content), 0
     while start < len(content):
         first_line = content.find(b"\n", start) + 1 or len(content)
-        size = _pipe_size(first_line - start)
+        size = fcntl.fcntl(_STDOUT, fcntl.F_GETPIPE_SZ)
+        if first_line - start > size:
+            with contextlib.suppress(OSError):  # more than the system allows
+                size = fcntl.fcntl(_STDOUT, fcntl.F_SETPIPE_SZ, first_line - start)
         ready.poll()
-        if first_line - start > select.PIPE_BUF:
-            _wait_until_empty()
+        pause = 0.0001
+        # The system tells when a pipe has room for 4 KiB, but not when it is empty.
+        while first_line - start > select.PIPE_BUF and not _is_empty():
+            sleep(pause)
+            pause = min(2 * pause, 0.01)
         limit = start + (size if _is_empty() else select.PIPE_BUF)
-        whole = len(content) if limit >= len(content) else content.rfind(b"\n", start, limit) + 1
-        end = max(first_line, whole)
+        end = max(first_line, content.rfind(b"\n", start, limit) + 1)
         _write(view[start:end])
         start = end
 
 
-def _pipe_size(needed: int) -> int:
-    size = fcntl.fcntl(_STDOUT, fcntl.F_GETPIPE_SZ)
-    if needed > size:
-        with contextlib.suppress(OSError):  # more than the system allows
-            size = fcntl.fcntl(_STDOUT, fcntl.F_SETPIPE_SZ, needed)
-    return size
-
-
 def _is_empty() -> bool:
-    waiting = fcntl.ioctl(_STDOUT, termios.FIONREAD, bytes(4))
-    return struct.unpack("i", waiting) == (0,)
-
-
-def _wait_until_empty() -> None:
-    """Wait for the reader. The system tells when a pipe has room for 4 KiB, but not when it is empty."""
-    seconds = _FIRST_LOOK_SECONDS
-    while not _is_empty():
-        sleep(seconds)
-        seconds = min(2 * seconds, _LOOK_SECONDS)
-
-
-def end_unwritten(error: OSError) -> NoReturn:
-    """End after a write to standard output that failed, without a traceback and without another try at exit."""
-    if error.errno == errno.EPIPE:
-        _end(_NOBODY_READS)
-    with contextlib.suppress(OSError):
-        os.write(_STDERR, f"Standard output cannot be written: {error.strerror}. The run has ended here.\n".encode())
-    _end(_NOT_WRITTEN)
-
-
-def _wait_for_hangup() -> None:
-    output = select.poll()
-    output.register(_STDOUT, 0)  # a hang-up is told unasked; a file never hangs up
-    while not output.poll():
-        pass
-    _end(_NOBODY_READS)
-
-
-def _end(code: int) -> NoReturn:
-    """End at once. Two threads may find a reason at the same time: the first one ends the process, the other waits."""
-    _ENDING.acquire()
-    os._exit(code)
-
-
-def _beside(name: str, work: Callable[[], None]) -> threading.Thread:
-    thread = threading.Thread(target=work, name=name, daemon=True)
-    thread.start()
-    return thread
+    return struct.unpack("i", fcntl.ioctl(_STDOUT, termios.FIONREAD, bytes(4))) == (0,)

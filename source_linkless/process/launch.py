@@ -1,7 +1,7 @@
 """One command of the connector through the CDK, with our own doors for everything that is said.
 
-    arguments ─► LinklessEntrypoint.run ─► source ─► messages ─► lines of standard output
-                       │                     └─► records ─► Lines, in blocks, beside the CDK's print buffer
+    arguments ─► LinklessEntrypoint.messages ─► source ─► messages ─► lines of standard output
+                       │                          └─► records ─► Lines, in blocks, beside the CDK's print buffer
                        └─► an exception ─► one FATAL line and one TRACE ─► exit code 1
 
 What differs from the CDK's own entry point, and why:
@@ -9,7 +9,8 @@ What differs from the CDK's own entry point, and why:
 - The configuration is validated by us. The CDK validates against the JSON schema first, and for a failed `oneOf` it
   prints the whole object as a Python repr, whose escapes its secret filter misses: a pasted list would appear in clear.
 - Secrets are masked in texts, before they become JSON. The CDK masks finished lines of TRACE and DEBUG, which a short
-  secret breaks.
+  secret breaks. The source registers each secret, those inside a list too; the CDK would take the whole value of
+  `links`, which is `{}` at first, and mask every `{}` of a message.
 - Only the logger `airbyte` reaches the output. urllib3, for one, quotes header lines.
 - No temporary folder is made: on a read-only file system there is none.
 """
@@ -22,7 +23,7 @@ import io
 import logging
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
@@ -33,7 +34,6 @@ from airbyte_cdk.models import (
     AirbyteLogMessage,
     AirbyteMessage,
     AirbyteStateStats,
-    ConnectorSpecification,
     FailureType,
     Level,
     Status,
@@ -45,10 +45,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_linkless.config import masking
 from source_linkless.errors import invalid_configuration
 from source_linkless.source import SourceLinkless
-from source_linkless.sync import Lines, line_of
-
-_COMMANDS = "spec, check, discover or read"
-_FAILED = 1
+from source_linkless.sync import Lines, line_of, say
 
 
 class LinklessEntrypoint(AirbyteEntrypoint):
@@ -59,81 +56,78 @@ class LinklessEntrypoint(AirbyteEntrypoint):
         self._lines = Lines(watch=self._watch_memory)
         super().__init__(SourceLinkless(output=self._lines))
 
-    def run(self, parsed_args: argparse.Namespace) -> Iterator[str]:
-        """Yield the messages of one command as lines without their line feed. Raises what the command raises."""
-        is_debug = parsed_args.debug or is_platform_debug_log_enabled()
+    def messages(self, arguments: list[str]) -> Iterator[AirbyteMessage]:
+        """Yield the messages of one command, but for records. Raises what the command raises."""
+        parsed = self._parsed(arguments)
+        is_debug = parsed.debug or is_platform_debug_log_enabled()
         logging.getLogger("airbyte").setLevel(logging.DEBUG if is_debug else logging.INFO)
         versions = [f"{name} {version(name)}" for name in ("airbyte-source-linkless", "airbyte-cdk", "requests")]
         self.logger.debug("%s, Python %s", ", ".join(versions), sys.version)
         update_secrets([])  # the CDK's own list; ours is filled from the configuration, by the source
-        yield from map(self.airbyte_message_to_string, self._messages(parsed_args))
-
-    def _messages(self, parsed: argparse.Namespace) -> Iterable[AirbyteMessage]:
-        specification = self.source.spec(self.logger)
         match parsed.command:
             case "spec":
-                return [AirbyteMessage(type=Type.SPEC, spec=specification)]
+                yield AirbyteMessage(type=Type.SPEC, spec=self.source.spec(self.logger))
             case "check":
-                return self._checked(parsed.config)
+                status = self._checked(parsed.config)
+                self.logger.info("Check %s", "succeeded" if status.status is Status.SUCCEEDED else "failed")
+                yield AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=status)
             case "discover":
-                return self.discover(specification, self.source.read_config(parsed.config))
+                catalog = self.source.discover(self.logger, self.source.read_config(parsed.config))
+                yield AirbyteMessage(type=Type.CATALOG, catalog=catalog)
             case _:
-                config = self.source.read_config(parsed.config)
-                catalog, state = self.source.read_catalog(parsed.catalog), self.source.read_state(parsed.state)
-                return self.read(specification, config, catalog, state)
+                yield from self._read(parsed)
 
-    def _checked(self, path: str) -> Iterator[AirbyteMessage]:
+    def _parsed(self, arguments: list[str]) -> argparse.Namespace:
+        """Read the arguments; raises a config error where argparse would print its usage and end."""
+        told = io.StringIO()
+        try:
+            with contextlib.redirect_stderr(told):
+                parsed = self.parse_args(arguments)
+        except SystemExit as end:
+            if not end.code:  # --help
+                raise
+            said = told.getvalue().rpartition("error: ")[2].strip()
+            raise invalid_configuration(f"The arguments are wrong: {said}. See `source-linkless --help`.") from None
+        if not parsed.command:
+            raise invalid_configuration(
+                "No command was given: use spec, check, discover or read. See `source-linkless --help`."
+            )
+        return parsed
+
+    def _checked(self, path: str) -> AirbyteConnectionStatus:
         """Answer a check: a mistake in the configuration is FAILED, every other failure is raised."""
         try:
-            status = self.source.check(self.logger, self.source.read_config(path))
+            return self.source.check(self.logger, self.source.read_config(path))
         except AirbyteTracedException as error:
             if error.failure_type is not FailureType.config_error:
                 raise
-            status = AirbyteConnectionStatus(status=Status.FAILED, message=masking.hidden(error.message or ""))
-        self.logger.info("Check %s", "succeeded" if status.status is Status.SUCCEEDED else "failed")
-        yield AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=status)
+            return AirbyteConnectionStatus(status=Status.FAILED, message=masking.hidden(error.message or ""))
 
-    def read(
-        self, source_spec: ConnectorSpecification, config: Mapping[str, Any], catalog: Any, state: list[Any]
-    ) -> Iterator[AirbyteMessage]:
-        """Yield every message but the records, each after the records that were sent before it."""
+    def _read(self, parsed: argparse.Namespace) -> Iterator[AirbyteMessage]:
+        """Yield every message but the records, each after the records that were sent before it.
+
+        A state says how many records it covers; the CDK writes that for those that it sees.
+        """
+        config = self.source.read_config(parsed.config)
+        catalog, state = self.source.read_catalog(parsed.catalog), self.source.read_state(parsed.state)
         try:
-            for message in super().read(source_spec, config, catalog, state):
+            for message in self.source.read(self.logger, config, catalog, state):
                 self._lines.flush()
-                self._count_records(message)
+                if message.state is not None and message.state.stream is not None:
+                    count = self._lines.taken(message.state.stream.stream_descriptor.name)
+                    message.state.sourceStats = AirbyteStateStats(recordCount=float(count))
                 yield message
+                self._watch_memory(1)
         finally:
             self._lines.flush()
 
-    def _count_records(self, message: AirbyteMessage) -> None:
-        """Write into a state how many records it covers, as the CDK does for those that it sees."""
-        if message.state is not None and message.state.stream is not None:
-            count = self._lines.taken(message.state.stream.stream_descriptor.name)
-            message.state.sourceStats = AirbyteStateStats(recordCount=float(count))
-
-    def _watch_memory(self, records: int) -> None:
-        """Count records for the CDK's memory guard, which looks once in some thousand messages.
+    def _watch_memory(self, messages: int) -> None:
+        """Count messages for the CDK's memory guard, which looks once in some thousand of them.
 
         Raises a system error when the container is about to run out of memory.
         """
-        for _ in range(records):
+        for _ in range(messages):
             self._memory_monitor.check_memory_usage()
-
-    @staticmethod
-    def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:
-        """Do nothing: the source reads the configuration itself and raises one sentence."""
-
-    @staticmethod
-    def set_up_secret_filter(config: Mapping[str, Any], connection_specification: Mapping[str, Any]) -> None:
-        """Do nothing: the source registers each secret, those inside a list too.
-
-        The CDK would take the whole value of `links`, which is `{}` at first, and mask every `{}` of a message.
-        """
-
-    @staticmethod
-    def airbyte_message_to_string(airbyte_message: AirbyteMessage) -> str:
-        """Return a message as a line, also when it holds what orjson refuses."""
-        return line_of(airbyte_message)
 
 
 class _LogLines(AirbyteLogFormatter):
@@ -148,18 +142,6 @@ class _LogLines(AirbyteLogFormatter):
 
 def launch(arguments: list[str]) -> None:
     """Run one command of the connector to its end; raises SystemExit with 1 after a failure."""
-    _log_only_ours()
-    with PRINT_BUFFER, contextlib.redirect_stderr(PRINT_BUFFER.old_stderr):  # a warning of Python's is no message
-        try:
-            entrypoint = LinklessEntrypoint()
-            for line in entrypoint.run(_parsed(entrypoint, arguments)):
-                print(f"{line}\n", end="")  # noqa: T201 - one write, so that no log line comes between line and line feed
-        except Exception as error:  # noqa: BLE001 - the platform must learn how every run ended
-            _say_failure(error)
-            sys.exit(_FAILED)
-
-
-def _log_only_ours() -> None:
     masking.silence_libraries()
     handler = logging.StreamHandler(PRINT_BUFFER)
     handler.setFormatter(_LogLines())
@@ -167,22 +149,13 @@ def _log_only_ours() -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(logging.WARNING)  # until the arguments are read: the CDK describes its memory guard
     logger.propagate = False
-
-
-def _parsed(entrypoint: AirbyteEntrypoint, arguments: list[str]) -> argparse.Namespace:
-    """Read the arguments; raises a config error where argparse would print its usage and end."""
-    told = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(told):
-            parsed = entrypoint.parse_args(arguments)
-    except SystemExit as end:
-        if not end.code:  # --help
-            raise
-        said = told.getvalue().rpartition("error: ")[2].strip()
-        raise invalid_configuration(f"The arguments are wrong: {said}. See `source-linkless --help`.") from None
-    if not parsed.command:
-        raise invalid_configuration(f"No command was given: use {_COMMANDS}. See `source-linkless --help`.")
-    return parsed
+    with PRINT_BUFFER, contextlib.redirect_stderr(PRINT_BUFFER.old_stderr):  # a warning of Python's is no message
+        try:
+            for message in LinklessEntrypoint().messages(arguments):
+                say(message)
+        except Exception as error:  # noqa: BLE001 - the platform must learn how every run ended
+            _say_failure(error)
+            sys.exit(1)
 
 
 def _say_failure(error: Exception) -> None:
@@ -194,10 +167,9 @@ def _say_failure(error: Exception) -> None:
     is_ours = traced.failure_type is FailureType.system_error
     stack = "".join(traceback.format_exception(error)) if is_ours else ""
     logging.getLogger("airbyte").fatal("%s", f"{traced}\n{stack}".strip())
-    message = traced.as_airbyte_message()
-    if message.trace is not None and message.trace.error is not None:
-        told = message.trace.error
-        told.message = masking.hidden(told.message)
-        told.internal_message = masking.hidden(told.internal_message or "") or None
-        told.stack_trace = masking.hidden(stack) or None
-    print(f"{line_of(message)}\n", end="")  # noqa: T201 - as above
+    message: Any = traced.as_airbyte_message()
+    told = message.trace.error
+    told.message = masking.hidden(told.message)
+    told.internal_message = masking.hidden(told.internal_message or "") or None
+    told.stack_trace = masking.hidden(stack) or None
+    say(message)

@@ -22,7 +22,7 @@ exec(open("main.py").read())
 print(*sorted(set(sys.modules) - before), file=sys.stderr)
 """
 """Runs main.py, which does what the console script does, and tells on stderr what was imported."""
-ENTRY = {"source_linkless", "source_linkless.run", "source_linkless.process", "source_linkless.process.prepared"}
+ENTRY = {"source_linkless", "source_linkless.run"}
 
 
 def imports(*arguments: str, first: str = "", options: tuple[str, ...] = ("-S",)) -> set[str]:
@@ -43,7 +43,7 @@ def config(tmp_path: Path) -> str:
 
 
 def test_the_form_is_shown_without_any_import() -> None:
-    """`spec` needs two small modules of ours beside the package, and nothing of Python's library."""
+    """`spec` needs one small module of ours beside the package, and nothing of Python's library."""
     assert imports("spec") == ENTRY
 
 

@@ -14,7 +14,7 @@ import pytest
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 
 from source_linkless import SourceLinkless
-from source_linkless.process.prepared import prepared_message
+from source_linkless.run import prepared_message
 from testing.generated_parts import ROOT
 
 PROGRAM = Path(sys.executable).with_name("source-linkless")
