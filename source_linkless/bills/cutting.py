@@ -39,7 +39,7 @@ def _container(levels: int) -> bytes:
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _NAME = re.compile(rb"(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+", re.DOTALL)
 _VALUE = re.compile(_container(6) + rb"|" + _STRING + rb'|[^"\[\]{},\s]++', re.DOTALL)
-_BRACKET = re.compile(_BETWEEN + rb"(?:" + _STRING + _BETWEEN + rb")*+([\[\]{}])", re.DOTALL)
+_BRACKETS = re.compile(_BETWEEN + rb"(?:" + _STRING + _BETWEEN + rb")*+(([\[{])++|[\]}]++)", re.DOTALL)
 _INVALID = "is not valid JSON"
 _AT_ONCE = 2**22
 """Bytes of a body that is cut at once: msgspec makes an object of 60 bytes for each item, however small that is."""
@@ -273,12 +273,13 @@ class _Cutter:
 
     def _pass_over_deep_one(self) -> None:
         level, start = 0, self._at
-        while level or self._at == start:
-            bracket = _BRACKET.match(self._body, self._at)
-            if bracket is None:
+        while level > 0 or self._at == start:
+            run = _BRACKETS.match(self._body, self._at)
+            if run is None:
                 raise UnreadableError(_INVALID)
-            level += 1 if bracket[1] in b"[{" else -1
-            self._at = bracket.end()
+            self._at = run.end()
+            level += self._at - run.start(1) if run[2] else run.start(1) - self._at
+        self._at += level  # brackets that close what encloses it
 
     def _count(self) -> None:
         self._pieces_left -= 1
