@@ -355,16 +355,22 @@ def test_no_room_for_a_document_is_told_and_costs_the_other_logins_nothing() -> 
         assert sync.error is None
 
 
-@pytest.mark.parametrize("path", [CONTEXT, PRODUCT])
-def test_logins_whose_requests_hang_do_not_stop_the_others(path: str, tmp_path: Path) -> None:
-    """Twenty requests get no byte until the deadline; every other login is delivered before it."""
+@pytest.mark.parametrize(
+    ("path", "hanging", "rate"), [(CONTEXT, 20, 100), (PRODUCT, 20, 100), (PRODUCT, 16, 20), (PRODUCT, 5, 5)]
+)
+def test_logins_whose_requests_hang_do_not_stop_the_others(path: str, hanging: int, rate: int, tmp_path: Path) -> None:
+    """These requests get no byte until the deadline; every other login is delivered before it.
+
+    As many as there are places for documents at that rate, and more.
+    """
     with Front() as front:
-        logins = [{"key": f"{n}", "access_token": front.backend.link(f"instant+{n}")} for n in range(30)]
-        front.arm("silent", path, times=20)
-        run = Connector(tmp_path).read(fleet_at(front, *logins, data_timeout_minutes=0.1))
+        logins = [{"key": f"{n}", "access_token": front.backend.link(f"instant+{n}")} for n in range(hanging + 7)]
+        front.arm("silent", path, times=hanging)
+        config = fleet_at(front, *logins, data_timeout_minutes=0.12, max_requests_per_second=rate)
+        run = Connector(tmp_path).read(config)
     counts = Counter((row["status"], row.get("reason")) for row in run.rows("connections"))
-    assert counts == {("failed", "TIMEOUT"): 20, ("ready", None): 10}
-    assert len({row["connection_key"] for row in run.rows("accounts")}) == 10
+    assert counts == {("failed", "TIMEOUT"): hanging, ("ready", None): 7}
+    assert len({row["connection_key"] for row in run.rows("accounts")}) == 7
 
 
 @pytest.mark.parametrize("fault", ["chunks_negative", "length_absurd", "odd_header", "closed_in_headers"])

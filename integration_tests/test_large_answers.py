@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import resource
 import signal
@@ -9,14 +10,18 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from linkless_simulator import Simulator
+from linkless_simulator.answers import JSON, Answer
 from linkless_simulator.bills import Sizes
+from linkless_simulator.faults import Planned
 from linkless_simulator.front import Front
 from linkless_simulator.wire_faults import Setting
-from source_linkless.provider.transport import IN_MEMORY
+from source_linkless.provider.transport import FREELY_UNPACKED, IN_MEMORY
 from testing.connector import PROGRAM, Connector, Run, ended, fleet_at
 from testing.wired_worlds import WiredWorld
 
@@ -51,6 +56,73 @@ def test_large_answers_take_little_memory_and_leave_nothing(process: subprocess.
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert list(tmp_path.iterdir()) == []
+
+
+BILLS, TEXT, EMPTY = (
+    b'{"accounts":[{"account_number":"1","statements":[%b]}]}',
+    b'{"accounts":[],"x":"%b"}',
+    b'{"x":[%b]}',
+)
+FREE = FREELY_UNPACKED - 2**20
+"""Bytes that are let in however small they were packed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bomb:
+    """A small answer that becomes large: `unit` so many times in a frame; what is said of it."""
+
+    frame: bytes
+    unit: bytes
+    size: int
+    said: str
+
+    def packed(self) -> bytes:
+        """Return it as gzip, in members, each for a mebibyte of the same."""
+        before, after = self.frame.split(b"%b")
+        member = gzip.compress(self.unit * (2**20 // len(self.unit)))
+        return gzip.compress(before) + member * (self.size // 2**20) + gzip.compress(self.unit.rstrip(b",") + after)
+
+
+REFUSED = {
+    "30 KB of bills": Bomb(BILLS, b"{},", 31 * 2**20, "ANSWER_TOO_LARGE"),
+    "1 MB of text": Bomb(b'{"accounts":[],"x":"%b"}', b"x", 2**30, "ANSWER_TOO_LARGE"),
+    "100 KB of arrays": Bomb(b'{"x":[%b]}', b"[],", 100 * 2**20, "ANSWER_TOO_LARGE"),
+    "empty bills": Bomb(BILLS, b"{},", FREE, "UNREADABLE_DOCUMENT"),
+    "bills of other things": Bomb(BILLS, b"[],", FREE, "UNREADABLE_DOCUMENT"),
+    "empty accounts": Bomb(b'{"accounts":[%b]}', b"{},", FREE, "UNREADABLE_DOCUMENT"),
+    "a bill of arrays": Bomb(BILLS.replace(b"%b", b'{"x":[%b]}'), b"[],", FREE, "UNREADABLE_DOCUMENT"),
+    "a deep bill": Bomb(BILLS.replace(b"%b", b'{"x":%b}'), b"[", FREE, "UNREADABLE_DOCUMENT"),
+}
+"""Bombs whose login fails."""
+
+
+def peak_of(process: subprocess.Popen[bytes]) -> int:
+    """Wait for the end of a process; return the bytes of memory that it had at most, as the kernel counts them."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_maxrss * 1024
+
+
+@pytest.mark.parametrize("names", [[*REFUSED][:3], [*REFUSED][3:]], ids=["packed small", "small pieces"])
+def test_small_answers_that_become_large_cost_their_login_alone(
+    simulator: Simulator, tmp_path: Path, names: list[str]
+) -> None:
+    """Each fails in one sentence, the others are delivered, and the memory stays below three times all their text."""
+    tokens = {name: simulator.backend.link(f"instant+{name}") for name in (*names, "honest")}
+    for name in names:
+        body, headers = REFUSED[name].packed(), {"content-type": JSON, "content-encoding": "gzip"}
+        simulator.backend.plan(Planned("/sustainability/get", Answer(200, headers, body), username=f"instant+{name}"))
+    config = fleet_at(simulator, *({"key": name, "access_token": token} for name, token in tokens.items()))
+    with (tmp_path / "output").open("wb") as output:
+        process = Connector(tmp_path).start_into(output, "read", config)
+        peak = peak_of(process)
+    run = Run(process.returncode, (tmp_path / "output").read_text("utf-8"), process.communicate()[1].decode())
+    ends = {row["connection_key"]: row.get("reason") for row in run.rows("connections")}
+    assert ends == {"honest": None} | {name: REFUSED[name].said for name in names}
+    assert {row["connection_key"] for row in run.rows("statements")} == {"honest"}
+    assert (run.code, run.errors, run.stderr) == (0, [], "")
+    text = sum(min(REFUSED[name].size, FREELY_UNPACKED) for name in names)
+    assert peak <= 3 * text + 200 * 10**6
 
 
 @pytest.mark.parametrize("megabytes", [1, 33])

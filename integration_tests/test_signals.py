@@ -11,18 +11,21 @@ import struct
 import subprocess
 import sys
 import termios
+from collections import Counter
 from pathlib import Path
+from threading import Event
 from time import monotonic
 
 import pytest
 
 from linkless_simulator import Simulator
-from testing.connector import PROGRAM, Connector, Run, catalog_json, ended, login_at
+from testing.connector import PROGRAM, Connector, Run, catalog_json, ended, fleet_at, login_at
 
 NOBODY_READS, NOT_WRITTEN = 128 + signal.SIGPIPE, os.EX_IOERR
 SIGNALS = [signal.SIGTERM, signal.SIGINT]
 IN_THE_PIPE = {"charges": 20_000, "sustainability": 1}
 """By stream, the bytes in a pipe that nobody reads from which on its writer waits or is about to."""
+PAUSE_SECONDS = 4.0
 FAULTY_CONSUMER = """
 import asyncio
 from source_linkless.concurrency.handover import events_of
@@ -111,7 +114,8 @@ def test_a_signal_finds_its_handler_before_the_connector_is_loaded(
     assert seconds < 2
 
 
-@pytest.mark.parametrize(("stream", "number"), list(zip(IN_THE_PIPE, SIGNALS, strict=True)))
+@pytest.mark.parametrize("stream", IN_THE_PIPE)
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_sync_whose_reader_has_paused_ends_with_a_whole_line(
     simulator: Simulator, tmp_path: Path, stream: str, number: signal.Signals
 ) -> None:
@@ -130,6 +134,24 @@ def test_a_sync_whose_reader_has_paused_ends_with_a_whole_line(
     taken += process.stdout.read()
     assert len(Run(process.returncode, taken.decode(), "").rows(stream)) > 0
     assert ended(process).stderr == ""
+
+
+def test_a_reader_that_pauses_for_longer_than_the_longest_wait_costs_no_login(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    """Time in which nobody takes the output is no time of waiting for the provider: every login is delivered."""
+    tokens = [simulator.backend.link(f"instant+paused{number}") for number in range(20)]
+    logins = [{"key": str(number), "access_token": token} for number, token in enumerate(tokens)]
+    config = fleet_at(simulator, *logins, data_timeout_minutes=PAUSE_SECONDS / 2 / 60, max_requests_per_second=40)
+    process = Connector(tmp_path).start_read(config)
+    assert process.stdout is not None
+    while b'"type":"RECORD"' not in (line := process.stdout.readline()):
+        assert line, "the process ended by itself"
+    wait_until_it_holds(process, IN_THE_PIPE["charges"])
+    Event().wait(PAUSE_SECONDS)
+    run = ended(process, already_read=line + process.stdout.read())
+    assert Counter((row["status"], row.get("reason")) for row in run.rows("connections")) == {("ready", None): 20}
+    assert (run.code, run.errors, run.stderr) == (0, [], "")
 
 
 def test_an_output_that_is_closed_from_the_start_submits_nothing(simulator: Simulator, tmp_path: Path) -> None:
