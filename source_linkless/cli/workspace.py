@@ -103,15 +103,8 @@ class ConfigText:
         return self._with_list(number, None)
 
     def _with_list(self, number: int, password: str | None) -> ConfigText:
-        """Set the password of an entry in a pasted list, or take the entry out when it is None."""
         connection = self.raw["connection"]
-        listed = connection["connections"]
-        if isinstance(listed, list):
-            changed: object = _changed(listed, number, password)
-        elif logins.looks_like_json(listed):
-            changed = _written_like(listed, _changed(json.loads(listed.removeprefix(_MARK)), number, password))
-        else:
-            changed = _csv_list(listed, number, password)
+        changed = _changed(connection["connections"], number, password)
         return self._with({**self.raw, "connection": {**connection, "connections": changed}})
 
     def _with(self, raw: Mapping[str, Any]) -> ConfigText:
@@ -128,14 +121,16 @@ def _written_like(text: str, value: object) -> str:
     return mark + written.replace("\n", "\r\n" if "\r\n" in text else "\n") + end
 
 
-def _changed(entries: list[dict[str, Any]], number: int, password: str | None) -> list[dict[str, Any]]:
-    new = [] if password is None else [{**entries[number], "password": password}]
-    return [*entries[:number], *new, *entries[number + 1 :]]
-
-
-def _csv_list(text: str, number: int, password: str | None) -> str:
-    lines, delimiter = io.StringIO(text.removeprefix(_MARK), newline=""), logins.delimiter_of(text)
-    rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True))
+def _changed(listed: Any, number: int, password: str | None) -> Any:
+    """Set the password of an entry of a list, or take the entry out when it is None; the list stays what it was."""
+    if isinstance(listed, list):
+        new = [] if password is None else [{**listed[number], "password": password}]
+        return [*listed[:number], *new, *listed[number + 1 :]]
+    text = listed.removeprefix(_MARK)
+    if logins.looks_like_json(text):
+        return _written_like(listed, _changed(json.loads(text), number, password))
+    delimiter = logins.delimiter_of(text)
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True))
     filled = [row for row in rows if any(cell.strip() for cell in row)]
     names, row = [cell.strip().lower() for cell in filled[0]], filled[number + 1]
     if password is None:
@@ -147,7 +142,7 @@ def _csv_list(text: str, number: int, password: str | None) -> str:
         row[names.index("password")] = password
     page = io.StringIO(newline="")
     csv.writer(page, delimiter=delimiter, lineterminator="\r\n" if "\r\n" in text else "\n").writerows(rows)
-    return (_MARK if text.startswith(_MARK) else "") + page.getvalue()
+    return (_MARK if listed.startswith(_MARK) else "") + page.getvalue()
 
 
 def lacks_password(entry: Mapping[str, Any]) -> bool:
