@@ -16,5 +16,4 @@ def __getattr__(name: str) -> object:
         from source_linkless.source import SourceLinkless  # noqa: PLC0415 - see the module's docstring
 
         return SourceLinkless
-    message = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(message)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,12 +15,9 @@ The digest of the bills up to `newest`, and of those without a date, is compared
 
 Rows of an older snapshot are no longer in the document: that is how a destination learns what vanished.
 
-When more bills of an account cannot be read than before, the account gets no new snapshot: a bill that seems to be
-missing may be one of these. Only the bills after `newest` are sent, and the state stays as it is until the bill can be
-read again.
-
-Rows that were sent in another mode of `personal_data`, or with another key, have other account numbers. The accounts
-in the state are then discarded, and every account is new.
+When more bills of an account cannot be read than before, a bill that seems to have vanished may be one of these: only
+the bills after `newest` are sent, and the state stays as it is until all can be read again. Rows that were sent in
+another mode of `personal_data`, or with another key, have other account numbers: every account is new.
 """
 
 from __future__ import annotations
@@ -41,7 +38,7 @@ from source_linkless.clock import latest_bill_date
 from source_linkless.errors import invalid_state
 from source_linkless.streams import Delivery, Part, Projection, Stream
 
-NO_CURSOR = "__ab_no_cursor_state_message"
+_NO_CURSOR = "__ab_no_cursor_state_message"
 """The only member of the state of a stream in full refresh."""
 _FORMAT = 1
 _ROWS_OF_A_BLOCK = 64
@@ -62,11 +59,10 @@ class _Sent(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
 
 
 class Known(msgspec.Struct, omit_defaults=True):
-    """What a state holds of one connection.
+    """What a state holds of one connection, as of its last row or document; the next must have a later `observed_at`.
 
-    `observed_at` is that of its last row or document; the next one must be later. `files` are the marks of its bills
-    by account, see `files`. `had_others`: rows of discarded accounts exist; until the next document says which
-    accounts there are. `had_lines`: a row of `charges` was sent.
+    `files`: by account, see the module `files`. `had_others`: accounts with rows were set aside; until the next
+    document says which accounts there are. `had_lines`: a row of `charges` was sent.
     """
 
     observed_at: str
@@ -85,23 +81,24 @@ class Known(msgspec.Struct, omit_defaults=True):
 class StreamChanges:
     """What one stream sends, sync after sync.
 
-    Args:
-        stream: the stream.
-        state: its state, as `state()` once returned it; None in a full refresh and in the first sync.
-        start_date: ISO date; bills dated before it are not sent.
-        mark: `Personal.mark`: the mode of `personal_data` in which rows are sent now.
-
-    Raises:
-        AirbyteTracedException: the state was not written by this connector, or by a newer one.
+    `state` is what `state()` once returned; None in the first sync. Bills dated before `start_date`, an ISO date, are
+    not sent. `mark` stands for the mode of `personal_data` (see `Personal`). A full refresh (`is_full`) sends
+    everything. Without it, raises a config error for a state that this version did not write.
     """
 
     def __init__(
-        self, stream: Stream, state: Mapping[str, Any] | None, *, start_date: str | None, mark: str | None = None
+        self,
+        stream: Stream,
+        state: Mapping[str, Any] | None,
+        *,
+        start_date: str | None,
+        mark: str | None = None,
+        is_full: bool = False,
     ) -> None:
-        self._stream, self._start_date, self._mark = stream, start_date, mark
-        self._connections = _read_state(stream.name, state)
+        self._stream, self._start_date, self._mark, self._is_full = stream, start_date, mark, is_full
+        self._connections = _read_state(stream.name, state, is_required=not is_full)
         is_other = (state or {}).get("personal_data") != mark
-        for known in self._connections.values() if is_other else ():
+        for known in self._connections.values() if is_other or is_full else ():
             known.accounts, known.files, known.had_others = {}, {}, known.had_rows
         self.is_afresh = is_other and any(known.had_others for known in self._connections.values())
         """Whether rows of another mode or key were sent, which nothing will replace."""
@@ -117,10 +114,7 @@ class StreamChanges:
         known.connection_id = connection_id or known.connection_id
 
     def rows(self, connection_key: str, document: Document, account: Account) -> Iterator[content.Rows]:
-        """Yield the records to send for an account of the document of a connection that was observed.
-
-        The account is remembered when the iteration has passed all its rows: what was cut off is sent again.
-        """
+        """Yield the records to send for an account of a document; it is remembered once all its rows were taken."""
         known, projection = self._connections[connection_key], self._stream.projection
         delivery = Delivery(known.connection_id, document, account, self._start_date)
         if projection is None or (parts := projection.parts(delivery)) is None:
@@ -168,6 +162,8 @@ class StreamChanges:
 
     def state(self) -> dict[str, Any]:
         """Return the state as a JSON value. Connections that left the configuration stay: they may return."""
+        if self._is_full:
+            return {_NO_CURSOR: True}
         connections = msgspec.to_builtins(self._connections)
         for known in connections.values():
             for sent in known.get("accounts", {}).values():
@@ -197,12 +193,14 @@ def _blocks(common: content.Members, projection: Projection, parts: Iterable[Par
         yield content.Rows(common, own)
 
 
-def _read_state(stream_name: str, state: Mapping[str, Any] | None) -> dict[str, Known]:
-    if not state or state.get(NO_CURSOR):
+def _read_state(stream_name: str, state: Mapping[str, Any] | None, *, is_required: bool) -> dict[str, Known]:
+    if not state or state.get(_NO_CURSOR):
         return {}
     if state.get("format") == _FORMAT:
         with suppress(msgspec.ValidationError):
             return msgspec.convert(state.get("connections"), dict[str, Known])
+    if not is_required:
+        return {}
     raise invalid_state(
         f'The saved state of the stream "{stream_name}" has a form that this version of the connector does not '
         "know: clear the stream to load it again, or go back to the version that saved it."

@@ -4,10 +4,9 @@
     answer   ──► rows ──► one record, and where the destination takes files the file in the staging folder
                   └─────► the mark of the bill goes into the state
 
-The state holds, for each account, the marks of its bills as one text: first those that are done, which is fetched or
-not available, then behind a space those that failed. A bill that is not done is asked for in the next sync: one that
-is new, one whose content has changed, one that the deadline left over, and one that failed. The failed ones go last,
-so that they delay nothing else.
+The state holds the marks of an account's bills as one text: those that are done (fetched, or not available), then
+behind a space those that failed. Every other bill is asked for in the next sync: a new one, one whose content has
+changed, one that the deadline left over. The failed ones are asked for last, so that they delay nothing else.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 from uuid import uuid4
 
-from airbyte_cdk.models import AirbyteRecordMessageFileReference
 from airbyte_cdk.sources.utils.files_directory import get_files_directory
 
 from source_linkless.bills import Account, content
@@ -30,6 +29,7 @@ from source_linkless.errors import Status
 from source_linkless.linking import events, of_surprise
 from source_linkless.provider import StatementFile
 from source_linkless.sync.changes import StreamChanges
+from source_linkless.sync.output import FileReference
 
 _MARK = 6
 """Characters of a mark, 36 bits: of a hundred thousand accounts with 60 bills, one meets two equal ones."""
@@ -38,33 +38,23 @@ _MOST_PENDING = 20_000
 _NAMES = {Status.READY: "fetched", Status.NO_DATA: "not_available"}
 """`status` of a row; every other one is `failed`."""
 
-Record = tuple[content.Rows, AirbyteRecordMessageFileReference | None]
 
-
+@dataclass(slots=True)
 class StatementFiles:
     """The files of one sync.
 
-    Args:
-        changes: the state of the stream.
-        start_date: ISO date; files of bills dated before it are not asked for.
-        takes_files: whether the destination takes files; else only rows are sent.
-        now: the wall clock.
-        folder: returns the staging folder, which the platform shares with the destination.
+    `changes` has the state of the stream. Bills dated before `start_date`, an ISO date, are not asked for. A
+    destination that `takes_files` finds them in the staging `folder`, which the platform shares with it.
     """
 
-    def __init__(
-        self,
-        changes: StreamChanges,
-        *,
-        start_date: str | None,
-        takes_files: bool,
-        now: Now,
-        folder: Callable[[], str] = get_files_directory,
-    ) -> None:
-        self._changes, self._start_date, self._now = changes, start_date or "", now
-        self._folder = folder if takes_files else None
-        self._wanted = self._pending = 0
-        self._counts: Counter[str] = Counter()
+    changes: StreamChanges
+    start_date: str | None
+    takes_files: bool
+    now: Now
+    folder: Callable[[], str] = get_files_directory
+    _wanted: int = 0
+    _pending: int = 0
+    _counts: Counter[str] = field(default_factory=Counter)
 
     def wanted(self, connection_key: str, account: Account) -> list[events.WantedFile]:
         """Return the files to ask for of an account, of the newest bills first.
@@ -73,14 +63,14 @@ class StatementFiles:
         """
         if not account.is_readable:
             return []
-        remembered = self._changes.known(connection_key).files
+        start, remembered = self.start_date or "", self.changes.known(connection_key).files
         bills = {_mark_of(bill.fingerprint): bill for bill in account.statements}
         failed = {mark: has for mark, has in _read(remembered.get(account.number, "")).items() if mark in bills}
         _remember(remembered, account.number, failed)
         found = [
             events.WantedFile(statement_id, account.number, bill.key, bill.billing_date, mark, mark in failed)
             for mark, bill in bills.items()
-            if failed.get(mark, True) and not (bill.billing_date and bill.billing_date < self._start_date)
+            if failed.get(mark, True) and not (bill.billing_date and bill.billing_date < start)
             if isinstance(statement_id := bill.content().values.get("statement_id"), str) and statement_id.strip()
         ]
         found.sort(key=lambda one: one.billing_date or "", reverse=True)
@@ -89,7 +79,7 @@ class StatementFiles:
         self._pending += len(found)
         return found
 
-    def record(self, answer: events.FileAnswered) -> Record:
+    def record(self, answer: events.FileAnswered) -> tuple[content.Rows, FileReference | None]:
         """Return the row of an answer and the reference to its staged file, if there is one; remembers the bill."""
         key, wanted = answer.login.key, answer.wanted
         status, reason = _NAMES.get(answer.outcome.status, "failed"), answer.outcome.reason
@@ -106,7 +96,7 @@ class StatementFiles:
                 status, reason = "failed", of_surprise(error).reason
         self._counts[status] += 1
         self._pending -= 1
-        known = self._changes.known(key)
+        known = self.changes.known(key)
         failed = _read(known.files.get(wanted.account_number, ""))
         _remember(known.files, wanted.account_number, {**failed, wanted.mark: status == "failed"})
         row = content.known(
@@ -127,14 +117,12 @@ class StatementFiles:
             counts.append(f"{left} left to the next sync")
         return f"Files of bills: {', '.join(counts)}." if counts else None
 
-    def _fetched(
-        self, file: StatementFile, path: PurePath
-    ) -> tuple[dict[str, Any], AirbyteRecordMessageFileReference | None]:
+    def _fetched(self, file: StatementFile, path: PurePath) -> tuple[dict[str, Any], FileReference | None]:
         """Return the columns that describe a file, and the reference to it where it is staged. Raises OSError."""
         size, reference = len(file.content), None
-        if self._folder is not None:
+        if self.takes_files:
             # A folder for each file: the destination deletes a staged file, whatever else has its name.
-            staged = Path(self._folder(), "statement_files", uuid4().hex, path)
+            staged = Path(self.folder(), "statement_files", uuid4().hex, path)
             staged.parent.mkdir(parents=True, exist_ok=True)
             try:
                 staged.write_bytes(file.content)
@@ -142,7 +130,7 @@ class StatementFiles:
                 with suppress(OSError):
                     staged.unlink()
                 raise
-            reference = AirbyteRecordMessageFileReference(
+            reference = FileReference(
                 staging_file_url=str(staged), source_file_relative_path=str(path), file_size_bytes=size
             )
         facts = {
@@ -150,7 +138,7 @@ class StatementFiles:
             "content_type": file.content_type,
             "size_bytes": size,
             "sha256": hashlib.sha256(file.content).hexdigest(),
-            "fetched_at": stamp(self._now()),
+            "fetched_at": stamp(self.now()),
         }
         return facts, reference
 

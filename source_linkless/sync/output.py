@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 import orjson
 from airbyte_cdk.logger import PRINT_BUFFER
@@ -26,6 +27,8 @@ from airbyte_cdk.models import (
 )
 
 from source_linkless.bills import content
+
+FileReference: TypeAlias = AirbyteRecordMessageFileReference
 
 _BLOCK_BYTES = 262_144
 """After each write this thread waits for those that make requests: blocks of 64 KB cost a sync some percent more.
@@ -53,12 +56,10 @@ def say(message: AirbyteMessage) -> None:
 class Messages:
     """Records as messages."""
 
-    def records(
-        self, stream: str, rows: content.Rows, reference: AirbyteRecordMessageFileReference | None = None
-    ) -> Iterable[AirbyteMessage]:
-        """Make a message of each row; `reference` is the file that goes along with it, if there is one."""
+    def records(self, stream: str, rows: content.Rows, file: FileReference | None = None) -> Iterable[AirbyteMessage]:
+        """Make a message of each row; `file` is the file that goes along with it, if there is one."""
         for row in rows.dicts():
-            record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=_now(), file_reference=reference)
+            record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=_now(), file_reference=file)
             yield AirbyteMessage(type=Type.RECORD, record=record)
 
     def flush(self) -> None:
@@ -94,13 +95,11 @@ class Lines:
         self._bytes = self._records = 0
         self._counts: Counter[str] = Counter()
 
-    def records(
-        self, stream: str, rows: content.Rows, reference: AirbyteRecordMessageFileReference | None = None
-    ) -> Iterable[AirbyteMessage]:
+    def records(self, stream: str, rows: content.Rows, file: FileReference | None = None) -> Iterable[AirbyteMessage]:
         """Write the rows, each with its file; returns no message, as nothing is left for the caller to send."""
         head = b'{"type":"RECORD","record":{"stream":"%b","data":{%b,' % (stream.encode(), rows.common)
-        file = b"" if reference is None else b',"file_reference":%b' % orjson.dumps(reference)
-        tail = b'}%b,"emitted_at":%d}}\n' % (file, _now())
+        member = b"" if file is None else b',"file_reference":%b' % orjson.dumps(file)
+        tail = b'}%b,"emitted_at":%d}}\n' % (member, _now())
         pieces = head, (tail + head).join(rows.own), tail
         self._block += pieces
         self._bytes += sum(map(len, pieces))

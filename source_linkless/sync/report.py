@@ -34,6 +34,7 @@ from source_linkless.config import Config
 from source_linkless.errors import Actor, Problem, Status, Then
 from source_linkless.linking import events
 from source_linkless.provider.outcomes import NO_DATA, PARTIAL_ACCOUNTS, UNKNOWN, Outcome, outcome
+from source_linkless.sync.changes import Known
 
 _LATE = 1.5
 """A bill is late when the newest is older than this many usual intervals of its account."""
@@ -50,14 +51,14 @@ _DO_NOT_REPEAT = (
 class Delivery:
     """What a document held, counted account by account.
 
-    `start_date` is an ISO date or empty: bills dated before it are not delivered. `had_lines` says whether earlier
-    syncs sent charges. `is_empty`: no bill at all, not even one from before the start date.
+    `start_date` is an ISO date or empty: bills dated before it are not delivered. `earlier` is what was known of the
+    login before. `is_empty`: no bill at all, not even one from before the start date.
     """
 
     document: Document = field(repr=False)
+    earlier: Known = field(repr=False)
     observed_at: str
     start_date: str = ""
-    had_lines: bool = False
     accounts: int = 0
     statements: int = 0
     latest_billing_date: str | None = None
@@ -91,7 +92,7 @@ def judged(finished: events.Finished, delivery: Delivery | None) -> Outcome:
     if delivery is None or result.status is not Status.READY:
         return result
     document = delivery.document
-    findings = document.findings.sentences(had_lines=delivery.had_lines)
+    findings = document.findings.sentences(had_lines=delivery.earlier.had_lines)
     if delivery.is_empty and document.findings.lost:
         message = " ".join([*findings, "Tell the provider's support."])
         return replace(outcome("UNREADABLE_DOCUMENT", UNKNOWN), message=message)

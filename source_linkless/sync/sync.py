@@ -11,26 +11,20 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from airbyte_cdk.config_observation import create_connector_config_control_message
 from airbyte_cdk.models import (
     AirbyteMessage,
-    AirbyteRecordMessageFileReference,
-    AirbyteStateBlob,
     AirbyteStateMessage,
-    AirbyteStateType,
-    AirbyteStreamState,
     AirbyteStreamStatus,
     ConfiguredAirbyteCatalog,
     ConfiguredAirbyteStream,
-    StreamDescriptor,
     SyncMode,
-    Type,
 )
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -41,9 +35,9 @@ from source_linkless.errors import invalid_configuration
 from source_linkless.linking import events, of_surprise
 from source_linkless.provider.outcomes import UNKNOWN, Outcome, outcome
 from source_linkless.streams import STREAMS
-from source_linkless.sync.changes import NO_CURSOR, Known, StreamChanges
+from source_linkless.sync.changes import Known, StreamChanges
 from source_linkless.sync.files import StatementFiles
-from source_linkless.sync.output import Output
+from source_linkless.sync.output import FileReference, Output
 from source_linkless.sync.report import Delivery, End, connection_row, described, failure_of, is_worth_a_warning, judged
 
 WARNINGS_SHOWN = 50
@@ -61,51 +55,44 @@ _NOT_ASKED = (
 
 
 class SelectedStream:
-    """One stream of the configured catalog during one sync: its changes, its status, its state.
-
-    `earlier` is what the incoming state tells of earlier syncs, in a full refresh too.
-    """
+    """One stream of the configured catalog during one sync: its changes, its status, its state."""
 
     def __init__(self, configured: ConfiguredAirbyteStream, state: Mapping[str, Any] | None, config: Config) -> None:
-        """Refuse a stream that does not exist; ignore the state in a full refresh."""
+        """Raise a config error for a stream that does not exist, and for a state that cannot be read."""
         self.name = configured.stream.name
         if self.name not in STREAMS:
             raise invalid_configuration(f"The catalog asks for the stream '{self.name}', which does not exist.")
         self.configured = configured
-        self.is_incremental = configured.sync_mode is SyncMode.incremental
-        mark = personal_of(config).mark()
-        since = partial(StreamChanges, STREAMS[self.name], start_date=config.start_date, mark=mark)
-        self.changes = since(state if self.is_incremental else None)
-        self.earlier = since(None)
-        with suppress(AirbyteTracedException):  # a full refresh does without a state that it cannot read
-            self.earlier = since(state)
-        self.has_news = False
-        self._is_running = False
+        self.changes = StreamChanges(
+            STREAMS[self.name],
+            state,
+            start_date=config.start_date,
+            mark=personal_of(config).mark(),
+            is_full=configured.sync_mode is not SyncMode.incremental,
+        )
+        self.has_news = self._is_running = False
 
     def status(self, status: AirbyteStreamStatus) -> AirbyteMessage:
         """Make a stream status message."""
         return status_message(self.configured.stream, status)
 
     def records(
-        self,
-        blocks: Iterable[content.Rows],
-        output: Output,
-        reference: AirbyteRecordMessageFileReference | None = None,
+        self, blocks: Iterable[content.Rows], output: Output, file: FileReference | None = None
     ) -> Iterator[AirbyteMessage]:
-        """Send rows, with the `reference` to the file that goes along; the first of them sets the stream running."""
+        """Send rows, each with its file if there is one; the first of them sets the stream running."""
         for rows in blocks:
             if not self._is_running:
                 self._is_running = True
                 yield self.status(AirbyteStreamStatus.RUNNING)
-            yield from output.records(self.name, rows, reference)
+            yield from output.records(self.name, rows, file)
         self.has_news = True
 
     def state(self) -> AirbyteMessage:
         """Make the state message for everything sent so far."""
         self.has_news = False
-        blob = AirbyteStateBlob(self.changes.state() if self.is_incremental else {NO_CURSOR: True})
-        stream = AirbyteStreamState(stream_descriptor=StreamDescriptor(name=self.name), stream_state=blob)
-        return AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream))
+        states = ConnectorStateManager()
+        states.update_state_for_stream(self.name, None, self.changes.state())
+        return states.create_state_message(self.name, None)
 
 
 class SyncMessages:
@@ -134,16 +121,13 @@ class SyncMessages:
         self._are_few = len(config.logins) <= events.FEW_LOGINS
         self._file_stream = next((one for one in streams if STREAMS[one.name].has_files), None)
         self._files = self._file_stream and StatementFiles(
-            self._file_stream.changes,
-            start_date=config.start_date,
-            takes_files=bool(self._file_stream.configured.include_files),
-            now=now,
+            self._file_stream.changes, config.start_date, bool(self._file_stream.configured.include_files), now
         )
 
     def of(self, told: Iterable[events.Event]) -> Iterator[AirbyteMessage]:
         """Turn events into messages; raises the one error of a failed run after everything was sent."""
         yield from (stream.status(AirbyteStreamStatus.STARTED) for stream in self._streams)
-        for notice in self._personal.notices({one.name: one.earlier.is_afresh for one in self._streams}):
+        for notice in self._personal.notices({one.name: one.changes.is_afresh for one in self._streams}):
             self._logger.warning("%s", notice)
         for event in told:
             yield from self._messages(event)
@@ -177,8 +161,8 @@ class SyncMessages:
             case events.Finished():
                 yield from self._finished(event)
             case events.FileAnswered() if self._file_stream and self._files:
-                rows, reference = self._files.record(event)
-                yield from self._file_stream.records([rows], self._output, reference)
+                rows, file = self._files.record(event)
+                yield from self._file_stream.records([rows], self._output, file)
             case events.Progress():
                 self._logger.info(_line_of(event.counts, event.slowest))
                 yield from (stream.state() for stream in self._streams if stream.has_news or event.heartbeat)
@@ -202,14 +186,14 @@ class SyncMessages:
 
     def _document(self, event: events.Delivered) -> Iterator[AirbyteMessage]:
         """Send what changed in a document: every stream gets one account before the next is decoded."""
-        key, earlier = event.login.key, self._earlier(event.login.key)
+        key, earlier = event.login.key, self._known(event.login.key)
         observed_at = stamp_after(self._now(), earlier.observed_at)
         streams = [stream for stream in self._tables if stream is not self._file_stream]
         files = self._files if self._personal.is_kept else None
         wanted: list[events.WantedFile] = []
         with self._at_the_cost_of(key):
             document = read_document(event.body, self._personal)
-            delivery = Delivery(document, observed_at, self._config.start_date or "", had_lines=earlier.had_lines)
+            delivery = Delivery(document, earlier, observed_at, self._config.start_date or "")
             for stream in self._tables:
                 stream.changes.observe(key, event.connection_id or earlier.connection_id, observed_at)
             for account in document.accounts():
@@ -224,8 +208,9 @@ class SyncMessages:
 
     def _finished(self, event: events.Finished) -> Iterator[AirbyteMessage]:
         """Send the last of a login, and note how it ended."""
-        key, earlier = event.login.key, self._earlier(event.login.key)
+        key = event.login.key
         failed, delivery = self._failed.pop(key, None), self._delivered.pop(key, None)
+        earlier = delivery.earlier if delivery else self._known(key)
         with self._at_the_cost_of(key):
             result = failed or judged(event, delivery)
             yield from self._last_of(event, result, delivery, earlier)
@@ -257,9 +242,9 @@ class SyncMessages:
             row = connection_row(event, connection_id, result, delivery, observed_at)
             yield from stream.records([row], self._output)
 
-    def _earlier(self, key: str) -> Known:
+    def _known(self, key: str) -> Known:
         """Return what the states of all streams together hold of a login, but for its accounts."""
-        each = [stream.earlier.known(key) for stream in self._streams]
+        each = [stream.changes.known(key) for stream in self._streams]
         return Known(
             max([one.observed_at for one in each], default=""),
             next((one.connection_id for one in each if one.connection_id), None),

@@ -280,9 +280,7 @@ def files_into(folder: Path, *, takes_files: bool = True) -> tuple[StatementFile
     changes = StreamChanges(STREAMS[STREAM], None, start_date=None)
     changes.observe("hq", None, "2026-03-01T06:00:00.000000Z")
     world = World()
-    files = StatementFiles(
-        changes, start_date=None, takes_files=takes_files, now=world.surroundings().now, folder=lambda: str(folder)
-    )
+    files = StatementFiles(changes, None, takes_files, world.surroundings().now, lambda: str(folder))
     (wanted,) = files.wanted("hq", account())
     return files, wanted
 

@@ -15,6 +15,7 @@ from source_linkless.errors import Actor, Status
 from source_linkless.linking.events import Finished
 from source_linkless.provider.api import Context
 from source_linkless.provider.outcomes import BROKEN, NO_DATA, READY, Outcome, outcome
+from source_linkless.sync.changes import Known
 from source_linkless.sync.report import Delivery, connection_row, is_worth_a_warning, judged
 
 OBSERVED = "2026-11-22T12:00:00.000000Z"
@@ -24,7 +25,7 @@ CONTEXT = Context("c-1", "source-of-the-context", "Springfield", "Connected", "D
 
 def delivered(body: bytes, start_date: str | None = None) -> Delivery:
     """Return the delivery of a document."""
-    found = Delivery(read_document(body), OBSERVED, start_date or "")
+    found = Delivery(read_document(body), Known(""), OBSERVED, start_date or "")
     for account in found.document.accounts():
         found.count(account)
     return found
