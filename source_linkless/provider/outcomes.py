@@ -191,12 +191,9 @@ NO_ANSWER = _by_code(
 
 HTTP_STATUSES = {401: KEYS, 408: PROVIDER_DOWN, 429: RATE_LIMITED}
 
-_AT_DEADLINE = {
-    "RATE_LIMIT_EXCEEDED": RATE_LIMITED,
-    "HTTP_429": RATE_LIMITED,
-    "NOT_ASKED_YET": NOT_ASKED,
-    "TIMEOUT": PROVIDER_DOWN,
-}
+_AT_DEADLINE = _by_code(
+    {RATE_LIMITED: "RATE_LIMIT_EXCEEDED HTTP_429", NOT_ASKED: "NOT_ASKED_YET", PROVIDER_DOWN: "TIMEOUT"}
+)
 """Reasons of a wait that mean something else than work in progress; the last two are ours."""
 
 

@@ -28,7 +28,7 @@ import ssl
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -51,8 +51,7 @@ NewFile = Callable[[], IO[bytes]]
 
 MB = 2**20
 IO_THREADS = 96
-"""Most requests under way at once. The rate limit needs few of them; the others are for requests that hang, so that
-these do not hold up the requests of other logins. A thread is started when it is first needed."""
+"""Most requests under way at once. The rate limit needs few; the others are for requests that hang."""
 CONNECT_SECONDS = 10.0
 """Longest time for opening a connection to one address of the host."""
 IN_MEMORY = 32 * MB
@@ -152,10 +151,9 @@ class HttpTransport:
         # urllib3 logs what it cannot parse, which may be a token that nobody knows yet, so that it would not be masked.
         logging.getLogger("urllib3").propagate = False
         for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-            path = os.environ.get(name)
-            if path and not Path(path).exists():
-                problem = f"The environment variable {name} names a file that does not exist: {path}."
-                raise invalid_configuration(problem)
+            if (path := os.environ.get(name)) and not Path(path).exists():
+                message = f"The environment variable {name} names a file that does not exist: {path}."
+                raise invalid_configuration(message)
         self._url = config.api_url
         # Clear text never goes to a proxy of the environment: only addresses on this machine may be http.
         settings = requests.Session().merge_environment_settings
@@ -167,9 +165,8 @@ class HttpTransport:
             "Content-Type": "application/json",
             "User-Agent": f"source-linkless/{version('airbyte-source-linkless')}",
         }
-        self._bounds, self._new_file = {False: ordinary, True: document}, new_file
-        self._threads = DaemonThreads(IO_THREADS, "http")
-        self._shared = {large: _Session(bounds, IO_THREADS) for large, bounds in self._bounds.items()}
+        self._threads, self._new_file = DaemonThreads(IO_THREADS, "http"), new_file
+        self._shared = {False: _Session(ordinary, IO_THREADS), True: _Session(document, IO_THREADS)}
 
     async def __call__(self, request: Request) -> Answer:
         """Send one request and read its whole answer."""
@@ -186,38 +183,38 @@ class HttpTransport:
         self._threads.shutdown()
 
     def _send(self, request: Request) -> Answer:
-        if not request.once:
-            return self._exchange(self._shared[request.large], request)
-        with _Session(self._bounds[request.large], 1) as session:
-            return self._exchange(session, request)
-
-    def _exchange(self, session: requests.Session, request: Request) -> Answer:
         """Send one request. Whatever goes wrong costs this request and nothing else: libraries raise many things."""
-        bounds = self._bounds[request.large]
+        shared = self._shared[request.large]
         method = "GET" if request.body is None else "POST"
         headers = self._headers | {"Accept": request.accept}
         prepared = requests.Request(method, self._url + request.path, headers=headers, data=request.body).prepare()
-        timeouts = (CONNECT_SECONDS, bounds.read)
+        how = {"timeout": (CONNECT_SECONDS, shared.bounds.read), "allow_redirects": False, **self._settings}
         try:
-            with closing(session.send(prepared, timeout=timeouts, allow_redirects=False, **self._settings)) as response:
+            with (
+                _Session(shared.bounds, 1) if request.once else nullcontext(shared) as session,
+                closing(session.send(prepared, **how)) as response,
+            ):
                 request.began()
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status_code, headers, self._body(response, headers, bounds))
+                return self._answer(response, shared.bounds)
         except Exception as error:  # noqa: BLE001 - see above
             raise _unreachable(error) from None  # the cause would show the address of a proxy or more
 
-    def _body(self, response: requests.Response, headers: Mapping[str, str], bounds: Bounds) -> Body:
+    def _answer(self, response: requests.Response, bounds: Bounds) -> Answer:
         """Read the body; an error that is too large for an error object is not kept."""
-        length, encoding = headers.get("content-length", ""), headers.get("content-encoding", "")
-        # The first 18 digits say enough: any such number is above every limit.
-        expected = int(length[:18]) if length.isascii() and length.isdecimal() else 0
-        pieces = _unpacked(partial(response.raw.read, decode_content=False), encoding, expected)
-        if response.status_code in SUCCESSES:
-            return _collected(pieces, expected, bounds.most, self._new_file)
+        status, headers = response.status_code, {name.lower(): value for name, value in response.headers.items()}
+        is_good = status in SUCCESSES
+        # The first 18 digits of a length say enough: any such number is above every limit.
+        length = headers.get("content-length", "")[:18]
+        expected = int(length) if length.isascii() and length.isdecimal() else 0
+        read = partial(response.raw.read, decode_content=False)
+        pieces = _unpacked(read, headers.get("content-encoding", ""), expected)
         try:
-            return _collected(pieces, expected, LARGEST_ERROR, self._new_file)
+            body = _collected(pieces, expected, bounds.most if is_good else LARGEST_ERROR, self._new_file)
         except Unreachable:
-            return b""
+            if is_good:
+                raise
+            body = b""
+        return Answer(status, headers, body)
 
 
 def _unpacked(read: Callable[[int], bytes], encoding: str, expected: int) -> Iterator[bytes]:
@@ -269,25 +266,25 @@ def _collected(pieces: Iterable[bytes], expected: int, most: int, new_file: NewF
             size += len(piece)
             if size > most:
                 raise Unreachable("ANSWER_TOO_LARGE", reached=True)
-            if file is None and max(size, expected) > IN_MEMORY:
+            if not file and max(size, expected) > IN_MEMORY:
                 file = new_file()
                 file.write(memory.getbuffer())
                 memory = io.BytesIO()
-            if file is not None:
+            if file:
                 file.write(piece)
             elif size == len(piece):  # a body that arrives in one piece is not copied
                 memory = io.BytesIO(piece)
                 memory.seek(size)
             else:
                 memory.write(piece)
-        if file is None:
+        if not file:
             return memory.getvalue()  # the buffer itself, not a copy
         file.flush()
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError:  # of the file: urllib3 makes errors of its own of those of the network
         raise Unreachable("NO_TEMPORARY_SPACE", reached=True) from None
     finally:
-        if file is not None:
+        if file:
             with suppress(OSError):  # buffered bytes of a body that was given up may not fit on the disk
                 file.close()  # a map of it stays readable
 
@@ -297,6 +294,7 @@ class _Session(requests.Session):
 
     def __init__(self, bounds: Bounds, connections: int) -> None:
         super().__init__()
+        self.bounds = bounds
         for scheme in ("https://", "http://"):
             self.mount(scheme, _Adapter(bounds, connections))
 
