@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -135,14 +135,12 @@ Told = TypeVar("Told", Outcome, Context)
 class Echoes:
     """The secrets of one login, should the provider say them back: they stay out of rows, messages and documents.
 
-    In texts, every secret is hidden. In documents, what no bill holds by chance: the client secret and the tokens
-    anywhere, and a password where it is the whole of a value. Short ones and bare numbers stay there: they cannot be
-    told from data, and a masked account number would be another account.
+    In texts, every secret is hidden. In documents, what no bill holds by chance: `keys`, which are the client secret
+    and the tokens, anywhere, and a password where it is the whole of a value. Short ones and bare numbers stay there:
+    they cannot be told from data, and a masked account number would be another account.
     """
 
-    def __init__(self, login: Login, keys: Iterable[str]) -> None:
-        """Hide what opens a login, and `keys`: the client secret and the tokens."""
-        keys = list(keys)
+    def __init__(self, login: Login, keys: Sequence[str]) -> None:
         typed = [("password", login.password or ""), *(login.fields or {}).items()]
         every = {one for one in (*keys, *(value for _, value in typed)) if len(one) >= _SHORTEST_IN_TEXT}
         self._in_texts = sorted(every, key=len, reverse=True)  # one that is part of another would leave its rest

@@ -34,7 +34,6 @@ class Ended(Exception):  # noqa: N818 - an outcome, not an error
     """This login is over for this run."""
 
     def __init__(self, outcome: Outcome) -> None:
-        """Carry the outcome."""
         super().__init__(outcome.reason)
         self.outcome = outcome
 
@@ -87,7 +86,7 @@ class Wait:
 
 
 class Run:
-    """What all logins of one run share; `seconds` is the longest it may wait."""
+    """What all logins of one run share; `seconds` is the longest it may wait. What `links` holds now is written."""
 
     answers: Answers | None = None
     verdict: Outcome | None = None
@@ -98,7 +97,6 @@ class Run:
     def __init__(
         self, config: Config, links: Links, surroundings: Surroundings, emit: Emit[Event], seconds: float
     ) -> None:
-        """Begin a run on the running event loop; what `links` holds now counts as written."""
         rate = config.max_requests_per_second
         self.config, self.links, self.surroundings = config, links, surroundings
         self.deadline = waiting.Deadline(seconds)
@@ -189,7 +187,6 @@ class Opening(Wait):
     is_out: bool = False
     """May have reached the utility: `connect` has left this process and was not refused as invalid or too early."""
     is_update: bool = False
-    """Whether the submission changes the credentials of a connection that exists."""
     context: Context | None = None
     """The status of the connection, as last told."""
     is_told: bool = False
@@ -224,7 +221,7 @@ class Opening(Wait):
     def echoes(self) -> Echoes:
         """Return the secrets of this login, to be hidden in what is passed on."""
         known = self.run.config.secret, *self.tokens, self.run.links.token(self.login)
-        return Echoes(self.login, filter(None, dict.fromkeys(known)))
+        return Echoes(self.login, [one for one in dict.fromkeys(known) if one])
 
     def give_back(self) -> None:
         """Give the place of its document back, if it holds one."""
