@@ -63,50 +63,30 @@ def pause_before_retry(failures: int, chance: float) -> float | None:
 
 
 class Place:
-    """A place for one document in memory.
+    """A place for one document in memory, held from the first byte of an answer until the document was consumed.
 
-        request sent ──► asked ──► answer begins ──► held ──► given back
-                           └─ no answer within PATIENCE seconds: no longer counted until it begins
-
-    While all places are held, no further document is asked for. Requests that were just sent are counted as well, up
-    to a limit of their own, as each may bring a document. A request that hangs is not counted, so that it does not
-    delay other connections; its document is held beyond the limit if need be.
+    While all places are held, no further document is asked for. A request without an answer holds none, so that one
+    that hangs does not delay other connections; its document is held beyond the limit if need be.
     """
-
-    PATIENCE = 0.25
 
     def __init__(self, limit: RateLimit) -> None:
         self._limit = limit
         self._is_held = self._is_over = False
-        self._asked: asyncio.TimerHandle | None = None
-
-    def ask(self) -> None:
-        """Count a request that is sent now."""
-        self._limit.asked += 1
-        self._asked = asyncio.get_running_loop().call_later(self.PATIENCE, self._no_longer_asked)
 
     def hold(self) -> None:
         """Hold the place until it is given back: there is an answer."""
         if not self._is_held and not self._is_over:
             self._is_held = True
             self._limit.places -= 1
-            self._no_longer_asked()
 
     def give_back(self) -> None:
-        """Stop counting the request and its document, for good: its answer may still begin when nobody waits for it."""
+        """Free the place for good: the answer may still begin when nobody waits for it."""
         self._limit.places += self._is_held
         self._is_held, self._is_over = False, True
-        self._no_longer_asked()
-
-    def _no_longer_asked(self) -> None:
-        if self._asked is not None:
-            self._asked.cancel()
-            self._asked = None
-            self._limit.asked -= 1
         self._limit.serve()
 
 
-_Turn = tuple[int, int, asyncio.Future[bool], str, Place | None]
+_Turn = tuple[int, int, asyncio.Future[bool], str]
 
 
 class RateLimit:
@@ -114,41 +94,39 @@ class RateLimit:
 
     A login that was begun is finished before the next one begins, or a thousand of them would wait for each other
     between submission and token. `later` requests use only what is left. In any second after a rest at most 1.1 times
-    the limit is sent: enough to make up for late wake-ups, too little for a burst. A request with a `place` also waits
-    until one of `places` for documents in memory is free, without delaying the others.
+    the limit is sent: enough to make up for late wake-ups, too little for a burst. A request for a document also waits
+    until one of the `places` in memory is free, without delaying the others.
 
     An endpoint that answers 429 is held, and all requests go at half the pace afterwards.
     """
 
     _SLOWEST = 16
     _LONGEST_HOLD = 60.0
-    _ASKED = 64
-    """Requests for documents that may be under way without an answer."""
 
     def __init__(self, per_second: float, places: int = 16) -> None:
         self._usual_gap = self._gap = 1 / per_second
         self._depth = min(0.05, max(0.0, 0.08 - self._gap))
         """Seconds of unused turns that can be made up for."""
-        self.places, self.asked = places, 0
-        """Free places for documents (below 0 when requests that had hung were answered), and requests under way."""
+        self.places = places
+        """Free places for documents; below 0 when requests that were under way together were answered."""
         self._next = 0.0
         self._plain: list[_Turn] = []
-        self._with_place: list[_Turn] = []
+        self._for_documents: list[_Turn] = []
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self._held_until: dict[str, float] = defaultdict(float)
         self._refusals: dict[str, int] = defaultdict(int)
 
     async def take(
-        self, endpoint: str = "", *, first: bool = False, later: bool = False, place: Place | None = None
+        self, endpoint: str = "", *, first: bool = False, later: bool = False, needs_place: bool = False
     ) -> None:
-        """Wait until one more request may be sent to an endpoint; take `place` with the turn."""
-        queue = self._plain if place is None else self._with_place
+        """Wait until one more request may be sent to an endpoint."""
+        queue = self._for_documents if needs_place else self._plain
         while True:
             while (wait := self._held_until[endpoint] - time()) > 0:
                 await pause(wait)
             turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            heapq.heappush(queue, (later - first, next(self._numbers), turn, endpoint, place))
+            heapq.heappush(queue, (later - first, next(self._numbers), turn, endpoint))
             self.serve()
             if await turn:
                 return
@@ -159,12 +137,10 @@ class RateLimit:
             if (wait := self._next - time()) > 0:
                 self._timer = asyncio.get_running_loop().call_later(wait, self._serve_later)
                 return
-            _, _, turn, endpoint, place = heapq.heappop(queue)
+            _, _, turn, endpoint = heapq.heappop(queue)
             is_free = self._held_until[endpoint] <= time()
             if is_free:
                 self._next = max(self._next, time() - self._depth) + self._gap
-                if place is not None:
-                    place.ask()
             turn.set_result(is_free)
 
     def _serve_later(self) -> None:
@@ -173,11 +149,10 @@ class RateLimit:
 
     def _queue_of_next(self) -> list[_Turn] | None:
         """Return the queue whose head goes next; heads that were given up, at the deadline, are dropped."""
-        for queue in (self._plain, self._with_place):
+        for queue in (self._plain, self._for_documents):
             while queue and queue[0][2].done():
                 heapq.heappop(queue)
-        is_open = self.places > 0 and self.asked < self._ASKED
-        queues = [queue for queue in (self._plain, self._with_place if is_open else None) if queue]
+        queues = [queue for queue in (self._plain, self._for_documents if self.places > 0 else None) if queue]
         return min(queues, key=lambda queue: queue[0][:2], default=None)
 
     def slow_down(self, endpoint: str = "", seconds: float | None = None) -> None:

@@ -225,7 +225,7 @@ class Api:
         request = replace(_post("/sustainability/get", access_token=access_token), large=True)
         if place is not None:
             request = replace(request, began=partial(asyncio.get_running_loop().call_soon_threadsafe, place.hold))
-        return (await self._send(request, missing=GONE, first=first, place=place)).body
+        return (await self._send(request, missing=GONE, first=first, needs_place=place is not None)).body
 
     async def statement_file(self, access_token: str, statement_id: str) -> StatementFile:
         """Return the original document of a bill (`contract/openapi.yaml`); every other request goes first.
