@@ -224,7 +224,13 @@ async def _is_decided(opening: Opening, link_token: str) -> bool:
     run.waiting += 1
     try:
         while True:
-            meaning = await _link_status(opening, link_token)
+            try:
+                opening.reason = await opening.ask(lambda api: api.link_status(link_token))
+                meaning = outcomes.of_link_status(opening.reason)
+            except Problem as problem:
+                if problem.meaning.then is not Then.ASK_CONTEXT and problem.meaning.status is not Status.NEEDS_USER:
+                    raise
+                opening.reason, meaning = problem.reason, problem.meaning
             if meaning.then in (Then.PROCEED, Then.ASK_CONTEXT):
                 return True
             if meaning.then is Then.STOP and not (run.answers and await run.answers.answered(opening, link_token)):
@@ -235,17 +241,6 @@ async def _is_decided(opening: Opening, link_token: str) -> bool:
             await waiting.pause(run.pace.between_status_polls(waiting.time() - started, run.waiting))
     finally:
         run.waiting -= 1
-
-
-async def _link_status(opening: Opening, link_token: str) -> Meaning:
-    try:
-        opening.reason = await opening.ask(lambda api: api.link_status(link_token))
-    except Problem as problem:
-        if problem.meaning.then is not Then.ASK_CONTEXT and problem.meaning.status is not Status.NEEDS_USER:
-            raise
-        opening.reason = problem.reason
-        return problem.meaning
-    return outcomes.of_link_status(opening.reason)
 
 
 async def _refused(opening: Opening, meaning: Meaning) -> None:
