@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 import pendulum
 from pendulum import DateTime
@@ -86,6 +87,7 @@ def is_later(text: object, than: object) -> bool:
     return moment is not None and other is not None and moment > other
 
 
+@lru_cache(maxsize=8)  # asked for each account of a document, in every stream
 def latest_bill_date(observed_at: str) -> str:
     """Return the latest date that a bill seen at a moment can have: 400 days ahead, further than any billing period."""
     moment = parse_moment(observed_at)

@@ -40,6 +40,7 @@ from source_linkless.streams import Delivery, Part, Projection, Stream
 
 _NO_CURSOR = "__ab_no_cursor_state_message"
 """The only member of the state of a stream in full refresh."""
+State = Mapping[str, Any] | None
 _FORMAT = 1
 _ROWS_OF_A_BLOCK = 64
 """Lines of about 30 KB: texts of more than 128 KB are given back to the system each time, and cost page faults."""
@@ -87,13 +88,7 @@ class StreamChanges:
     """
 
     def __init__(
-        self,
-        stream: Stream,
-        state: Mapping[str, Any] | None,
-        *,
-        start_date: str | None,
-        mark: str | None = None,
-        is_full: bool = False,
+        self, stream: Stream, state: State, *, start_date: str | None, mark: str | None = None, is_full: bool = False
     ) -> None:
         self._stream, self._start_date, self._mark, self._is_full = stream, start_date, mark, is_full
         self._connections = _read_state(stream.name, state, is_required=not is_full)
@@ -193,7 +188,7 @@ def _blocks(common: content.Members, projection: Projection, parts: Iterable[Par
         yield content.Rows(common, own)
 
 
-def _read_state(stream_name: str, state: Mapping[str, Any] | None, *, is_required: bool) -> dict[str, Known]:
+def _read_state(stream_name: str, state: State, *, is_required: bool) -> dict[str, Known]:
     if not state or state.get(_NO_CURSOR):
         return {}
     if state.get("format") == _FORMAT:

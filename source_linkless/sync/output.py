@@ -81,9 +81,7 @@ class Lines:
     """Records as lines of standard output, in blocks. Call `flush` before printing any other message."""
 
     def __init__(
-        self,
-        write: Callable[[bytes], object] = _to_standard_output,
-        watch: Callable[[int], object] = lambda _: None,
+        self, write: Callable[[bytes], object] = _to_standard_output, watch: Callable[[int], object] = lambda _: None
     ) -> None:
         """Start with an empty block.
 

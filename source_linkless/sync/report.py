@@ -195,13 +195,9 @@ def failure_of(
             return None
         why = f" The tables that this sync replaces ({names}) would lose their rows, so they stay as they are."
     what = "The login" if len(ends) == 1 else f"{len(holes)} of {len(ends)} logins"
-    return AirbyteTracedException(
-        message="\n".join([f"{what} could not be read completely.{why}", *steps(holes)]),
-        internal_message="\n".join(
-            f"{end.key}: {end.outcome.reason} {end.outcome.detail}" for end in holes[:_KEYS_SHOWN]
-        ),
-        failure_type=_failure_type(holes),
-    )
+    message = "\n".join([f"{what} could not be read completely.{why}", *steps(holes)])
+    details = "\n".join(f"{end.key}: {end.outcome.reason} {end.outcome.detail}" for end in holes[:_KEYS_SHOWN])
+    return AirbyteTracedException(message=message, internal_message=details, failure_type=_failure_type(holes))
 
 
 def _failure_type(holes: Iterable[End]) -> FailureType:

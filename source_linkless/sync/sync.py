@@ -35,7 +35,7 @@ from source_linkless.errors import invalid_configuration
 from source_linkless.linking import events, of_surprise
 from source_linkless.provider.outcomes import UNKNOWN, Outcome, outcome
 from source_linkless.streams import STREAMS
-from source_linkless.sync.changes import Known, StreamChanges
+from source_linkless.sync.changes import Known, State, StreamChanges
 from source_linkless.sync.files import StatementFiles
 from source_linkless.sync.output import FileReference, Output
 from source_linkless.sync.report import Delivery, End, connection_row, described, failure_of, is_worth_a_warning, judged
@@ -57,7 +57,7 @@ _NOT_ASKED = (
 class SelectedStream:
     """One stream of the configured catalog during one sync: its changes, its status, its state."""
 
-    def __init__(self, configured: ConfiguredAirbyteStream, state: Mapping[str, Any] | None, config: Config) -> None:
+    def __init__(self, configured: ConfiguredAirbyteStream, state: State, config: Config) -> None:
         """Raise a config error for a stream that does not exist, and for a state that cannot be read."""
         self.name = configured.stream.name
         if self.name not in STREAMS:
