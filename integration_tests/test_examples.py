@@ -232,29 +232,42 @@ def test_pyairbyte_loads_duckdb_and_keeps_the_links(simulator: Simulator, tmp_pa
     assert seen == {"drwx------"}  # nobody else can read the configuration that PyAirbyte hands over
 
 
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (None, "cannot be read: No such file or directory."),
-        (b'{"secret": "password-of-nobody",}', "is not valid JSON: "),
-        (b'{"secret": "password-of-nobody\xe9"}', "is not written in UTF-8."),
-        (b'["password-of-nobody"]', "must hold a JSON object, in braces."),
-    ],
-)
-def test_a_wrong_configuration_file_of_an_example_ends_with_one_sentence(
-    tmp_path: Path, content: bytes | None, sentence: str
-) -> None:
+WRONG_FILES = {
+    "missing": (None, "cannot be read: No such file or directory."),
+    "comma": (b'{"secret": "password-of-nobody",}', "is not valid JSON: "),
+    "latin": (b'{"secret": "password-of-nobody\xe9"}', "is not written in UTF-8."),
+    "array": (b'["password-of-nobody"]', "must hold a JSON object, in braces."),
+}
+"""Contents of a configuration file, and the sentence about each."""
+
+EACH = """
+import os, runpy, sys
+program, *folders = sys.argv[1:]
+for folder in folders:
+    os.chdir(folder)
+    sys.argv = [program, "config.json", "bills.duckdb", "x"]
+    try:
+        runpy.run_path(program, run_name="__main__")
+    except SystemExit as end:
+        print(end.code, file=sys.stderr)
+"""
+"""A program that runs an example in each folder; PyAirbyte is imported once."""
+
+
+def test_a_wrong_configuration_file_of_an_example_ends_with_one_sentence(tmp_path: Path) -> None:
     """No traceback, and nothing of the file."""
-    config = tmp_path / "config.json"
-    if content is not None:
-        config.write_bytes(content)
+    for name, (content, _) in WRONG_FILES.items():
+        (tmp_path / name).mkdir()
+        if content is not None:
+            (tmp_path / name / "config.json").write_bytes(content)
     program = str(EXAMPLES / "pyairbyte_duckdb.py")
-    command = [str(PYAIRBYTE), "-W", "ignore", program, "config.json", "bills.duckdb", "x"]
+    command = [str(PYAIRBYTE), "-W", "ignore", "-c", EACH, program, *(str(tmp_path / name) for name in WRONG_FILES)]
     environment = {**os.environ, "AIRBYTE_OFFLINE_MODE": "1", "DO_NOT_TRACK": "1"}
-    result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert result.returncode == 1
-    assert result.stderr.startswith(f"The configuration file config.json {sentence}")
-    assert result.stderr.count("\n") == 1
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    said = result.stderr.splitlines()
+    assert len(said) == len(WRONG_FILES)
+    for line, (_, sentence) in zip(said, WRONG_FILES.values(), strict=True):
+        assert line.startswith(f"The configuration file config.json {sentence}")
     assert "password-of-nobody" not in result.stderr + result.stdout
 
 
@@ -294,20 +307,31 @@ def recipe(ending: str) -> str:
     return str(found).replace("linkless/bin/source-linkless", str(PROGRAM)).removesuffix(reading) + ending
 
 
-@pytest.mark.parametrize(
-    ("username", "ending"),
-    [("user_good", READ * 3), ("wrong_password", READ * 3), ("instant", CHECK + READ * 3), ("mfa", READ * 3)],
-)
-def test_the_recipe_for_pyairbyte_submits_a_login_once_in_a_process(
-    simulator: Simulator, tmp_path: Path, username: str, ending: str
-) -> None:
+def follow_recipe(simulator: Simulator, folder: Path, endings: dict[str, str], beginning: str = "") -> dict[str, int]:
+    """Follow the recipe for each login, all in one process; return how often each login was submitted."""
+    lines = ["import airbyte, os", beginning]  # PyAirbyte reads AIRBYTE_TEMP_DIR when it is imported: once for all
+    for name, ending in endings.items():
+        (folder / name).mkdir()
+        prepared(folder / name, simulator, name).rename(folder / name / "my-config.json")
+        lines += [f"os.chdir({str(folder / name)!r})", recipe(ending)]
+    program = folder / "recipe.py"
+    program.write_text("\n".join(lines), encoding="utf-8")
+    in_pyairbyte(folder, str(program))
+    return {name: submissions(simulator, name) for name in endings}
+
+
+INTO_DUCKDB = {
+    "user_good+recipe": READ * 3,
+    "wrong_password+recipe": READ * 3,
+    "instant+recipe": CHECK + READ * 2,
+    "mfa+recipe": READ * 2,
+}
+"""What is done in DuckDB by login: reads of good and of refused logins, and reads after a check."""
+
+
+def test_the_recipe_for_pyairbyte_submits_a_login_once_in_a_process(simulator: Simulator, tmp_path: Path) -> None:
     """PyAirbyte goes on with the configuration it was given: the callback of the recipe gives it the links."""
-    name = f"{username}+recipe{len(ending)}"
-    prepared(tmp_path, simulator, name).rename(tmp_path / "my-config.json")
-    program = tmp_path / "recipe.py"
-    program.write_text(recipe(ending), encoding="utf-8")
-    in_pyairbyte(tmp_path, str(program))
-    assert submissions(simulator, name) == 1
+    assert follow_recipe(simulator, tmp_path, INTO_DUCKDB) == dict.fromkeys(INTO_DUCKDB, 1)
 
 
 INTO_POSTGRESQL = {
@@ -320,22 +344,17 @@ INTO_POSTGRESQL = {
 
 
 def test_the_recipe_submits_a_login_once_into_postgresql(simulator: Simulator, tmp_path: Path) -> None:
-    """Each login is submitted once, and every bill of it is in the table once. One process serves all of them."""
-    lines = ["import os", "from demo.exact_postgres import ExactPostgresCache"]
+    """Each login is submitted once, and every bill of it is in the table once."""
     with postgres_server() as options:
         cache = f"ExactPostgresCache(**{ {**options, 'schema_name': 'recipe'}!r})"
-        for name, ending in INTO_POSTGRESQL.items():
-            folder = tmp_path / name
-            folder.mkdir()
-            prepared(folder, simulator, name).rename(folder / "my-config.json")
-            ending_here = ending.replace('DuckDBCache(db_path="bills.duckdb")', cache)
-            lines += [f"os.chdir({str(folder)!r})", recipe(ending_here)]
-        program = tmp_path / "recipe.py"
-        program.write_text("\n".join(lines), encoding="utf-8")
-        in_pyairbyte(tmp_path, str(program))
+        endings = {
+            name: ending.replace('DuckDBCache(db_path="bills.duckdb")', cache)
+            for name, ending in INTO_POSTGRESQL.items()
+        }
+        beginning = "from demo.exact_postgres import ExactPostgresCache"
+        assert follow_recipe(simulator, tmp_path, endings, beginning) == dict.fromkeys(INTO_POSTGRESQL, 1)
         address = "postgresql+psycopg2://{username}:{password}@{host}:{port}/{database}".format(**options)
         found = asked(tmp_path, address, "select count(*), count(distinct statement_key) from recipe.statements")
-    assert {name: submissions(simulator, name) for name in INTO_POSTGRESQL} == dict.fromkeys(INTO_POSTGRESQL, 1)
     documents = [simulator.backend.document(name) for name in INTO_POSTGRESQL if not name.startswith("wrong")]
     bills = sum(len(account["statements"]) for document in documents for account in document["accounts"])
     assert found == f"[({bills}, {bills})]"
