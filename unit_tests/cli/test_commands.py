@@ -24,6 +24,7 @@ from source_linkless.config import Login
 from source_linkless.errors import Problem
 from source_linkless.linking.by_hand import Question, Standing, look_at_all
 from source_linkless.provider.api import Account
+from source_linkless.provider.outcomes import NOT_ALLOWED
 from testing.worlds import World
 
 ANSWER = "/link/authentication/mfa/answer"
@@ -348,6 +349,15 @@ def test_refused_keys_end_it_before_anything_is_sent(desk: Desk) -> None:
     with pytest.raises(Problem, match="HTTP_401"):
         desk.link(Scripted(), config=one(desk, "user_good"))
     assert desk.world.count("/link/token/create") == 0
+
+
+def test_a_401_of_one_login_does_not_read_as_refused_keys(desk: Desk) -> None:
+    """The keys were tested before, so it is about this request alone."""
+    desk.path.write_text(json.dumps(one(desk, "user_good")), encoding="utf-8")
+    desk.world.backend.fail_next("/link/token/create", 401)
+    workspace, screen = desk.open(), Screen(io.StringIO(), io.StringIO())
+    ends, _ = in_world(desk.world, link_by_hand(workspace, screen, None, workspace.config.logins))
+    assert [(end.outcome.reason, end.outcome.message) for end in ends] == [("HTTP_401", NOT_ALLOWED.advice)]
 
 
 def _looked(workspace: Workspace) -> Coroutine[Any, Any, list[Standing]]:
