@@ -47,9 +47,8 @@ async def open_connection(opening: Opening) -> None:
 
 def refusal(reason: str) -> Outcome:
     """Return the outcome of a login that was refused before: reported again, without submitting it again."""
-    tables = outcomes.LINK_STATUSES, outcomes.REASONS, outcomes.ERROR_CODES
-    meaning = next((table[reason] for table in tables if reason in table), outcomes.CREDENTIALS)
-    return outcome(reason, meaning)
+    known = {**outcomes.ERROR_CODES, **outcomes.REASONS, **outcomes.LINK_STATUSES}
+    return outcome(reason, known.get(reason, outcomes.CREDENTIALS))
 
 
 async def relink(opening: Opening, problem: Problem) -> None:

@@ -45,7 +45,7 @@ T = TypeVar("T")
 PROGRESS_SECONDS = 60.0
 HEARTBEAT_EVERY = 5
 """Lines of progress per heartbeat: the platform may stop a sync that sends neither record nor state for long."""
-_ERROR_HOURS = 6.0  # a session that ended in `Error` is not repeated at once (API notes, section 11)
+_ERROR_HOURS = 6.0  # a session that ended in `Error` is repeated after that time (API notes, section 11)
 _POLLS_PER_STATUS = 4
 _POLLS_BEFORE_FIRST_STATUS = 2  # of a login that was linked in this run, or whose status could not be had
 _IN_PROGRESS = "New", "Connecting"
@@ -272,7 +272,11 @@ async def _ask_product(opening: Opening, *, is_first: bool) -> Body | None:
     try:
         body = await opening.ask(ask)
     except Problem as problem:
-        if problem.meaning.then is not Then.WAIT and not await _is_repeated(opening, problem):
+        if problem.meaning is BROKEN and not (opening.refreshed or opening.sent):
+            context = opening.context if opening.is_told else await look_at(opening)
+            if context is None or not await _refreshed(opening, context, _ERROR_HOURS):
+                raise
+        elif problem.meaning.then is not Then.WAIT:
             raise
         opening.reason = problem.reason
         return None
@@ -283,14 +287,6 @@ async def _ask_product(opening: Opening, *, is_first: bool) -> Body | None:
             opening.give_back()
             return None
     return body
-
-
-async def _is_repeated(opening: Opening, problem: Problem) -> bool:
-    """Repeat a session that ended in an error if that is long enough ago; returns whether it was repeated."""
-    if problem.meaning is not BROKEN or opening.refreshed or opening.sent:
-        return False
-    context = opening.context if opening.is_told else await look_at(opening)
-    return context is not None and await _refreshed(opening, context, _ERROR_HOURS)
 
 
 async def _end_if_hopeless(opening: Opening, context: Context | None) -> None:
