@@ -7,6 +7,7 @@ read. Then a sync goes on from what the platform has: the last configuration wri
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import threading
@@ -30,6 +31,8 @@ from testing.forked_connector import Ended, ForkedRun
 
 LOGINS = [*(f"user_good+{number}" for number in range(4)), "instant+4", "link_expires+5"]
 AT_ONCE = 6
+SEED = int(os.environ.get("KILL_SEED", "7"))
+"""Chooses the moments; `scripts/fuzz kills` sets another one."""
 TERM, KILL, HANGUP = signal.SIGTERM, signal.SIGKILL, signal.SIGPIPE
 CODES = {TERM: 128 + TERM, KILL: -KILL, HANGUP: 128 + HANGUP}
 """How a run ends. Nobody sends SIGPIPE here: it stands for a consumer that goes away."""
@@ -202,8 +205,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 
 
 def moments(undisturbed: Undisturbed) -> Iterator[Moment]:
-    """Choose the same random sample each time; one in three ends among the states at the end of the output."""
-    chance = random.Random(7)  # noqa: S311 - a sample, not cryptography
+    """Choose a random sample, the same one each time; one in three ends among the states at the end of the output."""
+    chance = random.Random(SEED)  # noqa: S311 - a sample, not cryptography
     requests = {"read": undisturbed.requests * 9 // 10, "check": REQUESTS_OF_CHECK}  # looks differ a little
     for (command, end, kind), times in SAMPLE.items():
         for number in range(times):
