@@ -9,13 +9,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from airbyte_cdk.models import Type
 from jsonschema import Draft7Validator
 
 from linkless_simulator import Simulator
 from linkless_simulator.faults import Planned
-from testing.connector import Connector, Run, login_at
+from testing.connector import Connector, Run, catalog_json, fleet_at, login_at
 from testing.worlds import World, catalog_of
 
 CREATE, CONNECT, EXCHANGE = "/link/token/create", "/link/connect", "/connection/public_token/exchange"
@@ -179,3 +180,26 @@ def test_a_connector_killed_after_the_exchange_has_kept_its_token(tmp_path: Path
         assert run.rows("connections")[0]["status"] == "ready"
         later = [entry.path for entry in simulator.backend.journal[before:]]
         assert [path for path in later if path.startswith("/link/") and path != STATUS] == []
+
+
+@pytest.mark.parametrize(
+    ("left", "missing"),
+    [(None, 3), ([], 3), (["instant+lost-0", "instant+lost-2"], 1), (["instant+lost-1"], 2)],
+    ids=["no connections", "no entries", "one cut out", "two cut out"],
+)
+def test_links_that_were_cut_out_are_told_before_their_logins_are_submitted(
+    simulator: Simulator, tmp_path: Path, left: list[str] | None, missing: int
+) -> None:
+    """A person has edited `links`: a WARN says how many logins are submitted again. The first sync says nothing."""
+    config = fleet_at(simulator, *({"username": f"instant+lost-{number}"} for number in range(3)))
+    connector = Connector(tmp_path)
+    first = connector.read(config, catalog=catalog_json(["connections"]))
+    links = json.loads(first.written[-1]["links"])
+    connections = {} if left is None else {"connections": {key: links["connections"][key] for key in left}}
+    edited_by_hand = {**config, "links": json.dumps({"salt": links["salt"]} | connections)}
+    asked = simulator.backend.count(CONNECT)
+    again = connector.read(edited_by_hand, catalog=catalog_json(["connections"]))
+    sentence = f"'links' remembers nothing of {missing} of 3 logins, so they are submitted"
+    assert [log for log in first.logs("WARN") if "remembers nothing" in log] == []
+    assert len([log for log in again.logs("WARN") if log.startswith(sentence)]) == 1
+    assert simulator.backend.count(CONNECT) - asked == missing
