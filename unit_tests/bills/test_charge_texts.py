@@ -23,9 +23,7 @@ from source_linkless.bills.charge_texts import (
     UNITS,
     Charge,
     Reading,
-    read_any_form,
     read_charges,
-    read_common_form,
 )
 from testing.fuzzing import examples
 
@@ -101,6 +99,7 @@ CONFIRMED = {
     ("Demand (kW) 25 @ $6.00", 150.0): (25, "kW", 6),
     ("On-peak 1,000 kWh @ 5.123 c/kWh; off-peak 500 kWh @ 3.0 c/kWh", 66.23): (1500, "kWh", None),
     ("Usage: 500 kWh; rate: $0.10/kWh", 50.0): (500, "kWh", 0.1),
+    ("Costo per 1.245 kWh x 0,15 €", 186.75): (1245, "kWh", 0.15),
     ("12,345,678,901 kWh @ $0.123456789012", 1524157863.9): (12345678901, "kWh", 0.123456789012),
 }
 UNCONFIRMED = {
@@ -126,6 +125,9 @@ UNCONFIRMED = {
     "Reading 12345 - 13579 = 1,234 kWh": (1234, "kWh", None),
     "Demand 12.5 kW x 31 days x $0.20/kW/day": (12.5, "kW", None),
     "Tax on 500 kWh at 5%": (500, "kWh", None),
+    "Energy GS-1 500 kWh": (500, "kWh", None),
+    "Energie E1.1 500 kWh": (500, "kWh", None),
+    "Verbrauch bis 31.12.: 500 kWh": (500, "kWh", None),
     "500 kWh, was $0.10/kWh, is $0.12/kWh": (500, "kWh", None),
     "1,000 kWh of energy @ $0.05 + $0.01 per kWh": (1000, "kWh", None),
     "Delivery charge $0.0123 per kWh": (None, "kWh", 0.0123),
@@ -152,6 +154,9 @@ SILENT = [
     "31 days @ $0.33/day",
     "Usage in January 2024 kWh",
     "2026-01-31 500 kWh",
+    "Period 12/01-12/31 500 kWh",
+    "01.12. bis 31.12. 500 kWh",
+    "Costo per 1.245 kWh x 0,15 €",
     "Acct 12345 kWh",
     "Meter #12345 kWh",
     "State tax 6.25%",
@@ -296,24 +301,15 @@ def test_what_is_printed_is_read_or_nothing_is(drawn: tuple[Charge, Reading]) ->
     assert {name: value for name, value in found.items() if value not in (None, printed._asdict()[name])} == {}, charge
 
 
-@examples(500)
-@given(lines())
-def test_the_common_form_is_read_as_its_tokens_are(drawn: tuple[Charge, Reading]) -> None:
-    """The shortcut for most lines gives what the tokens give."""
-    (name, amount), _ = drawn
-    assert amount is not None
-    short = read_common_form(name, amount)
-    long = read_any_form(name, amount, "")
-    assert short is None or short.reading == long.reading
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["Energy 1,000 kWh @ $0.10", "1000 kWh x 10 ¢/kWh", "Gas 100 therms @ $1.00 per therm", "1 MWh at 10.0p/kWh"],
-)
-def test_most_lines_have_the_common_form(text: str) -> None:
-    """The shortcut is taken for lines like these."""
-    assert read_common_form(text, 100.0) is not None
+@examples(300)
+@given(st.sampled_from(NOTATIONS["en"]), st.lists(st.integers(1, 9_999_999), min_size=2, max_size=4))
+def test_the_same_words_are_read_with_each_number(notation: Notation, cents: list[int]) -> None:
+    """Lines with the same words and other numbers are read apart, on one bill and on several."""
+    quantities = [Decimal(number).scaleb(-2) for number in cents]
+    charges = [(f"Energy {notation.printed(one)} kWh @ $2.00/kWh", float(one * 2)) for one in quantities]
+    found = [(float(one), "kWh", 2) for one in quantities]
+    assert read_charges(charges) == found
+    assert [read(*charge) for charge in charges] == found
 
 
 WORDS = (
