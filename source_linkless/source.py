@@ -27,7 +27,7 @@ from source_linkless.config import Config, Links, masking, notices
 from source_linkless.errors import Problem, invalid_configuration, invalid_state
 from source_linkless.linking import Surroundings, check_all, events, opened, sync_all
 from source_linkless.streams import catalog_streams
-from source_linkless.sync import Messages, Output, SyncMessages, check_status, say, selected_streams
+from source_linkless.sync import Messages, Output, SelectedStream, SyncMessages, check_status, say
 
 
 @contextmanager
@@ -48,7 +48,6 @@ class SourceLinkless(Source):
     check_config_against_spec = False  # our own validation says more and never prints a value
 
     def __init__(self, surroundings: Surroundings | None = None, output: Output | None = None) -> None:
-        """Build without touching the network."""
         self._surroundings = surroundings or Surroundings()
         self._output = output or Messages()
 
@@ -130,7 +129,7 @@ class SourceLinkless(Source):
     ) -> Iterable[AirbyteMessage]:
         """Open every login, wait for all at once, and yield what changed; see `sync` and `linking`."""
         parsed, links = self._opened(config, logger)
-        streams = selected_streams(catalog, state, parsed)
+        streams = [SelectedStream(configured, state or (), parsed) for configured in catalog.streams]
         messages = SyncMessages(config, parsed, streams, now=self._surroundings.now, logger=logger, output=self._output)
         return messages.of(self._events(partial(sync_all, parsed, links, self._surroundings)))
 

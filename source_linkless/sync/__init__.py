@@ -11,6 +11,6 @@
 
 from source_linkless.sync.output import Lines, Messages, Output, line_of, say
 from source_linkless.sync.report import check_status
-from source_linkless.sync.sync import SyncMessages, selected_streams
+from source_linkless.sync.sync import SelectedStream, SyncMessages
 
-__all__ = ["Lines", "Messages", "Output", "SyncMessages", "check_status", "line_of", "say", "selected_streams"]
+__all__ = ["Lines", "Messages", "Output", "SelectedStream", "SyncMessages", "check_status", "line_of", "say"]

@@ -78,16 +78,15 @@ def _to_standard_output(block: bytes) -> None:
 
 
 class Lines:
-    """Records as lines of standard output, in blocks. Call `flush` before printing any other message."""
+    """Records as lines of standard output, in blocks. Call `flush` before printing any other message.
+
+    `write` takes whole lines, or none when there is nothing new. `watch` is told the number of records of each block
+    and may raise to end the sync.
+    """
 
     def __init__(
         self, write: Callable[[bytes], object] = _to_standard_output, watch: Callable[[int], object] = lambda _: None
     ) -> None:
-        """Start with an empty block.
-
-        `write` takes whole lines, or none when there is nothing new. `watch` is told the number of records of each
-        block and may raise to end the sync.
-        """
         self._write, self._watch = write, watch
         self._block: list[bytes] = []
         self._bytes = self._records = 0

@@ -114,11 +114,6 @@ def judged(finished: events.Finished, delivery: Delivery | None) -> Outcome:
     return replace(result, message=" ".join(filter(None, [*notes, *findings])))
 
 
-def is_worth_a_warning(outcome: Outcome) -> bool:
-    """Tell whether a person should hear of this outcome: everything but a plain success."""
-    return outcome.status is not Status.READY or bool(outcome.message)
-
-
 def connection_row(
     finished: events.Finished, connection_id: str | None, result: Outcome, delivery: Delivery | None, observed_at: str
 ) -> content.Rows:
@@ -227,7 +222,7 @@ def _sentence(outcome: Outcome) -> str:
 
 
 def described(outcome: Outcome) -> str:
-    """Return an outcome in words: the reason code, what to do, and the identifiers for support."""
+    """Return an outcome in words: reason code, what to do, identifiers for support. A plain success has none: empty."""
     return _sentence(outcome) + (f" ({outcome.detail})" if outcome.detail else "")
 
 

@@ -20,7 +20,6 @@ from airbyte_cdk.models import (
     AirbyteMessage,
     AirbyteStateMessage,
     AirbyteStreamStatus,
-    ConfiguredAirbyteCatalog,
     ConfiguredAirbyteStream,
     SyncMode,
 )
@@ -35,10 +34,10 @@ from source_linkless.errors import invalid_configuration
 from source_linkless.linking import events, of_surprise
 from source_linkless.provider.outcomes import UNKNOWN, Outcome, outcome
 from source_linkless.streams import STREAMS
-from source_linkless.sync.changes import Known, State, StreamChanges
+from source_linkless.sync.changes import Known, StreamChanges
 from source_linkless.sync.files import StatementFiles
 from source_linkless.sync.output import FileReference, Output
-from source_linkless.sync.report import Delivery, End, connection_row, described, failure_of, is_worth_a_warning, judged
+from source_linkless.sync.report import Delivery, End, connection_row, described, failure_of, judged
 
 WARNINGS_SHOWN = 50
 """Masking makes every log line costly when there are thousands of secrets: a line for each login would cost more than
@@ -55,17 +54,24 @@ _NOT_ASKED = (
 
 
 class SelectedStream:
-    """One stream of the configured catalog during one sync: its changes, its status, its state."""
+    """One stream of the configured catalog during one sync: its changes, its status, its state.
 
-    def __init__(self, configured: ConfiguredAirbyteStream, state: State, config: Config) -> None:
-        """Raise a config error for a stream that does not exist, and for a state that cannot be read."""
+    Raises a config error for a stream that does not exist, and for a state that cannot be read. Of several `states` of
+    the stream, the last counts.
+    """
+
+    def __init__(
+        self, configured: ConfiguredAirbyteStream, states: Iterable[AirbyteStateMessage], config: Config
+    ) -> None:
         self.name = configured.stream.name
         if self.name not in STREAMS:
             raise invalid_configuration(f"The catalog asks for the stream '{self.name}', which does not exist.")
+        ours = [one.stream for one in states if one.stream and one.stream.stream_descriptor.name == self.name]
+        blobs = [stream.stream_state for stream in ours if stream.stream_state]
         self.configured = configured
         self.changes = StreamChanges(
             STREAMS[self.name],
-            state,
+            vars(blobs[-1]) if blobs else None,
             start_date=config.start_date,
             mark=personal_of(config).mark(),
             is_full=configured.sync_mode is not SyncMode.incremental,
@@ -108,7 +114,6 @@ class SyncMessages:
         logger: logging.Logger,
         output: Output,
     ) -> None:
-        """Prepare; nothing is read before `of` is iterated."""
         self._raw, self._config, self._streams = raw_config, config, streams
         self._now, self._logger, self._output = now, logger, output
         self._health = [stream for stream in streams if stream.name == "connections"]
@@ -219,10 +224,10 @@ class SyncMessages:
             yield from self._last_of(replace(event, context=None), result, None, earlier)
         is_unread = delivery is not None and delivery.is_unread
         self._ends.append(End(key, result, lost_rows=earlier.had_rows, is_unread=is_unread))
-        if is_worth_a_warning(result):
+        if told := described(result):
             self._warnings += 1
             if self._warnings <= WARNINGS_SHOWN:
-                self._logger.warning("%s: %s", key, described(result))
+                self._logger.warning("%s: %s", key, told)
         elif self._are_few:
             self._logger.info("%s: ready after %.0f s", key, event.waited)
 
@@ -257,15 +262,3 @@ def _line_of(counts: Mapping[str, int], slowest: Iterable[events.Waiting] = ()) 
     told = ", ".join(f"{number} {status.replace('_', ' ')}" for status, number in sorted(counts.items()))
     waits = ", ".join(f"{one.key} {one.reason} {one.seconds:.0f} s" for one in slowest)
     return f"Logins: {told}." + (f" Longest waits: {waits}." if waits else "")
-
-
-def selected_streams(
-    catalog: ConfiguredAirbyteCatalog, states: Sequence[AirbyteStateMessage] | None, config: Config
-) -> list[SelectedStream]:
-    """Pair every stream of the configured catalog with its state."""
-    blobs = {
-        message.stream.stream_descriptor.name: message.stream.stream_state.__dict__
-        for message in states or ()
-        if message.stream and message.stream.stream_state
-    }
-    return [SelectedStream(configured, blobs.get(configured.stream.name), config) for configured in catalog.streams]

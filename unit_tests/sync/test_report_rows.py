@@ -16,7 +16,7 @@ from source_linkless.linking.events import Finished
 from source_linkless.provider.api import Context
 from source_linkless.provider.outcomes import BROKEN, NO_DATA, READY, Outcome, outcome
 from source_linkless.sync.changes import Known
-from source_linkless.sync.report import Delivery, connection_row, is_worth_a_warning, judged
+from source_linkless.sync.report import Delivery, connection_row, described, judged
 
 OBSERVED = "2026-11-22T12:00:00.000000Z"
 LOGIN = Login("hq", "source-of-the-login", username="u", password="a secret password")
@@ -125,14 +125,14 @@ def test_every_account_is_late_for_itself() -> None:
         "See 'auto_refresh' and 'refresh_after_days'."
     )
     assert (result.status, result.reason, result.actor) == (Status.READY, None, Actor.NOBODY)
-    assert is_worth_a_warning(result)
+    assert described(result)
 
 
 def test_data_is_plain_success() -> None:
     """Nothing to say, nobody to act."""
     result = judged(finished(), delivery(["2026-11-01"], ["2026-11-02"]))
     assert result == READY
-    assert not is_worth_a_warning(result)
+    assert described(result) == ""
 
 
 @pytest.mark.parametrize("document", [delivery(), delivery([]), delivery([], [])])
@@ -141,7 +141,7 @@ def test_a_document_without_bills_is_no_data(document: Delivery) -> None:
     result = judged(finished(), document)
     assert result == outcome(None, NO_DATA)
     assert result.failure is None
-    assert is_worth_a_warning(result)
+    assert described(result)
 
 
 def test_bills_before_the_start_date_alone_are_no_hole() -> None:

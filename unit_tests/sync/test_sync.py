@@ -19,7 +19,7 @@ from source_linkless.linking.events import Delivered, Event, Finished
 from source_linkless.provider import Context
 from source_linkless.provider.outcomes import READY
 from source_linkless.sync.output import Messages
-from source_linkless.sync.sync import SyncMessages, selected_streams
+from source_linkless.sync.sync import SelectedStream, SyncMessages
 from testing.worlds import TODAY, Sync, World, catalog_of
 
 
@@ -47,7 +47,7 @@ def read(method: str = "", context: Context | None = None) -> Sync:
     world = World()
     config = world.fleet(["odd", "instant"])
     parsed = parse_config(config)
-    streams = selected_streams(catalog_of(["connections", "statements"]), None, parsed)
+    streams = [SelectedStream(one, (), parsed) for one in catalog_of(["connections", "statements"]).streams]
     streams[1].changes = Broken(streams[1].changes, method)  # type: ignore[assignment] # stands in for a stream with an error in it
     body = json.dumps(Backend(today=TODAY).document("instant")).encode()
     events: list[Event] = []
