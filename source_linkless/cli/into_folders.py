@@ -52,7 +52,6 @@ _CONNECTOR = [sys.executable, "-P", "-c", "from source_linkless.run import run; 
 _RECORD = b'{"type":"RECORD","record":'
 _AT_ONCE = 4
 _SAVE_EVERY = 25  # files that a run asks for again after a kill
-_PIECE = 2**20
 
 Message = dict[str, Any]
 
@@ -375,15 +374,11 @@ def _read_index(path: Path) -> dict[tuple[str, str, str], Row]:
 
 def _write(path: Path, content: Body) -> str:
     """Write the file of a bill; returns its SHA-256. Raises FileProblem."""
-    digest = hashlib.sha256()
     with _told(path.parent):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _told(path), whole_file(path) as file:
-        for start in range(0, len(content), _PIECE):
-            piece = content[start : start + _PIECE]
-            digest.update(piece)
-            file.write(piece)
-    return digest.hexdigest()
+        file.write(content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def _sum(path: Path) -> str | None:
