@@ -95,8 +95,8 @@ class StreamChanges:
         is_other = (state or {}).get("personal_data") != mark
         for known in self._connections.values() if is_other or is_full else ():
             known.accounts, known.files, known.had_others = {}, {}, known.had_rows
-        self.is_afresh = is_other and any(known.had_others for known in self._connections.values())
-        """Whether rows of another mode or key were sent, which nothing will replace."""
+        self.is_sent_again = is_other and any(known.had_others for known in self._connections.values())
+        """Whether rows of another mode or key were sent before: they stay, as the new ones have other keys."""
 
     def known(self, connection_key: str) -> Known:
         """Return what is remembered of a connection; its `files` may be changed once it was observed."""
@@ -140,9 +140,9 @@ class StreamChanges:
     ) -> Iterator[content.Rows]:
         """Forget the accounts that the document no longer has; in `accounts`, yield a row for each.
 
-        A forgotten account that returns is sent whole. Accounts in `still_expected` exist according to the
-        provider, only their data is missing: they stay as they are, and so does everything while part of the
-        document cannot be read. To be iterated in every stream, after `rows`.
+        A forgotten account that returns is sent whole. Accounts in `still_expected`, which exist according to the
+        provider, stay as they are; so does everything while part of the document cannot be read. Iterate this in
+        every stream, after `rows`.
         """
         known = self._connections.get(connection_key)
         if known is None or not document.is_readable:

@@ -32,7 +32,7 @@ from source_linkless.sync.changes import StreamChanges
 from source_linkless.sync.output import FileReference
 
 _MARK = 6
-"""Characters of a mark, 36 bits: of a hundred thousand accounts with 60 bills, one meets two equal ones."""
+"""Characters of a mark, 36 bits: about 1 in 40 million accounts with 60 bills has two bills with the same mark."""
 _MOST_PENDING = 20_000
 """Files that are known to be wanted at once, over all logins; more than a deadline leaves time for."""
 _NAMES = {Status.READY: "fetched", Status.NO_DATA: "not_available"}
@@ -92,7 +92,7 @@ class StatementFiles:
                 status, reason = "fetched", None
             except OSError:
                 status, reason = "failed", "NO_TEMPORARY_SPACE"
-            except Exception as error:  # noqa: BLE001 - a file that nobody foresaw must cost nothing else
+            except Exception as error:  # noqa: BLE001 - an unexpected error must fail this file only
                 status, reason = "failed", of_surprise(error).reason
         self._counts[status] += 1
         self._pending -= 1

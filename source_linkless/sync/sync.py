@@ -132,7 +132,7 @@ class SyncMessages:
     def of(self, told: Iterable[events.Event]) -> Iterator[AirbyteMessage]:
         """Turn events into messages; raises the one error of a failed run after everything was sent."""
         yield from (stream.status(AirbyteStreamStatus.STARTED) for stream in self._streams)
-        for notice in self._personal.notices({one.name: one.changes.is_afresh for one in self._streams}):
+        for notice in self._personal.notices({one.name: one.changes.is_sent_again for one in self._streams}):
             self._logger.warning("%s", notice)
         for event in told:
             yield from self._messages(event)
@@ -175,7 +175,7 @@ class SyncMessages:
                 self._logger.info("%s", event)
 
     @contextmanager
-    def _at_the_cost_of(self, key: str) -> Iterator[None]:
+    def _isolated(self, key: str) -> Iterator[None]:
         """Let an error in the block fail one login only; the sync goes on.
 
         The memory guard still ends the sync, before the container ends it.
@@ -186,7 +186,7 @@ class SyncMessages:
             self._failed[key] = outcome("UNREADABLE_DOCUMENT", UNKNOWN, str(error))
         except AirbyteTracedException:
             raise
-        except Exception as error:  # noqa: BLE001 - an error that nobody foresaw must not cost the other logins
+        except Exception as error:  # noqa: BLE001 - an unexpected error must not fail the other logins
             self._failed[key] = of_surprise(error)
 
     def _document(self, event: events.Delivered) -> Iterator[AirbyteMessage]:
@@ -196,7 +196,7 @@ class SyncMessages:
         streams = [stream for stream in self._tables if stream is not self._file_stream]
         files = self._files if self._personal.is_kept else None
         wanted: list[events.WantedFile] = []
-        with self._at_the_cost_of(key):
+        with self._isolated(key):
             document = read_document(event.body, self._personal)
             delivery = Delivery(document, earlier, observed_at, self._config.start_date or "")
             for stream in self._tables:
@@ -216,7 +216,7 @@ class SyncMessages:
         key = event.login.key
         failed, delivery = self._failed.pop(key, None), self._delivered.pop(key, None)
         earlier = delivery.earlier if delivery else self._known(key)
-        with self._at_the_cost_of(key):
+        with self._isolated(key):
             result = failed or judged(event, delivery)
             yield from self._last_of(event, result, delivery, earlier)
         if failed := self._failed.pop(key, None):  # the row was not sent: it is the last
