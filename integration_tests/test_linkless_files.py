@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from linkless_simulator import Simulator
+from linkless_simulator.answers import Fault
+from linkless_simulator.faults import Planned
 from testing.connector import fleet_at
 from testing.forked_command import run_without_terminal
 
@@ -133,6 +135,15 @@ def test_personal_data_that_is_kept_back_allows_no_file(simulator: Simulator, tm
     code, _, told = files(tmp_path)
     assert (code, "the files of bills are full of personal data" in told) == (2, True)
     assert simulator.backend.count(FILE, username) == 0
+
+
+def test_files_that_do_not_come_in_time_are_one_sentence(simulator: Simulator, tmp_path: Path) -> None:
+    """The provider asks for patience until the time is over; what had arrived stands in the index."""
+    (username,) = prepared(simulator, tmp_path, "instant", data_timeout_minutes=0.02)
+    simulator.backend.plan(Planned(FILE, Fault("RATE_LIMIT_EXCEEDED", 429).answer(), 50, username))
+    code, _, told = files(tmp_path, "--since", "2026-09-01")
+    assert (code, told) == (1, "Error: The provider did not answer in time.")
+    assert index(tmp_path) == []
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(simulator: Simulator, tmp_path: Path) -> None:
