@@ -25,7 +25,7 @@ from source_linkless.config import parse_config
 from source_linkless.errors import Problem
 from source_linkless.provider import Api
 from source_linkless.provider.api import StatementFile
-from source_linkless.provider.transport import IN_MEMORY
+from source_linkless.provider.transport import IN_MEMORY, HttpTransport
 from testing.connector import Connector, fleet_at
 from testing.fault_table import (
     A_DOCUMENT,
@@ -259,8 +259,9 @@ def test_a_fault_of_the_look_up_of_a_form_is_no_submission(front: Front, fault: 
 
 
 async def file_of(front: Front, world: WiredWorld, token: str, statement_id: str) -> StatementFile:
-    """Ask for the file of a bill over real sockets."""
-    with closing(world.hasty_transport(parse_config(config_of(world)))) as send:
+    """Ask for the file of a bill over real sockets, with short limits of time only where the front is slow."""
+    new_transport = world.hasty_transport if front.is_slow(FILE) else HttpTransport
+    with closing(new_transport(parse_config(config_of(world)))) as send:
         return await Api(send, RateLimit(100)).statement_file(token, statement_id)
 
 
