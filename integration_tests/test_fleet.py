@@ -7,6 +7,8 @@ import io
 import itertools
 import json
 import logging
+import subprocess
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from airbyte_cdk.models import DestinationSyncMode, FailureType, SyncMode
 from linkless_simulator import Simulator
 from linkless_simulator.bills import Sizes
 from source_linkless.config import Links
-from testing.connector import Connector, fleet_at
+from testing.connector import PROGRAM, Connector, catalog_json, ended, fleet_at
 from testing.worlds import ALL_STREAMS, Sync, World, catalog_of
 
 SMALL = Sizes(accounts=1, statements=1, charges=1)
@@ -248,3 +250,34 @@ def test_elsewhere_a_large_fleet_is_warned_of_its_size_once(caplog: pytest.LogCa
         "The property 'links', where the connector remembers its links, has grown to 63 KB. Secret stores commonly "
         "take 64 KB for one value: spread the logins over several sources, or links may be lost."
     )
+
+
+GIGABYTE = 2**20  # in the units of ulimit
+STACK = 4 * GIGABYTE
+
+
+@pytest.mark.parametrize(
+    ("stacks", "code", "ends"), [(5, 0, ("ready", None)), (3, 1, ("failed", "NO_THREADS"))], ids=["few", "none"]
+)
+def test_a_limit_of_threads_stops_nobody_before_it_must(
+    simulator: Simulator, tmp_path: Path, stacks: int, code: int, ends: tuple[str, str | None]
+) -> None:
+    """The threads that the system allows do the work; without any for requests, nothing is submitted and all is told.
+
+    The stack of a thread is made so large that there is room for a few: a limit that holds for root, too.
+    """
+    usernames = [f"instant+threads{stacks}-{number}" for number in range(26)]
+    (tmp_path / "config").write_text(json.dumps(fleet_at(simulator, *({"username": name} for name in usernames))))
+    (tmp_path / "catalog").write_text(json.dumps(catalog_json(["connections"])))
+    limits = f"set -e; ulimit -s {STACK}; ulimit -v {stacks * STACK + 2 * GIGABYTE}"
+    command = ["read", "--config", "config", "--catalog", "catalog"]
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", f'{limits}; exec "$@"', "sh", str(PROGRAM), *command],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    run = ended(process)
+    assert Counter((row["status"], row.get("reason")) for row in run.rows("connections")) == {ends: 26}
+    assert (run.code, run.stderr) == (code, "")
+    assert "Traceback" not in run.stdout
+    submitted = {name: simulator.backend.count("/link/connect", name) for name in usernames}
+    assert submitted == dict.fromkeys(usernames, 1 - code)
