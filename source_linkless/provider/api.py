@@ -260,7 +260,7 @@ class Api:
 
         `missing`: what 404 or 410 without a code means, if anything special.
         """
-        await self._limit.take(request.path, **{"first": request.once, **turn})
+        await self._limit.take(request.path, **{"first": request.once, **turn})  # a submission goes first
         self._sending()
         try:
             answer = await self._transport(request)
