@@ -89,7 +89,7 @@ async def status(setting: Setting, config: Path, *, as_json: bool) -> int:
     return code_of([one.outcome for one in found])
 
 
-def facts_of(standing: by_hand.Standing) -> dict[str, Any]:
+def facts_of(standing: events.Finished) -> dict[str, Any]:
     """Return the facts of a connection for a program; what is unknown is null."""
     context, result = standing.context, standing.outcome
     facts = {
@@ -286,7 +286,7 @@ async def link_by_hand(
     ends: list[events.Finished] = []
     stops: list[events.Stopping] = []
 
-    def tell(event: events.Event) -> None:
+    async def tell(event: events.Event, *, urgent: bool = False) -> None:  # noqa: ARG001 - nothing queues here
         match event:
             case events.StillWaiting():
                 screen.watch(event.logins)

@@ -266,11 +266,12 @@ async def files(setting: Setting, config: Path, keys: Sequence[str], folder: Pat
         )
     logins = workspace.selected(keys)
     download = _Download(setting, workspace, folder, f"{since:%Y-%m-%d}" if since else "")
-    provider = await by_hand.Files.opened(workspace.config, workspace.links, workspace.surroundings)
+    seconds = workspace.config.data_timeout_seconds
+    run = await by_hand.started(workspace.config, workspace.links, workspace.surroundings, seconds)
     code = Exit.OK
     try:
         for login in logins:
-            code = max(code, await download.login(provider, login))
+            code = max(code, await download.login(run, login))
     finally:
         download.write_index()
     shown = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(download.counts.items()))
@@ -289,13 +290,13 @@ class _Download:
         with _told(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    async def login(self, provider: by_hand.Files, login: Login) -> Exit:
+    async def login(self, run: by_hand.Run, login: Login) -> Exit:
         """Download the files of one login that are missing; returns the exit code that it asks for."""
         if self._workspace.links.token(login) is None:
             self._setting.say(f"{login.key}: not linked yet. Run `linkless link` first.")
             return Exit.PERSON
         try:
-            bills = list(self._bills(login.key, await provider.document(login)))
+            bills = list(self._bills(login.key, await by_hand.document(run, login)))
         except (Problem, UnreadableDocument) as error:
             advice = f" {error.meaning.advice}" if isinstance(error, Problem) else ""
             self._setting.say(f"{login.key}: {error}.{advice}".replace("..", "."))
@@ -308,7 +309,7 @@ class _Download:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     for row in bills:
-                        fetching = tasks.create_task(self._bill(provider, login, row))
+                        fetching = tasks.create_task(self._bill(run, login, row))
                         fetching.add_done_callback(lambda _: progress.advance(task))
             except ExceptionGroup as problems:
                 raise problems.exceptions[0] from None
@@ -323,24 +324,24 @@ class _Download:
                 if isinstance(statement_id, str) and statement_id and not (date and date < self._since):
                     yield dict(zip(_COLUMNS, (key, account.number, bill.key, statement_id, date), strict=False))
 
-    async def _bill(self, provider: by_hand.Files, login: Login, row: Row) -> None:
+    async def _bill(self, run: by_hand.Run, login: Login, row: Row) -> None:
         async with self._slots:
             known = self._index.get(_identity(row))
             if known and _sum(self._folder / known["file"]) == known["sha256"]:
                 self._index[_identity(row)] = {**known, "billing_date": row["billing_date"]}
                 self.counts["already there"] += 1
                 return
-            found = await self._fetched(provider, login, row)
+            found = await self._fetched(run, login, row)
             self._index[_identity(row)] = found
             self.counts[found["status"]] += 1
             if self.counts.total() % _SAVE_EVERY == 0:
                 self.write_index()
 
-    async def _fetched(self, provider: by_hand.Files, login: Login, row: Row) -> Row:
+    async def _fetched(self, run: by_hand.Run, login: Login, row: Row) -> Row:
         """Download the file of one bill. Raises FileProblem when it cannot be written."""
         now = self._workspace.surroundings.now
         try:
-            file = await provider.statement_file(login, row["statement_id"])
+            file = await by_hand.statement_file(run, login, row["statement_id"])
         except Problem as problem:
             status = "not_available" if problem.meaning.status is Status.NO_DATA else "failed"
             return {**row, "status": status, "reason": problem.reason, "fetched_at": stamp(now())}

@@ -1,4 +1,4 @@
-"""What a person does by hand: link logins and answer what they ask, look at connections, find a utility, delete one.
+"""Linking with a person: a command links logins and has questions answered, looks at connections, reads and deletes.
 
     status asks ──► question fetched ──► person ──► answer sent ──► status looked at again
                                             └─ the status moves on by itself, or five minutes pass: no answer
@@ -10,50 +10,45 @@ The provider works on an answer for a while, so the same status just after it is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
 
-from source_linkless.concurrency import waiting
+from source_linkless.concurrency import Emit, waiting
 from source_linkless.config import Config, Links, Login
 from source_linkless.errors import Actor, Problem, Status, Then
 from source_linkless.json_files import FileProblem
-from source_linkless.linking.events import Event, StillWaiting, Stopping
+from source_linkless.linking.events import Event, Finished, StillWaiting, Stopping
 from source_linkless.linking.handshake import announce, link_options, open_connection, refusal, relink
 from source_linkless.linking.opening import look_at, still_waiting
 from source_linkless.linking.running import Opening, Run, Surroundings
-from source_linkless.provider import Account, Body, Context, StatementFile
-from source_linkless.provider.outcomes import (
-    CREDENTIALS,
-    LINK_STATUSES,
-    PROVIDER_DOWN,
-    READY,
-    WORKING,
-    Outcome,
-    of_problem,
-    outcome,
-)
+from source_linkless.provider import Account, Api, Body, StatementFile, outcomes
+from source_linkless.provider.outcomes import READY, Outcome, outcome
 
 __all__ = [
-    "Files",
-    "Form",
     "Person",
     "Question",
-    "Standing",
+    "Run",
     "destroy",
+    "document",
+    "exchange",
     "find_sources",
     "link",
     "link_options",
+    "link_token",
     "look_at_all",
     "refusal",
+    "started",
+    "statement_file",
 ]
 
 ANSWER_SECONDS = 300.0
 """How long the provider waits for a person (API notes, section 2.4)."""
 _WATCH_SECONDS = 0.25
-_WRONG_ANSWER = "MfaQuestionInvalidAnswer"
+_ACCOUNTS, _WRONG_ANSWER = "AccountSelection", "MfaQuestionInvalidAnswer"
+_ANSWERABLE = {"MfaQuestion", _WRONG_ANSWER, "SecurityQuestion", _ACCOUNTS}
+"""The link statuses that a person can answer here; captcha and choice of method have no endpoint."""
 _MOST_WRONG = 1  # one more try after a wrong answer
 _MOST_ANSWERS = 6  # so that a login with many questions ends
 _PATIENT_LOOKS = 3
@@ -67,19 +62,17 @@ _NOT_LINKED = Outcome(
 _NOT_TOLD = Outcome(
     Status.PENDING, Actor.PROVIDER, None, "NOT_TOLD", "The provider does not tell how it is; a sync will show."
 )
-
-T = TypeVar("T")
+_NO_TOKEN = Outcome(Status.NEEDS_USER, Actor.USER, None, "NO_PUBLIC_TOKEN", "The form ended without a public token.")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question of the provider."""
+    """A question of the provider, which takes an answer until the event loop's time `ends`, in seconds."""
 
     login: Login
     text: str
     ends: float
-    """The event loop's time, in seconds, at which an answer is no longer taken."""
-    is_repeated: bool = field(default=False)
+    is_repeated: bool = False
     """Whether the answer before was wrong."""
 
 
@@ -99,13 +92,29 @@ class Person(Protocol):
         """Return the login with another password after the utility has refused it."""
 
 
+async def _ignored(event: Event, *, urgent: bool = False) -> None:
+    """Drop what a run reports: nothing changes that would have to be written."""
+
+
+async def started(
+    config: Config, links: Links, surroundings: Surroundings, seconds: float, emit: Emit[Event] = _ignored
+) -> Run:
+    """Begin a run of at most `seconds` and test its keys.
+
+    Raises Problem when they are refused or the provider is out of reach, TimeoutError when that takes too long.
+    """
+    run = Run(config, links, surroundings, emit, seconds)
+    await run.test_keys()
+    return run
+
+
 async def link(
     config: Config,
     links: Links,
     surroundings: Surroundings,
     logins: Sequence[Login],
     person: Person | None,
-    tell: Callable[[Event], None],
+    tell: Emit[Event],
 ) -> None:
     """Link logins all at once, with a person to answer what they ask.
 
@@ -116,14 +125,8 @@ async def link(
 
     Raises Problem when the keys are refused or the provider is out of reach, FileProblem when a token was lost.
     """
-
-    async def emit(event: Event, *, urgent: bool = False) -> None:  # noqa: ARG001 - nothing queues here
-        tell(event)
-
-    run = Run(config, links, surroundings, emit, config.data_timeout_seconds)
-    run.answers = _Answers(person) if person else None
-    await run.test_keys()
-    openings = [Opening(run, login) for login in logins]
+    run = await started(config, links, surroundings, config.data_timeout_seconds, tell)
+    openings = [Opening(run, login, answers=_Answers(person) if person else None) for login in logins]
     for opening in openings:
         announce(opening)
     beside = asyncio.create_task(waiting.every(_WATCH_SECONDS, lambda: tell(StillWaiting(still_waiting(openings)))))
@@ -132,7 +135,7 @@ async def link(
         await asyncio.shield(work)
     except asyncio.CancelledError:
         run.deadline.strike_now()
-        tell(Stopping())
+        await tell(Stopping())
         await work
     finally:
         beside.cancel()
@@ -148,7 +151,7 @@ async def _link_login(opening: Opening) -> None:
                 return _NOT_SUBMITTED
             case TimeoutError():
                 reason = run.links.refused(opening.login)
-                return refusal(reason) if reason else outcome(opening.reason, WORKING)
+                return refusal(reason) if reason else outcome(opening.reason, outcomes.WORKING)
             case FileProblem():
                 run.deadline.strike_now()  # a disk that refuses once would lose the other tokens too
                 return _NOT_WRITTEN
@@ -170,14 +173,11 @@ async def _linked(opening: Opening) -> Outcome:
     return opening.concern or READY
 
 
-class _MovedOn(Exception):  # noqa: N818 - not an error
-    """The status has changed while a person was being asked."""
-
-
 @dataclass(slots=True)
-class _Said:
-    """What a person has answered for one login."""
+class _Answers:
+    """Has a person answer what one login asks; see `running.Answers`."""
 
+    person: Person
     status: str | None = None
     """The status that was answered last, and `patience`: how often it may be seen again before it is a new question."""
     patience: int = 0
@@ -186,263 +186,167 @@ class _Said:
     is_corrected: bool = False
     """Whether the password was typed again: once, as a third wrong one could lock the account."""
 
-    def note(self, status: str) -> None:
-        """Note an answer to a status."""
-        self.status, self.patience = status, _PATIENT_LOOKS
-        self.answers += 1
-
-    def is_being_worked_on(self, status: str) -> bool:
-        """Tell whether the provider may still be working on the answer to this status."""
-        if self.status != status or not self.patience:
-            return False
-        self.patience -= 1
-        return True
-
-    def has_failed(self, status: str) -> bool:
-        """Tell whether no further answer may be given."""
-        self.wrong += status == _WRONG_ANSWER
-        return self.wrong > _MOST_WRONG or self.answers >= _MOST_ANSWERS
-
-
-class _Answers:
-    """Has a person answer what logins ask; see `running.Answers`."""
-
-    def __init__(self, person: Person) -> None:
-        self._person = person
-        self._said: dict[str, _Said] = {}
-
     async def answered(self, opening: Opening, link_token: str) -> bool:
-        """Have a person answer what this login waits for; True means: look at the status again.
+        """Have the person answer what the login waits for; True means: look at the status again.
 
         False when there is nothing that a person could answer here, no answer, or a second wrong one.
         """
-        said = self._said.setdefault(opening.login.key, _Said())
-        if said.is_being_worked_on(opening.reason):
+        reason = opening.reason
+        if self.status == reason and self.patience:
+            self.patience -= 1
             return True
-        ask = _ASK.get(opening.reason)
-        if ask is None or said.has_failed(opening.reason):
+        self.wrong += reason == _WRONG_ANSWER
+        if reason not in _ANSWERABLE or self.wrong > _MOST_WRONG or self.answers >= _MOST_ANSWERS:
             return False
-        said.note(opening.reason)
+        self._note(reason)
         try:
-            return await _or_remember(opening, ask(self._person, opening, link_token))
-        except (Problem, _MovedOn):
+            return await self._ask(opening, link_token)
+        except Problem:
             return True  # the status tells what has become of it
+        except asyncio.CancelledError:
+            opening.run.links.refuse(opening.login, reason)  # so that no sync takes it for linked
+            raise
 
     async def corrected(self, opening: Opening) -> bool:
-        """Let a person correct a refused password, once; True: announced and ready to be submitted in this session."""
-        said = self._said.setdefault(opening.login.key, _Said())
-        if said.is_corrected or LINK_STATUSES.get(opening.reason) is not CREDENTIALS:
+        """Let the person correct a refused password, once; True: announced and ready for this link session."""
+        reason = opening.reason
+        if self.is_corrected or outcomes.LINK_STATUSES.get(reason) is not outcomes.CREDENTIALS:
             return False
-        login = None
-        with suppress(TimeoutError):
-            asking = asyncio.wait_for(self._person.correct(opening.login), ANSWER_SECONDS)
-            login = await _or_remember(opening, asking)
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                login = await self.person.correct(opening.login)
+        except TimeoutError:
+            return False
+        except asyncio.CancelledError:
+            opening.run.links.refuse(opening.login, reason)
+            raise
         if login is None:
             return False
-        said.note(opening.reason)
-        said.is_corrected = True
+        self._note(reason)
+        self.is_corrected = True
         opening.login, opening.announced = login, True
         opening.run.links.announce(login)
         await opening.run.written()
         return True
 
+    def _note(self, status: str) -> None:
+        self.status, self.patience = status, _PATIENT_LOOKS
+        self.answers += 1
 
-async def _or_remember(opening: Opening, asking: Awaitable[T]) -> T:
-    """Await a person; when that is cut off, remember what the login waits for, so that no sync takes it for linked."""
+    async def _ask(self, opening: Opening, link_token: str) -> bool:
+        """Ask the person as long as the question stands, and send the answer; False when there is none.
+
+        True as well when the status has changed while the person was being asked.
+        """
+        login, reason, ends = opening.login, opening.reason, waiting.time() + ANSWER_SECONDS
+        is_choice = reason == _ACCOUNTS
+        asking: Coroutine[Any, Any, Any]
+        if is_choice:
+            accounts = await opening.ask(lambda api: api.accounts(link_token))
+            asking = self.person.choose(login, accounts, ends)
+        else:
+            text = await opening.ask(lambda api: api.question(link_token))
+            asking = self.person.answer(Question(login, text, ends, is_repeated=reason == _WRONG_ANSWER))
+        task = asyncio.create_task(asking)
+        try:
+            while not task.done() and (left := ends - waiting.time()) > 0:
+                await asyncio.wait({task}, timeout=min(opening.run.config.poll_interval_seconds, left))
+                if not task.done() and await opening.run.api.link_status(link_token) != reason:
+                    return True
+            answer: Any = task.result() if task.done() else None
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        if answer is not None:
+            send = Api.select_accounts if is_choice else Api.answer
+            await opening.ask(lambda api: send(api, link_token, answer), once=True)
+        return answer is not None
+
+
+async def link_token(run: Run, login: Login) -> str:
+    """Return a link token for the provider's form: one that updates a connection if there is one. Raises Problem."""
+    opening = Opening(run, login)
+    old = run.links.token(login)
     try:
-        return await asking
-    except asyncio.CancelledError:
-        opening.run.links.refuse(opening.login, opening.reason)
-        raise
+        return opening.learn(await opening.ask(lambda api: api.create_link_token(link_options(run.config, old))))
+    except Problem as problem:
+        if old is None or problem.meaning.then is not Then.RELINK:
+            raise
+    run.links.forget_token(login)  # the provider does not know the connection any more
+    return await link_token(run, login)
 
 
-async def _question(person: Person, opening: Opening, link_token: str) -> bool:
-    ends = waiting.time() + ANSWER_SECONDS
-    text = await opening.ask(lambda api: api.question(link_token))
-    question = Question(opening.login, text, ends, is_repeated=opening.reason == _WRONG_ANSWER)
-    answer = await _reply(opening, link_token, person.answer(question), ends)
-    if answer is None:
-        return False
-    await opening.ask(lambda api: api.answer(link_token, answer), once=True)
-    return True
+async def exchange(run: Run, login: Login, public_token: object, write: Callable[[], object]) -> Outcome:
+    """Exchange the public token of the provider's form for a link; an update keeps its token and needs none.
 
-
-async def _selection(person: Person, opening: Opening, link_token: str) -> bool:
-    ends = waiting.time() + ANSWER_SECONDS
-    accounts = await opening.ask(lambda api: api.accounts(link_token))
-    chosen = await _reply(opening, link_token, person.choose(opening.login, accounts, ends), ends)
-    if chosen is None:
-        return False
-    await opening.ask(lambda api: api.select_accounts(link_token, chosen), once=True)
-    return True
-
-
-_ASK: Mapping[str, Callable[[Person, Opening, str], Coroutine[Any, Any, bool]]] = MappingProxyType(
-    {
-        "MfaQuestion": _question,
-        _WRONG_ANSWER: _question,
-        "SecurityQuestion": _question,
-        "AccountSelection": _selection,
-    }
-)
-"""The link statuses that a person can answer here; captcha and choice of method have no endpoint."""
-
-
-async def _reply(opening: Opening, link_token: str, asking: Coroutine[Any, Any, T | None], ends: float) -> T | None:
-    """Wait for a person, no longer than the question stands; raises _MovedOn when the status changes meanwhile."""
-    task = asyncio.ensure_future(asking)
-    try:
-        while not task.done() and waiting.time() < ends:
-            await asyncio.wait({task}, timeout=min(opening.run.config.poll_interval_seconds, ends - waiting.time()))
-            if not task.done() and await opening.run.api.link_status(link_token) != opening.reason:
-                raise _MovedOn
-        return task.result() if task.done() else None
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-class Form:
-    """Links logins through the provider's own form in a browser: link token and exchange are ours, the rest is its own.
-
-    `write` is called whenever the links have changed; it raises FileProblem when it cannot write them.
+    `write` is called whenever the links have changed, before anything else happens; raises what it raises.
     """
-
-    SECONDS = 24 * 3600.0
-    """How long a person may take in all."""
-
-    def __init__(self, run: Run, write: Callable[[], object]) -> None:
-        """Use a run whose keys were tested."""
-        self._run, self._write = run, write
-
-    @classmethod
-    async def opened(
-        cls, config: Config, links: Links, surroundings: Surroundings, write: Callable[[], object]
-    ) -> Form:
-        """Test the keys. Raises Problem when they are refused, TimeoutError when that takes too long."""
-        run = Run(config, links, surroundings, _ignored, cls.SECONDS)
-        await asyncio.wait_for(run.test_keys(), config.check_timeout_seconds)
-        return cls(run, write)
-
-    async def link_token(self, login: Login) -> tuple[str, bool]:
-        """Return a link token, and whether it updates the credentials of a connection that exists. Raises Problem."""
-        run, old = self._run, self._run.links.token(login)
-        try:
-            token = await run.ask(lambda api: api.create_link_token(link_options(run.config, old)))
-        except Problem as problem:
-            if old is None or problem.meaning.then is not Then.RELINK:
-                raise
-            run.links.forget_token(login)  # the provider does not know the connection any more
-            return await self.link_token(login)
-        run.surroundings.mask(token)
-        return token, old is not None
-
-    async def taken(self, login: Login, public_token: str | None) -> Outcome:
-        """Exchange a public token, and write the link before anything else happens; an update keeps its token."""
-        run, links = self._run, self._run.links
-        links.ask_again(login)
-        links.announce(login)
-        self._write()
-        try:
-            if public_token is None:
-                links.remember(login)
-            else:
-                run.surroundings.mask(public_token)
-                connection = await run.ask(lambda api: api.exchange(public_token), once=True)
-                run.surroundings.mask(connection.access_token)
-                links.remember(login, connection.access_token, connection.connection_id)
-        except Problem as problem:
-            links.withdraw(login)
-            self._write()
-            return of_problem(problem)
-        self._write()
-        return READY
+    opening, links = Opening(run, login), run.links
+    is_update = links.token(login) is not None
+    given = public_token if isinstance(public_token, str) else ""
+    if not (given or is_update):
+        return _NO_TOKEN
+    links.ask_again(login)
+    links.announce(login)
+    write()
+    result = READY
+    try:
+        if is_update:
+            links.remember(login)
+        else:
+            new = await opening.ask(lambda api: api.exchange(opening.learn(given)), once=True)
+            links.remember(login, opening.learn(new.access_token), new.connection_id)
+    except Problem as problem:
+        links.withdraw(login)
+        result = outcomes.of_problem(problem)
+    write()
+    return result
 
 
-class Files:
-    """Reads documents and the files of their bills, of connections that exist; submits nothing."""
-
-    def __init__(self, run: Run) -> None:
-        """Use a run whose keys were tested."""
-        self._run = run
-
-    @classmethod
-    async def opened(cls, config: Config, links: Links, surroundings: Surroundings) -> Files:
-        """Test the keys. Raises Problem when they are refused, TimeoutError when that takes too long."""
-        run = Run(config, links, surroundings, _ignored, config.data_timeout_seconds)
-        await run.test_keys()
-        return cls(run)
-
-    async def document(self, login: Login) -> Body:
-        """Return the document of a linked login. Raises Problem, one that is not ready included."""
-        run, token = self._run, self._run.links.token(login) or ""
-        async with run.deadline.applied():
-            return await run.ask(lambda api: api.document(token))
-
-    async def statement_file(self, login: Login, statement_id: str) -> StatementFile:
-        """Return the original document of a bill. Raises Problem; its status is NO_DATA when there is none."""
-        run, token = self._run, self._run.links.token(login) or ""
-        async with run.deadline.applied():
-            return await run.ask(lambda api: api.statement_file(token, statement_id))
+async def document(run: Run, login: Login) -> Body:
+    """Return the document of a linked login. Raises Problem, one that is not ready included."""
+    async with run.deadline.applied():
+        return await run.ask(lambda api: api.document(run.links.token(login) or ""))
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The health of one connection."""
-
-    login: Login
-    outcome: Outcome
-    context: Context | None = None
+async def statement_file(run: Run, login: Login, statement_id: str) -> StatementFile:
+    """Return the original document of a bill. Raises Problem; its status is NO_DATA when there is none."""
+    async with run.deadline.applied():
+        return await run.ask(lambda api: api.statement_file(run.links.token(login) or "", statement_id))
 
 
-async def look_at_all(config: Config, links: Links, surroundings: Surroundings) -> list[Standing]:
+async def look_at_all(config: Config, links: Links, surroundings: Surroundings) -> list[Finished]:
     """Ask for the health of every connection at once, in the order of the configuration; submits nothing.
 
     Raises Problem when the keys are refused or the provider is out of reach.
     """
-    run = Run(config, links, surroundings, _ignored, config.data_timeout_seconds)
-    await run.test_keys()
-    return list(await asyncio.gather(*(_standing(run, login) for login in config.logins)))
+    run = await started(config, links, surroundings, config.data_timeout_seconds)
+    openings = [Opening(run, login, token=links.token(login) or "") for login in config.logins]
+    return await asyncio.gather(*(opening.to_its_end(partial(_standing, opening)) for opening in openings))
 
 
-async def _ignored(event: Event, *, urgent: bool = False) -> None:
-    """Drop what a run reports: nothing changes that would have to be written."""
-
-
-async def _standing(run: Run, login: Login) -> Standing:
-    reason = run.links.refused(login)
-    token = run.links.token(login)
-    if token is None:
-        return Standing(login, refusal(reason) if reason else _NOT_LINKED)
-    opening = Opening(run, login, token=token)
-    try:
-        async with run.deadline.applied():
-            context = await look_at(opening)
-    except Problem as problem:
-        return Standing(login, opening.outcome_of(problem))
-    except TimeoutError:
-        return Standing(login, outcome("TIMEOUT", PROVIDER_DOWN))
-    if context is None:
-        return Standing(login, refusal(reason) if reason else _NOT_TOLD)
-    return Standing(login, _judged(context, reason), context)
-
-
-def _judged(context: Context, refused: str | None) -> Outcome:
+async def _standing(opening: Opening) -> Outcome:
     """Judge a connection; what was seen while it was linked says more than the reason of its last session."""
-    status = context.meaning.status
-    if status is Status.NEEDS_USER and refused:
+    refused = opening.run.links.refused(opening.login)
+    try:
+        async with opening.run.deadline.applied():
+            context = await look_at(opening) if opening.token else None
+    except TimeoutError:
+        return outcome("TIMEOUT", outcomes.PROVIDER_DOWN)
+    if refused and (context is None or context.meaning.status is Status.NEEDS_USER):
         return refusal(refused)
-    return READY if status is Status.READY else context.outcome
+    if context is None:
+        return _NOT_TOLD if opening.token else _NOT_LINKED
+    return READY if context.meaning.status is Status.READY else context.outcome
 
 
 async def find_sources(config: Config, surroundings: Surroundings, text: str) -> list[dict[str, Any]]:
     """Return the utilities whose name contains a text, as the provider describes them. Raises Problem."""
-    links = Links(replace(config, links="{}"), surroundings.now, surroundings.new_salt)
-    run = Run(config, links, surroundings, _ignored, config.check_timeout_seconds)
-    await run.test_keys()
+    links = Links(config, surroundings.now, surroundings.new_salt)
+    run = await started(config, links, surroundings, config.check_timeout_seconds)
     async with run.deadline.applied():
-        link_token = await run.ask(lambda api: api.create_link_token({}))
-        return await run.ask(lambda api: api.search_sources(link_token, text))
+        token = await run.ask(lambda api: api.create_link_token({}))
+        return await run.ask(lambda api: api.search_sources(token, text))
 
 
 async def destroy(config: Config, links: Links, surroundings: Surroundings, login: Login) -> bool:
@@ -450,8 +354,7 @@ async def destroy(config: Config, links: Links, surroundings: Surroundings, logi
     token = links.token(login)
     if token is None:
         return False
-    run = Run(config, links, surroundings, _ignored, config.check_timeout_seconds)
-    await run.test_keys()
+    run = await started(config, links, surroundings, config.check_timeout_seconds)
     try:
         await run.ask(lambda api: api.destroy(token))
     except Problem as problem:

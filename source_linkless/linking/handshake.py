@@ -219,7 +219,7 @@ async def _is_decided(opening: Opening, link_token: str) -> bool:
 
     False: a person has corrected the refused password, and the login goes once more into the same link session.
     """
-    run, started = opening.run, waiting.time()
+    run, answers, started = opening.run, opening.answers, waiting.time()
     run.waiting += 1
     try:
         while True:
@@ -232,8 +232,8 @@ async def _is_decided(opening: Opening, link_token: str) -> bool:
                 opening.reason, meaning = problem.reason, problem.meaning
             if meaning.then in (Then.PROCEED, Then.ASK_CONTEXT):
                 return True
-            if meaning.then is Then.STOP and not (run.answers and await run.answers.answered(opening, link_token)):
-                if run.answers and await run.answers.corrected(opening):
+            if meaning.then is Then.STOP and not (answers and await answers.answered(opening, link_token)):
+                if answers and await answers.corrected(opening):
                     return False
                 await _refused(opening, meaning)
                 return True

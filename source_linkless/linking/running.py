@@ -88,7 +88,6 @@ class Wait:
 class Run:
     """What all logins of one run share; `seconds` is the longest it may wait. What `links` holds now is written."""
 
-    answers: Answers | None = None
     verdict: Outcome | None = None
     """What ended the whole run: refused keys, or a provider out of reach."""
     waiting = 0
@@ -175,6 +174,7 @@ class Opening(Wait):
     login: Login
     started: float = field(default_factory=waiting.time)
     """Seconds of the event loop, as all moments here."""
+    answers: Answers | None = None
     token: str = ""
     """The access token of the connection, once there is one."""
     connection_id: str | None = None
@@ -257,8 +257,8 @@ class Opening(Wait):
         self,
         work: Callable[[], Awaitable[Outcome]],
         explained: Callable[[Exception], Awaitable[Outcome]] | None = None,
-    ) -> None:
-        """Bring this login to its outcome and report it. This is the one place where exceptions of any kind end.
+    ) -> Finished:
+        """Bring this login to its outcome, report and return it. Exceptions of any kind end here and nowhere else.
 
         `work` returns the outcome, `explained` makes one of what `work` raised. Data that was delivered stays
         delivered: what was raised after it becomes a concern.
@@ -280,6 +280,7 @@ class Opening(Wait):
         except Exception as error:  # noqa: BLE001 - as above
             end = Finished(self.login, of_surprise(error), None, None, waited)
         await self.run.emit(end)
+        return end
 
 
 def of_surprise(error: Exception) -> Outcome:

@@ -22,7 +22,8 @@ from source_linkless.cli.terminal import Screen
 from source_linkless.cli.workspace import ConfigText, Workspace
 from source_linkless.config import Login
 from source_linkless.errors import Problem
-from source_linkless.linking.by_hand import Question, Standing, look_at_all
+from source_linkless.linking.by_hand import Question, look_at_all
+from source_linkless.linking.events import Finished
 from source_linkless.provider.api import Account
 from source_linkless.provider.outcomes import NOT_ALLOWED
 from testing.worlds import World
@@ -360,11 +361,11 @@ def test_a_401_of_one_login_does_not_read_as_refused_keys(desk: Desk) -> None:
     assert [(end.outcome.reason, end.outcome.message) for end in ends] == [("HTTP_401", NOT_ALLOWED.advice)]
 
 
-def _looked(workspace: Workspace) -> Coroutine[Any, Any, list[Standing]]:
+def _looked(workspace: Workspace) -> Coroutine[Any, Any, list[Finished]]:
     return look_at_all(workspace.config, workspace.links, workspace.surroundings)
 
 
-def looked(desk: Desk) -> dict[str, Standing]:
+def looked(desk: Desk) -> dict[str, Finished]:
     """Return how every connection is, by its key."""
     return {one.login.key: one for one in in_world(desk.world, _looked(desk.open()))}
 
