@@ -371,7 +371,7 @@ class _Form:
         return found
 
 
-_form = lru_cache(1_024)(_Form)  # bills have the same words every month: 5 µs a text instead of 40
+_form = lru_cache(256)(_Form)  # bills have the same words every month: 5 µs a text instead of 40
 
 # --- Decisions. -----------------------------------------------------------------------------------------------------
 
