@@ -13,12 +13,14 @@ from benchmarks.costs import cpu_of
 from benchmarks.deliverer import deliverer
 from benchmarks.documents import Huge, Size, body
 from benchmarks.figures import Limit, aligned, spread
-from benchmarks.jobs import FLOOR, OURS, Job, Workshop
+from benchmarks.jobs import ALL_STREAMS, FLOOR, OURS, Job, Workshop
 
 MOST = 1.3
 MOST_ANONYMOUS_MEGABYTES = 64.0
 _SAMPLE_SECONDS = 0.01
 _FIELDS = {"VmHWM:": "peak", "RssAnon:": "anonymous"}
+SMALL_BILLS = Size(statements=73, charges=2, payments=1)
+"""Accounts of which 200 MB hold 3,300."""
 _SMALLEST = Size(accounts=1, statements=1, charges=1, payments=1)
 _MEGABYTE = 1_000_000
 
@@ -55,9 +57,10 @@ class Found:
         return self.whole.anonymous - self.base.anonymous
 
 
-def found(about: int) -> list[Found]:
-    """Let the floor and ours read a document of about so many bytes."""
-    return [_found(job, Huge(about)) for job in (FLOOR, OURS)]
+def found(about: int, *, is_of_small_bills: bool = False) -> list[Found]:
+    """Let the floor and ours read a document of about so many bytes; one of small bills into all streams."""
+    size, ours = (SMALL_BILLS, ALL_STREAMS) if is_of_small_bills else (Size(), OURS)
+    return [_found(job, Huge(about, size)) for job in (FLOOR, ours)]
 
 
 def _found(job: Job, document: Huge) -> Found:
