@@ -37,7 +37,7 @@ from source_linkless.cli.workspace import Exit, Setting, Workspace, code_of
 from source_linkless.config import Login
 from source_linkless.errors import Actor, Problem, Status
 from source_linkless.json_files import FileProblem
-from source_linkless.linking import by_hand
+from source_linkless.linking import Run, by_hand
 from source_linkless.provider import outcomes
 from source_linkless.provider.outcomes import Outcome
 
@@ -90,9 +90,8 @@ class _Page(ThreadingHTTPServer):
         self.page_taken, self.events_taken = threading.Lock(), threading.Lock()
         """Each is acquired once, and never released."""
         self.events = queue.Queue[Message | None]()
-        self.is_quiet = threading.Event()
-        """Whether no stream of events is open."""
-        self.is_quiet.set()
+        self.streaming = threading.Lock()
+        """Held while events are being sent."""
 
     def __enter__(self) -> Self:
         threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
@@ -100,7 +99,7 @@ class _Page(ThreadingHTTPServer):
 
     def __exit__(self, *_: object) -> None:
         self.events.put(None)
-        self.is_quiet.wait(_LAST_SECONDS)
+        self.streaming.acquire(timeout=_LAST_SECONDS)
         self.shutdown()
         self.server_close()
 
@@ -189,20 +188,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self) -> None:
         """Send events as lines of JSON until there are no more, or the window is gone."""
         page = self.server
-        page.is_quiet.clear()
-        with suppress(OSError):
-            self._answer(HTTPStatus.OK, kind="application/x-ndjson")
-            while True:
-                try:
-                    event = page.events.get(timeout=_ALIVE_SECONDS)
-                except queue.Empty:
-                    self.wfile.write(b"\n")  # fails once the window is gone
-                    continue
-                if event is None:
-                    break
-                self.wfile.write(json.dumps(event).encode() + b"\n")
-        page.hear(None)
-        page.is_quiet.set()
+        with page.streaming:
+            with suppress(OSError):
+                self._answer(HTTPStatus.OK, kind="application/x-ndjson")
+                while True:
+                    try:
+                        event = page.events.get(timeout=_ALIVE_SECONDS)
+                    except queue.Empty:
+                        self.wfile.write(b"\n")  # fails once the window is gone
+                        continue
+                    if event is None:
+                        break
+                    self.wfile.write(json.dumps(event).encode() + b"\n")
+            page.hear(None)
 
     def _answer(
         self, status: HTTPStatus, body: bytes = b"", kind: str = "text/plain", policy: str = "default-src 'none'"
@@ -257,7 +255,7 @@ class _Session:
 
     setting: Setting
     workspace: Workspace
-    run: by_hand.Run
+    run: Run
     page: _Page
     link_seconds: float
     ends: list[Outcome] = field(default_factory=list)

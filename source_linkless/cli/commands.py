@@ -32,8 +32,6 @@ from source_linkless.errors import Status
 from source_linkless.linking import by_hand, events
 from source_linkless.provider import outcomes
 
-_MASK = "********"
-_LATER = "(from the answer)"
 _ANSWERABLE = {outcomes.CODE.advice, outcomes.QUESTION.advice, outcomes.ACCOUNTS.advice}
 
 
@@ -115,7 +113,7 @@ async def forget(setting: Setting, config: Path, key: str, *, dry_run: bool) -> 
         if workspace.links.token(login) is None:
             setting.screen.say(wrapped(f"{key}: not linked, so nothing would be sent.", "  "))
         else:
-            setting.screen.say(_request(workspace, "/connection/destroy", {"access_token": _MASK}))
+            setting.screen.say(_request(workspace, "/connection/destroy", {"access_token": by_hand.MASK}))
         setting.say(f"The entry and the link of {key} would be removed from {workspace.target}.")
         return Exit.OK
     if setting.person is None:
@@ -190,7 +188,7 @@ async def _link_here(setting: Setting, workspace: Workspace, keys: Collection[st
         if other := await person.correct(login) if person else None:
             choice.submitted.append(other)
         else:
-            choice.left.append((login, by_hand.refusal("InvalidCredentials")))
+            choice.left.append((login, outcomes.of_refusal("InvalidCredentials")))
     for login, result in choice.left:
         setting.screen.say(line_of(login.key, result, has_person=person is not None))
     if choice.submitted or workspace.target != workspace.text.path:
@@ -224,7 +222,7 @@ def chosen(workspace: Workspace, keys: Collection[str], *, has_person: bool) -> 
     links, choice = workspace.links, Choice()
     for login in workspace.selected(keys):
         is_linked, reason = links.step(login) is Step.USE, links.refused(login)
-        result = by_hand.refusal(reason) if reason else None
+        result = outcomes.of_refusal(reason) if reason else None
         if login.access_token or (is_linked and not result and not keys):
             choice.linked.append(login)
         elif result and result.message == outcomes.CREDENTIALS.advice:
@@ -257,18 +255,8 @@ def _submission(workspace: Workspace, login: Login) -> Iterator[str]:
         yield wrapped(f"{login.key}: left as it is; it was {step.value}.", "  ")
         return
     yield f"{login.key}: would {step.value}"
-    is_update = step is Step.UPDATE
-    fields = [{"field_name": name, "field_value": _MASK} for name in login.fields or ()]
-    credentials = {"username": login.username, "password": _MASK} if login.fields is None else {"fields": fields}
-    payloads = {
-        "/link/token/create": by_hand.link_options(workspace.config, _MASK if is_update else None),
-        "/link/connect": {"link_token": _LATER, "source_id": login.source_id, **credentials},
-        "/connection/public_token/exchange": {"public_token": _LATER},
-        "/link/connection/status": {"link_token": _LATER},
-    }
-    for path, payload in payloads.items():
-        if not (is_update and "exchange" in path):
-            yield _request(workspace, path, payload)
+    for path, payload in by_hand.planned(workspace.config, login, step):
+        yield _request(workspace, path, payload)
 
 
 def _request(workspace: Workspace, path: str, payload: Mapping[str, Any]) -> str:

@@ -43,7 +43,7 @@ from source_linkless.clock import stamp
 from source_linkless.config import Login
 from source_linkless.errors import Problem, Status, invalid_configuration
 from source_linkless.json_files import FileProblem
-from source_linkless.linking import by_hand
+from source_linkless.linking import Run, by_hand
 from source_linkless.provider import Body
 
 _DESTINATION_MODES = {"incremental": "append_dedup", "full_refresh": "overwrite"}
@@ -290,7 +290,7 @@ class _Download:
         with _told(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    async def login(self, run: by_hand.Run, login: Login) -> Exit:
+    async def login(self, run: Run, login: Login) -> Exit:
         """Download the files of one login that are missing; returns the exit code that it asks for."""
         if self._workspace.links.token(login) is None:
             self._setting.say(f"{login.key}: not linked yet. Run `linkless link` first.")
@@ -324,7 +324,7 @@ class _Download:
                 if isinstance(statement_id, str) and statement_id and not (date and date < self._since):
                     yield dict(zip(_COLUMNS, (key, account.number, bill.key, statement_id, date), strict=False))
 
-    async def _bill(self, run: by_hand.Run, login: Login, row: Row) -> None:
+    async def _bill(self, run: Run, login: Login, row: Row) -> None:
         async with self._slots:
             known = self._index.get(_identity(row))
             if known and _sum(self._folder / known["file"]) == known["sha256"]:
@@ -337,7 +337,7 @@ class _Download:
             if self.counts.total() % _SAVE_EVERY == 0:
                 self.write_index()
 
-    async def _fetched(self, run: by_hand.Run, login: Login, row: Row) -> Row:
+    async def _fetched(self, run: Run, login: Login, row: Row) -> Row:
         """Download the file of one bill. Raises FileProblem when it cannot be written."""
         now = self._workspace.surroundings.now
         try:

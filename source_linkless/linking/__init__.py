@@ -12,6 +12,6 @@
 
 from source_linkless.linking import by_hand, events
 from source_linkless.linking.opening import check_all, sync_all
-from source_linkless.linking.running import Surroundings, of_surprise, opened
+from source_linkless.linking.running import Run, Surroundings, of_surprise, opened
 
-__all__ = ["Surroundings", "by_hand", "check_all", "events", "of_surprise", "opened", "sync_all"]
+__all__ = ["Run", "Surroundings", "by_hand", "check_all", "events", "of_surprise", "opened", "sync_all"]

@@ -10,39 +10,24 @@ The provider works on an answer for a while, so the same status just after it is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 from source_linkless.concurrency import Emit, waiting
-from source_linkless.config import Config, Links, Login
+from source_linkless.config import Config, Links, Login, Step
 from source_linkless.errors import Actor, Problem, Status, Then
 from source_linkless.json_files import FileProblem
 from source_linkless.linking.events import Event, Finished, StillWaiting, Stopping
-from source_linkless.linking.handshake import announce, link_options, open_connection, refusal, relink
+from source_linkless.linking.handshake import announce, link_options, open_connection, relink
 from source_linkless.linking.opening import look_at, still_waiting
 from source_linkless.linking.running import Opening, Run, Surroundings
 from source_linkless.provider import Account, Api, Body, StatementFile, outcomes
 from source_linkless.provider.outcomes import READY, Outcome, outcome
 
-__all__ = [
-    "Person",
-    "Question",
-    "Run",
-    "destroy",
-    "document",
-    "exchange",
-    "find_sources",
-    "link",
-    "link_options",
-    "link_token",
-    "look_at_all",
-    "refusal",
-    "started",
-    "statement_file",
-]
-
+MASK = "********"
+"""What a dry run shows in the place of a secret."""
 ANSWER_SECONDS = 300.0
 """How long the provider waits for a person (API notes, section 2.4)."""
 _WATCH_SECONDS = 0.25
@@ -108,6 +93,19 @@ async def started(
     return run
 
 
+def planned(config: Config, login: Login, step: Step) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield path and body of every request that would submit a login, with its secrets masked; sends nothing."""
+    is_update = step is Step.UPDATE
+    fields = [{"field_name": name, "field_value": MASK} for name in login.fields or ()]
+    credentials = {"username": login.username, "password": MASK} if login.fields is None else {"fields": fields}
+    later = "(from the answer)"
+    yield "/link/token/create", link_options(config, MASK if is_update else None)
+    yield "/link/connect", {"link_token": later, "source_id": login.source_id, **credentials}
+    if not is_update:
+        yield "/connection/public_token/exchange", {"public_token": later}
+    yield "/link/connection/status", {"link_token": later}
+
+
 async def link(
     config: Config,
     links: Links,
@@ -130,7 +128,7 @@ async def link(
     for opening in openings:
         announce(opening)
     beside = asyncio.create_task(waiting.every(_WATCH_SECONDS, lambda: tell(StillWaiting(still_waiting(openings)))))
-    work = asyncio.gather(*(_link_login(opening) for opening in openings))
+    work = asyncio.gather(*(opening.to_its_end(partial(_linked, opening)) for opening in openings))
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -142,34 +140,26 @@ async def link(
     await run.written()
 
 
-async def _link_login(opening: Opening) -> None:
-    run = opening.run
-
-    async def explained(error: Exception) -> Outcome:
-        match error:
-            case TimeoutError() if not opening.sent:
-                return _NOT_SUBMITTED
-            case TimeoutError():
-                reason = run.links.refused(opening.login)
-                return refusal(reason) if reason else outcome(opening.reason, outcomes.WORKING)
-            case FileProblem():
-                run.deadline.strike_now()  # a disk that refuses once would lose the other tokens too
-                return _NOT_WRITTEN
-            case _:
-                return opening.outcome_of(error)
-
-    await opening.to_its_end(lambda: _linked(opening), explained)
-
-
 async def _linked(opening: Opening) -> Outcome:
+    """Link a login; returns its outcome, that of an interruption and of a file that cannot be written included."""
+    run = opening.run
     try:
-        await open_connection(opening)
-    except Problem as problem:
-        if problem.meaning.then is not Then.RELINK:
-            raise
-        opening.run.links.ask_again(opening.login)  # the link that is not known any more may be a refused one
-        opening.concern = None
-        await relink(opening, problem)
+        try:
+            await open_connection(opening)
+        except Problem as problem:
+            if problem.meaning.then is not Then.RELINK:
+                raise
+            run.links.ask_again(opening.login)  # the link that is not known any more may be a refused one
+            opening.concern = None
+            await relink(opening, problem)
+    except TimeoutError:
+        reason = run.links.refused(opening.login)
+        if not opening.sent:
+            return _NOT_SUBMITTED
+        return outcomes.of_refusal(reason) if reason else outcome(opening.reason, outcomes.WORKING)
+    except FileProblem:
+        run.deadline.strike_now()  # a disk that refuses once would lose the other tokens too
+        return _NOT_WRITTEN
     return opening.concern or READY
 
 
@@ -334,7 +324,7 @@ async def _standing(opening: Opening) -> Outcome:
     except TimeoutError:
         return outcome("TIMEOUT", outcomes.PROVIDER_DOWN)
     if refused and (context is None or context.meaning.status is Status.NEEDS_USER):
-        return refusal(refused)
+        return outcomes.of_refusal(refused)
     if context is None:
         return _NOT_TOLD if opening.token else _NOT_LINKED
     return READY if context.meaning.status is Status.READY else context.outcome

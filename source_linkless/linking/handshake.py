@@ -18,7 +18,7 @@ from source_linkless.config import Config, Step
 from source_linkless.errors import Actor, Meaning, Problem, Status, Then
 from source_linkless.linking.running import Ended, Opening
 from source_linkless.provider import Api, outcomes
-from source_linkless.provider.outcomes import Outcome, outcome
+from source_linkless.provider.outcomes import outcome
 
 SUBMISSION_SECONDS = 150.0
 """Time that `connect` and `exchange` get together at least: no deadline may strike between them and lose the token."""
@@ -38,17 +38,11 @@ async def open_connection(opening: Opening) -> None:
         await _link(opening)
         return
     if step is Step.REFUSED or refused:
-        opening.concern = refusal(refused or "")
+        opening.concern = outcomes.of_refusal(refused or "")
     elif step is Step.EXHAUSTED:
         opening.concern = outcome(outcomes.TWICE, outcomes.SUBMITTED_TWICE)
     if opening.concern and not opening.token:
         raise Ended(opening.concern)
-
-
-def refusal(reason: str) -> Outcome:
-    """Return the outcome of a login that was refused before: reported again, without submitting it again."""
-    known = {**outcomes.ERROR_CODES, **outcomes.REASONS, **outcomes.LINK_STATUSES}
-    return outcome(reason, known.get(reason, outcomes.CREDENTIALS))
 
 
 async def relink(opening: Opening, problem: Problem) -> None:

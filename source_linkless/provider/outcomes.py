@@ -245,3 +245,9 @@ def of_wait(reason: str) -> Outcome:
 def of_problem(problem: Problem) -> Outcome:
     """Make the outcome of a login that ended with a problem."""
     return outcome(problem.reason, problem.meaning, problem.detail)
+
+
+def of_refusal(reason: str) -> Outcome:
+    """Return the outcome of a login that was refused before: reported again, without submitting it again."""
+    known = {**ERROR_CODES, **REASONS, **LINK_STATUSES}
+    return outcome(reason, known.get(reason, CREDENTIALS))
