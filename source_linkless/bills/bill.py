@@ -40,7 +40,6 @@ LINE_ARRAYS = ("charges", "payments", "corrections")
 """The same items in another order are the same bill."""
 
 _LINE_LEVELS = MOST_LEVELS - 3
-_ONLY_OBJECTS = {dict}
 
 
 @dataclass(slots=True)  # not frozen: a frozen one takes three times as long to make, and every bill makes some
@@ -51,9 +50,9 @@ class Lines:
     follows the key in the row of each, from the quotation mark that ends the key.
     """
 
-    values: list[dict[str, Any]] = field(default_factory=list, repr=False)
-    texts: list[bytes] = field(default_factory=list, repr=False)
-    rests: list[bytes] = field(default_factory=list, repr=False)
+    values: list[dict[str, Any]] = field(repr=False)
+    texts: list[bytes] = field(repr=False)
+    rests: list[bytes] = field(repr=False)
 
     def rows(self, head: Members, key_column: bytes, more: Iterable[Members]) -> list[Members]:
         """Write the rows: `head` are members that all share; `more` those that are added to each, behind a comma."""
@@ -113,8 +112,8 @@ class _Reading:
         make_plain(self._fields)
         values, other = columns.STATEMENT.split(self._fields, self._findings)
         self._currency = values.get("currency_code")
-        self._inside = [(name, one) for name, one in self._fields.items() if type(one) is dict or type(one) is list]
-        charges, payments = Lines(), Lines()
+        self._inside = [(name, one) for name, one in other.items() if type(one) is dict or type(one) is list]
+        charges, payments = Lines([], [], []), Lines([], [], [])
         unordered: dict[str, Any] = {}
         for name, items in self._arrays.items():
             column = name.lower()
@@ -156,7 +155,7 @@ class _Reading:
 
     def _lines(self, kind: Columns, items: list[Any], lines: Lines, part_of: Fields | None = None) -> list[bytes]:
         """Read the objects of an array into `lines`; return the canonical text of each, without braces."""
-        objects = items if _ONLY_OBJECTS.issuperset(map(type, items)) else [one for one in items if type(one) is dict]
+        objects = [one for one in items if type(one) is dict]
         all_fit = part_of is None and kind.fits_as_sent(objects)
         if not all_fit:
             for line in objects:
@@ -284,6 +283,5 @@ def payment_rows(bill: Bill, head: Members) -> Sequence[Members]:
 def _members_of(reading: Reading) -> Members:
     """Write what the text of a charge says as members that follow others."""
     quantity, unit, price = reading
-    many = "" if quantity is None else f',"quantity":{quantity!r}'
-    each = "" if price is None else f',"unit_price":{price!r}'
-    return f'{many},"unit":"{unit}"{each}'.encode()
+    said = {"quantity": quantity, "unit": unit, "unit_price": price}
+    return b"," + orjson.dumps(known(**said) if None in reading else said)[1:-1]

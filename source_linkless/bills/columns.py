@@ -168,31 +168,30 @@ class Columns:
             for name, reader in shape:
                 value: Any = fields.get(name)
                 kind = type(value)
-                if reader is number:
-                    if kind is float and value.is_integer() and -WHOLE_BELOW < value < WHOLE_BELOW:
-                        fields[name] = int(value)
-                    elif kind is float:
-                        if not -MOST_AMOUNT < value < MOST_AMOUNT:
-                            return False
-                    elif kind is not int or not -WHOLE_BELOW < value < WHOLE_BELOW:
+                if kind is str:
+                    if reader is not text and (reader is not day or _day(value) != value):
                         return False
-                elif kind is not str or (reader is day and _day(value) != value):
+                elif kind is float and reader is number and -WHOLE_BELOW < value < WHOLE_BELOW:
+                    if value.is_integer():
+                        fields[name] = int(value)
+                elif kind is not int or reader is not number or not -WHOLE_BELOW < value < WHOLE_BELOW:
                     return False
         return True
 
     def split(self, fields: Mapping[str, Any], findings: Findings) -> tuple[dict[str, Any], dict[str, Any]]:
         """Divide an object into the values of its columns and its `other_fields`; nulls are in neither."""
+        readers = self.readers
         values: dict[str, Any] = {}
         other: dict[str, Any] = {}
         currency: str | None = None
         for name, sent in fields.items():
             if sent is None:
                 continue
-            column = name if name in self.readers else self._documented.get(_letters(name))
+            column = name if name in readers else self._documented.get(_letters(name))
             if column is None or (column != name and fields.get(column) is not None):
                 other[name] = sent
                 continue
-            reader = self.readers[column]
+            reader = readers[column]
             if reader is text and type(sent) is str:  # as most are: a call for each would cost as much as all the rest
                 values[column] = sent
                 continue
