@@ -239,8 +239,7 @@ async def link_in_browser(
         setting.say("Nothing to link: every login has its token. Name a login to link it again.")
         return Exit.OK
     workspace.prove_writable()
-    seconds = workspace.config.check_timeout_seconds
-    run = await by_hand.started(workspace.config, links, workspace.surroundings, seconds)
+    run = await workspace.started(workspace.config.check_timeout_seconds)
     with _Page(script, lambda text: setting.screen.note(printable(text))) as page:
         address = f"{page.origin}{page.path}"
         setting.screen.say(f"Open this address in a browser on this machine; it works once:\n  {address}")

@@ -68,7 +68,7 @@ def sources_table(sources: Sequence[Mapping[str, Any]]) -> str:
 async def status(setting: Setting, config: Path, *, as_json: bool) -> int:
     """Print the health of every connection; returns the exit code."""
     workspace = setting.opened(config)
-    found = await by_hand.look_at_all(workspace.config, workspace.links, workspace.surroundings)
+    found = await by_hand.look_at_all(await workspace.started(workspace.config.data_timeout_seconds))
     facts = [facts_of(one) for one in found]
     if as_json:
         setting.screen.say_json(facts)
@@ -288,7 +288,8 @@ async def link_by_hand(
                 screen.note("Stopping: what is being submitted is finished first. Ctrl-C again ends at once.")
 
     try:
-        await by_hand.link(workspace.config, workspace.links, workspace.surroundings, logins, person, tell)
+        run = await workspace.started(workspace.config.data_timeout_seconds, tell)
+        await by_hand.link(run, logins, person)
     finally:
         screen.rest()
     return ends, bool(stops)

@@ -266,8 +266,7 @@ async def files(setting: Setting, config: Path, keys: Sequence[str], folder: Pat
         )
     logins = workspace.selected(keys)
     download = _Download(setting, workspace, folder, f"{since:%Y-%m-%d}" if since else "")
-    seconds = workspace.config.data_timeout_seconds
-    run = await by_hand.started(workspace.config, workspace.links, workspace.surroundings, seconds)
+    run = await workspace.started(workspace.config.data_timeout_seconds)
     code = Exit.OK
     try:
         for login in logins:

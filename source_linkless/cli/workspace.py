@@ -25,10 +25,11 @@ from typing import IO, Any, Self
 
 from source_linkless import json_files
 from source_linkless.cli.terminal import PersonAtTerminal, Screen, wrapped
+from source_linkless.concurrency import Emit
 from source_linkless.config import Login, logins
 from source_linkless.errors import Actor, Status, invalid_configuration
 from source_linkless.json_files import FileProblem
-from source_linkless.linking import Surroundings, opened
+from source_linkless.linking import Run, Surroundings, by_hand, events, opened
 from source_linkless.provider import outcomes
 
 _ADVICE = {
@@ -169,6 +170,10 @@ class Workspace:
             if key not in self._numbers:
                 raise invalid_configuration(f"The configuration has no login with the key {key}.")
         return [login for login in self.config.logins if not keys or login.key in keys]
+
+    async def started(self, seconds: float, emit: Emit[events.Event] | None = None) -> Run:
+        """Begin a run on this configuration; see `by_hand.started`."""
+        return await by_hand.started(self.config, self.links, self.surroundings, seconds, emit)
 
     def prove_writable(self) -> None:
         """Write the file as it is: a disk that refuses does so before anything is sent. Raises FileProblem."""

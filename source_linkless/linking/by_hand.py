@@ -82,13 +82,13 @@ async def _ignored(event: Event, *, urgent: bool = False) -> None:
 
 
 async def started(
-    config: Config, links: Links, surroundings: Surroundings, seconds: float, emit: Emit[Event] = _ignored
+    config: Config, links: Links, surroundings: Surroundings, seconds: float, emit: Emit[Event] | None = None
 ) -> Run:
-    """Begin a run of at most `seconds` and test its keys.
+    """Begin a run of at most `seconds` and test its keys; `emit` takes what it reports, if that is of interest.
 
     Raises Problem when they are refused or the provider is out of reach, TimeoutError when that takes too long.
     """
-    run = Run(config, links, surroundings, emit, seconds)
+    run = Run(config, links, surroundings, emit or _ignored, seconds)
     await run.test_keys()
     return run
 
@@ -106,34 +106,24 @@ def planned(config: Config, login: Login, step: Step) -> Iterator[tuple[str, dic
     yield "/link/connection/status", {"link_token": later}
 
 
-async def link(
-    config: Config,
-    links: Links,
-    surroundings: Surroundings,
-    logins: Sequence[Login],
-    person: Person | None,
-    tell: Emit[Event],
-) -> None:
-    """Link logins all at once, with a person to answer what they ask.
+async def link(run: Run, logins: Sequence[Login], person: Person | None) -> None:
+    """Link logins all at once, with a person to answer what they ask. Raises FileProblem when a token was lost.
 
-    `tell` takes a LinksChanged before anything else happens, and raises FileProblem when it could not write them; and a
-    Finished for each login, a StillWaiting a few times a second, and a Stopping.
+    The run emits a LinksChanged before anything else happens, where FileProblem is raised when it cannot be written;
+    and a Finished for each login, a StillWaiting a few times a second, and a Stopping.
 
     When this is cancelled, every wait ends, and a login that is being submitted gets its token first.
-
-    Raises Problem when the keys are refused or the provider is out of reach, FileProblem when a token was lost.
     """
-    run = await started(config, links, surroundings, config.data_timeout_seconds, tell)
     openings = [Opening(run, login, answers=_Answers(person) if person else None) for login in logins]
     for opening in openings:
         announce(opening)
-    beside = asyncio.create_task(waiting.every(_WATCH_SECONDS, lambda: tell(StillWaiting(still_waiting(openings)))))
+    beside = asyncio.create_task(waiting.every(_WATCH_SECONDS, lambda: run.emit(StillWaiting(still_waiting(openings)))))
     work = asyncio.gather(*(opening.to_its_end(partial(_linked, opening)) for opening in openings))
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:
         run.deadline.strike_now()
-        await tell(Stopping())
+        await run.emit(Stopping())
         await work
     finally:
         beside.cancel()
@@ -305,13 +295,9 @@ async def statement_file(run: Run, login: Login, statement_id: str) -> Statement
         return await run.ask(lambda api: api.statement_file(run.links.token(login) or "", statement_id))
 
 
-async def look_at_all(config: Config, links: Links, surroundings: Surroundings) -> list[Finished]:
-    """Ask for the health of every connection at once, in the order of the configuration; submits nothing.
-
-    Raises Problem when the keys are refused or the provider is out of reach.
-    """
-    run = await started(config, links, surroundings, config.data_timeout_seconds)
-    openings = [Opening(run, login, token=links.token(login) or "") for login in config.logins]
+async def look_at_all(run: Run) -> list[Finished]:
+    """Ask for the health of every connection at once, in the order of the configuration; submits nothing."""
+    openings = [Opening(run, login, token=run.links.token(login) or "") for login in run.config.logins]
     return await asyncio.gather(*(opening.to_its_end(partial(_standing, opening)) for opening in openings))
 
 

@@ -361,8 +361,8 @@ def test_a_401_of_one_login_does_not_read_as_refused_keys(desk: Desk) -> None:
     assert [(end.outcome.reason, end.outcome.message) for end in ends] == [("HTTP_401", NOT_ALLOWED.advice)]
 
 
-def _looked(workspace: Workspace) -> Coroutine[Any, Any, list[Finished]]:
-    return look_at_all(workspace.config, workspace.links, workspace.surroundings)
+async def _looked(workspace: Workspace) -> list[Finished]:
+    return await look_at_all(await workspace.started(LONG))
 
 
 def looked(desk: Desk) -> dict[str, Finished]:
