@@ -127,7 +127,12 @@ def has_unsendable(text: bytes) -> bool:
 def sendable(text: bytes) -> bytes:
     """Return a JSON text with U+FFFD in place of U+0000, of half surrogates and of bytes that are no UTF-8."""
     whole = text.decode(errors="replace").encode()
-    return _ESCAPE.sub(lambda found: b"\\ufffd" if _UNSENDABLE.fullmatch(found[0]) else found[0], whole)
+    result, copied = bytearray(), 0
+    for escape in _ESCAPE.finditer(whole):  # `sub` would hold an object for every escape at once
+        if _UNSENDABLE.fullmatch(escape[0]):
+            result += whole[copied : escape.start()] + b"\\ufffd"
+            copied = escape.end()
+    return bytes(result + whole[copied:]) if copied else whole
 
 
 def known(**columns: Any) -> dict[str, Any]:

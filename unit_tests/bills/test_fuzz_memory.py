@@ -41,6 +41,8 @@ documents = st.tuples(
 @example(("field", b"[]", b",", 8))
 @example(("charges", b'{"amount":1}', b",", 8))
 @example(("charge", b'"x":{}', b",", 8))
+@example(("charges", b'"\\ud83d"', b"", 8))
+@example(("text", b"\\n\\ud83d", b"", 8))
 def test_the_memory_of_a_document_follows_its_text(document: tuple[str, bytes, bytes, int]) -> None:
     """At most three times its bytes, and 200 MB that any document may take."""
     place, unit, between, megabytes = document
