@@ -111,7 +111,7 @@ class _Reading:
     def bill(self) -> Bill:
         make_plain(self._fields)
         values, other = columns.STATEMENT.split(self._fields, self._findings)
-        self._currency = values.get("currency_code")
+        self._currency = known(currency_code=values.get("currency_code"))
         self._inside = [(name, one) for name, one in other.items() if type(one) is dict or type(one) is list]
         charges, payments = Lines([], [], []), Lines([], [], [])
         unordered: dict[str, Any] = {}
@@ -119,7 +119,7 @@ class _Reading:
             column = name.lower()
             if column == "corrections":
                 make_plain(items, MOST_LEVELS - 1)
-                self._inside.append((name, items))
+                self._inside += [(name, items)] if items else []
                 objects = [one for one in items if type(one) is dict]
                 values["corrections"] = objects
                 texts = _canonical_texts(objects)
@@ -127,14 +127,14 @@ class _Reading:
                 texts = self._lines(columns.CHARGE, items, charges)
             else:
                 texts = self._lines(columns.PAYMENT, items, payments)
-            odd = [one for one in items if type(one) is not dict] if len(texts) < len(items) else []
-            if odd:
+            ordered = [b"{%b}" % b"},{".join(sorted(texts))] if texts else []
+            if odd := [one for one in items if type(one) is not dict] if len(texts) < len(items) else []:
                 make_plain(odd, MOST_LEVELS - 1)
                 other[name] = odd
                 for one in odd:
                     self._findings.misfit(f"statements[].{column}", one)
-            sorted_texts = [b"{%b}" % b"},{".join(sorted(texts))] if texts else []
-            unordered[name] = orjson.Fragment(b"[%b]" % b",".join(sorted_texts + sorted(map(canonical, odd))))
+                ordered += sorted(map(canonical, odd))
+            unordered[name] = orjson.Fragment(b"[%b]" % b",".join(ordered))
         hashed = self._fields
         if self._inside and self._enclosed(charges):
             hashed = {name: _without_order(value) for name, value in hashed.items()}
@@ -163,9 +163,8 @@ class _Reading:
                 if part_of is None and any(type(value) is dict or type(value) is list for value in line.values()):
                     self._inside.append(("", line))
         texts = _canonical_texts(objects)
-        currency = known(currency_code=self._currency)
         if all_fit:
-            between = b'",%b,' % members(currency) if currency else b'",'
+            between = b'",%b,' % members(self._currency) if self._currency else b'",'
             lines.values += objects
             lines.texts += texts
             lines.rests += [between + text for text in texts]
@@ -175,7 +174,7 @@ class _Reading:
             values, other = kind.split(line, self._findings)
             if not self._is_kept:
                 other = {}
-            rest = members(currency | values | known(other_fields=other or None))
+            rest = members(self._currency | values | known(other_fields=other or None))
             lines.values.append(values)
             lines.texts.append((text if self._is_kept else canonical(values)[1:-1]) + around)
             lines.rests.append(b'"' + (rest and b"," + rest) + around)

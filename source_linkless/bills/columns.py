@@ -61,7 +61,7 @@ def number(value: object) -> float | _NoValue:
     """Accept a number as sent, and an amount as text or object; below 10^29, beyond which destinations fail."""
     if type(value) is str or type(value) is dict:
         value = amount_and_currency(value)[0]
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if type(value) is not int and type(value) is not float:  # isinstance with a union takes ten times as long
         return NO_VALUE
     return value if -MOST_AMOUNT < value < MOST_AMOUNT else NO_VALUE
 
@@ -171,11 +171,12 @@ class Columns:
                 if kind is str:
                     if reader is not text and (reader is not day or _day(value) != value):
                         return False
-                elif kind is float and reader is number and -WHOLE_BELOW < value < WHOLE_BELOW:
-                    if value.is_integer():
-                        fields[name] = int(value)
-                elif kind is not int or reader is not number or not -WHOLE_BELOW < value < WHOLE_BELOW:
+                elif reader is not number or (kind is not float and kind is not int):
                     return False
+                elif kind is int or value.is_integer():  # what is not whole is below 2^53
+                    if not -WHOLE_BELOW < value < WHOLE_BELOW:
+                        return False
+                    fields[name] = int(value)
         return True
 
     def split(self, fields: Mapping[str, Any], findings: Findings) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -147,7 +147,8 @@ def _cut_at_once(body: bytes) -> Cut | None:
     for account in envelope.accounts:
         pieces = [_piece_of(raw) for raw in account.statements]
         odd = [piece for piece in pieces if piece.kind != b"{"]
-        accounts.append(Cut(_fields_of(account), [piece for piece in pieces if piece.kind == b"{"], odd))
+        items = [piece for piece in pieces if piece.kind == b"{"] if odd else pieces
+        accounts.append(Cut(_fields_of(account), items, odd))
     return Cut(_fields_of(envelope), accounts)
 
 

@@ -29,7 +29,6 @@ from source_linkless.bills.content import (
     Members,
     TooDeepError,
     key_of,
-    known,
     make_plain,
     members,
     merged_fields,
@@ -88,11 +87,13 @@ class Statement:
     def row(self) -> Sequence[Members]:
         """Return its row in `statements`."""
         bill = self.content()
-        values, other = dict(bill.values), bill.other
+        ours = {"statement_key_basis": self.key_basis, "content_hash": self.content_hash}
+        values, other = {**ours, **bill.values}, bill.other
         if (printed := values.pop("account_number", self.number)) != self.number:
             other = {**other, "account_number": printed}
-        ours = {"statement_key_basis": self.key_basis, "content_hash": self.content_hash}
-        return [self._keys() + b"," + members({**ours, **values} | known(other_fields=other or None))]
+        if other:
+            values["other_fields"] = other
+        return [self._keys() + b"," + members(values)]
 
     def charges(self) -> Sequence[Members]:
         """Return its rows in `charges`."""

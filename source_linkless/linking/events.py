@@ -123,6 +123,7 @@ class Stopping:
 
 Event = LinksChanged | Delivered | Finished | FileAnswered | Progress | Waiting | StillWaiting | Stopping
 
+_MANY_ESCAPES = 10_000
 _MASK = "****"
 _SHORTEST_IN_TEXT, _SHORTEST_IN_DOCUMENT = 4, 8
 _CREDENTIAL = re.compile("pass|pwd|secret|token|pin|code|answer", re.IGNORECASE)
@@ -168,14 +169,24 @@ class Echoes:
 
         A search for a plain text is many times as fast, so a document without any `\u` is searched for those alone.
         """
-        is_escaped = body.find(b"\\u") >= 0
+        is_escaped = _has_escapes(body)
         for secret, quote in self._in_documents:
             plain = quote + json.dumps(secret, ensure_ascii=False)[1:-1].encode(errors="surrogatepass") + quote
-            if is_escaped or any(body.find(form) >= 0 for form in (plain, plain.replace(b"/", b"\\/"))):
+            if is_escaped or any(body.find(form) >= 0 for form in {plain, plain.replace(b"/", b"\\/")}):
                 spelled = re.compile(quote + b"".join(map(_spellings, secret)) + quote)
                 if spelled.search(body):
                     body = spelled.sub(quote + _MASK.encode() + quote, bytes(body))
         return body
+
+
+def _has_escapes(body: Body) -> bool:
+    r"""Tell whether a body has a `\u`. One byte is found five times as fast as two, as long as there are not many."""
+    at = -1
+    for _ in range(_MANY_ESCAPES):
+        at = body.find(b"\\", at + 1)
+        if at < 0 or body[at + 1 : at + 2] == b"u":
+            return at >= 0
+    return body.find(b"\\u", at) >= 0
 
 
 def _spellings(character: str) -> bytes:
