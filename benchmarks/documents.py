@@ -54,7 +54,7 @@ class Size:
 
 
 BILLS, CHARGES = "bills", "charges"
-"""What of a document may have a field that nobody documented, each of them."""
+"""What of a document may have an undocumented field, each of them."""
 
 
 def body(number: int, size: Size, odd: str = "") -> bytes:

@@ -18,7 +18,7 @@ ASKS_NOBODY = ("spec", "discover")
 
 @pytest.mark.parametrize("command", [*ASKS_NOBODY, "check", "read"])
 def test_no_connection_goes_anywhere_but_to_the_configured_host(tmp_path: Path, command: str) -> None:
-    """Not for a name to look up, not after a redirect, not in an error; half of the commands ask nobody at all."""
+    """Not for a name to look up, not after a redirect, not in an error; half of the commands send no request at all."""
     with Simulator() as other, Simulator() as simulator:
         away = Fault(None, 307, (("location", f"{other.url}/sustainability/get"),)).answer()
         for path in ("/sustainability/get", "/connection/context", "/link/connection/status"):

@@ -24,7 +24,7 @@ from testing.worlds import World
 CREATE, CONNECT, EXCHANGE = "/link/token/create", "/link/connect", "/connection/public_token/exchange"
 STATUS, CONTEXT, PRODUCT = "/link/connection/status", "/connection/context", "/sustainability/get"
 CLOSED = "http://127.0.0.1:9/api/v1"
-"""An address of this machine where nobody listens."""
+"""An address of this machine where nothing listens."""
 FOR_EVER = 10_000
 
 

@@ -192,7 +192,7 @@ def test_a_fault_of_a_read_loses_nothing(front: Front, path: str, fault: str) ->
 @pytest.mark.parametrize("path", FOR_EVER)
 @pytest.mark.parametrize("fault", ["reset", "slow_body", "http_502", "large_error", "gzip_cut"])
 def test_an_outage_that_stays_is_given_up(front: Front, path: str, fault: str) -> None:
-    """Four times, with growing pauses, then the login fails with the word of the fault; the next sync is complete."""
+    """Four times, with growing pauses, then the login fails with the code of the fault; the next sync is complete."""
     world = WiredWorld(front, sizes=SMALL)
     front.arm(fault, path, times=10_000)
     config = config_of(world)
@@ -211,7 +211,7 @@ BEFORE = {CREATE: KEYS, CONNECT: CREATE, EXCHANGE: CONNECT, STATUS: EXCHANGE, PR
 
 @pytest.mark.parametrize("path", BEFORE)
 def test_a_refused_connection_loses_nothing(front: Front, path: str) -> None:
-    """From one request on nobody listens: a login that could not be sent is not counted as submitted."""
+    """From one request on nothing listens: a login that could not be sent is not counted as submitted."""
     world = WiredWorld(front, sizes=SMALL)
     config = config_of(world)
     front.refuse_after(BEFORE[path])

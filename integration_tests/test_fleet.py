@@ -78,7 +78,7 @@ def report() -> Sync:
 
 
 def test_every_login_that_works_arrives(report: Sync) -> None:
-    """Thirty dead logins cost nobody else a record."""
+    """Thirty failing logins cost the others no record."""
     for stream in ("sustainability", "accounts", "statements", "charges"):
         assert {row["connection_key"] for row in report.rows(stream)} == {f"instant+{n}" for n in range(970)}
 

@@ -1,6 +1,6 @@
 """A connector that ends at any moment loses nothing that was kept of it, and endangers no login.
 
-Killed, told to stop, left by who reads its output: at a request of its own, or when so many bytes of its output were
+Killed, told to stop, or its output closed: at a request of its own, or when so many bytes of its output were
 read. Then a sync goes on from what the platform has: the last configuration written back, the last states.
 """
 

@@ -170,7 +170,7 @@ BY_STORY = {
     "error": after(1, 1, 0, "Error", BROKEN),
     "error_again": after(1, 1, 0, "Error", BROKEN),
     "connection_failed": after(1, 1, 1, "CONNECTION_FAILED", BROKEN),
-    # nobody documented it
+    # undocumented
     "unknown_code": after(1, 1, 1, "SOMETHING_NEW", UNKNOWN),
     "broken": after(1, 1, 1, "UNREADABLE_DOCUMENT", UNKNOWN),
 }

@@ -1,4 +1,4 @@
-"""No secret and no token in what the connector says or leaves, whatever happens and however talkative it is.
+"""No secret and no token in what the connector says or leaves, whatever happens and at any log level.
 
 Runs every command of both programs over logins that succeed and fail in every way, at a provider that says everything
 back that it is told. Only CONTROL, which the platform stores as secret, and the file of the command may hold a secret.

@@ -137,7 +137,7 @@ def test_accounts_do_not_merge_when_their_number_has_another_name(
 def test_what_no_destination_can_hold_is_replaced_in_every_column(
     simulator: Simulator, tmp_path: Path, text: bytes, expected: str
 ) -> None:
-    """In names of customers, texts of charges and fields that nobody documents; the row says that it happened."""
+    """In names of customers, texts of charges and undocumented fields; the row says that it happened."""
     bill = document(
         {**BILL, "customer_name": "@", "note": {"@": "@"}, "charges": [{"charge_name": "@", "amount": 1.5}]}
     )

@@ -1,11 +1,11 @@
-"""The simulator behind a bad line: faults on the wire, armed for the next requests to a path.
+"""The simulator behind a faulty network: faults on the wire, armed for the next requests to a path.
 
     with Front() as front:
         front.arm("reset_halfway", "/link/connect", processed=True)
         ... the option api_url is front.url ...
         assert front.elsewhere.seen == []
 
-Beside it listens another host, to which redirects lead; whatever reaches that one is kept.
+Another host listens beside it. Redirects lead there, and it keeps every request that it gets.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from linkless_simulator.wire_faults import STAND_IN, WIRE_FAULTS, Setting
 
 
 class Elsewhere(Simulator):
-    """Another host, which welcomes everything; `seen` holds every request whole. Nothing may ever reach it."""
+    """Another host that accepts every request; `seen` holds them whole. No request may ever reach it."""
 
     def __init__(self) -> None:
         """Prepare; nothing is opened before `start`."""
@@ -70,7 +70,7 @@ class Front(Simulator):
     def arm(self, name: str, path: str, *, times: int = 1, processed: bool = False) -> None:
         """Let a fault meet the next `times` requests to `path`, in the order of arming.
 
-        `processed`: they are carried out, and only the answer suffers; without it nothing happens at the provider.
+        `processed`: the requests are carried out and only the answer is faulty; without it the provider does nothing.
         A fault that changes a true answer needs one. Raises KeyError for a name that is not in the table.
         """
         whole = processed or WIRE_FAULTS[name].needs_answer

@@ -98,7 +98,7 @@ STORIES: Mapping[str, Story] = {
     "inclusive": delivers("The end of a period is its last day, not the day after", "inclusive"),
     "estimated": delivers("A bill by estimate, then one by the meter for the same period", "estimated"),
     "partial": delivers("The context promises 3 accounts, the document holds 2", "partial", Sizes(3)),
-    "undocumented": delivers("Fields at every level that nobody documented", "undocumented"),
+    "undocumented": delivers("Undocumented fields at every level", "undocumented"),
     "invoices": delivers("The older envelope, with invoices instead of statements", "invoices"),
     "flat_refused": Story("Connect takes fields[] only, at every source", _READY, flat_refused=True),
     "pin": Story("Connect wants a third field, pin_code; 1234 is right", _READY, wants=(PIN,)),
@@ -111,7 +111,7 @@ STORIES: Mapping[str, Story] = {
         after_login(Stage(_HIDDEN, Looks(2)), Stage(_HIDDEN_READY)),
     ),
     "unknown_reason": Story(
-        "A reason nobody documented while the product is not ready three times, then data",
+        "An undocumented reason while the product is not ready three times, then data",
         after_login(Stage(working("Daydreaming"), Looks(3)), Stage(READY)),
     ),
     "files_missing": Story("There is no file of any bill", _READY, file=Fault("INVALID_STATEMENT_ID")),
@@ -187,11 +187,11 @@ STORIES: Mapping[str, Story] = {
         _READY,
         (_REFRESHING_CODE, Stage(MFA_LATE_WITH_DATA)),
     ),
-    # It says what nobody documented
+    # The answers of these are undocumented
     "error_200": passing("Product answers PRODUCT_NOT_READY under a 200 twice, then data", _NOT_READY_200, 2),
     "unknown_code": says("SOMETHING_NEW"),
-    "unknown_status": ends("A status nobody documented, for ever", Situation("Pondering", product=NOT_READY)),
-    "unknown_shape": delivers("Delivers an envelope nobody documented", "unknown_shape"),
+    "unknown_status": ends("An undocumented status, for ever", Situation("Pondering", product=NOT_READY)),
+    "unknown_shape": delivers("Delivers an undocumented envelope", "unknown_shape"),
     "broken": product("Product answers 200 with half a document", _HALF),
 }
 

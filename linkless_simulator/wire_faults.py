@@ -1,4 +1,4 @@
-"""What can go wrong between two honest programs: a table, one row per fault, each saying what is on the wire.
+"""What can go wrong on the network: a table with one row per fault, which says what is on the wire.
 
     true answer of the backend ──► a row's `wire` ──► pieces that `server` plays
 

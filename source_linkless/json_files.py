@@ -75,7 +75,7 @@ def parse(text: str, path: "FilePath", what: str) -> "Any":
 
 
 def _mistake(text: str, error: "Any") -> str:
-    """Return place and kind of a mistake, without a word of the text: it may hold secrets."""
+    """Return place and kind of a mistake, without any part of the text: it may hold secrets."""
     place, what = error.pos, f"{error.msg[:1].lower()}{error.msg[1:]}"
     before = text[:place].rstrip()
     rest = text[place:].lstrip(" \t\r\n,")

@@ -29,7 +29,7 @@ class Effect(Enum):
     LIMITED = auto()  # come again in a moment
     HELD = auto()  # come again in a thousand years
     DOWN = auto()  # no answer, half an answer, an outage
-    ODD = auto()  # an answer that nobody documented
+    ODD = auto()  # an undocumented answer
     BARE = auto()  # a success without a body
     GARBLED = auto()  # the same, but for a document it is one that cannot be read
     UNKEYED = auto()  # 401
@@ -110,7 +110,7 @@ EACH_CLASS = (
 class Row:
     """How often the path is asked in the first sync, and how the login ends.
 
-    `reason`: of the row, where it is not the word of the fault; "" for none.
+    `reason`: of the row, where it is not the reason code of the fault; "" for none.
     """
 
     asked: int

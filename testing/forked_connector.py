@@ -93,7 +93,7 @@ class ForkedRun:
         os.kill(self._process.pid or 0, number)
 
     def hang_up(self) -> None:
-        """Go away as the one who reads the output."""
+        """Close the reading end of the output."""
         os.close(self._output)
         self._output = -1
 

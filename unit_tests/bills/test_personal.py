@@ -87,7 +87,7 @@ def test_accounts_are_told_apart_as_before(one: str, other: str) -> None:
 
 
 def test_the_same_text_in_two_columns_has_two_pseudonyms() -> None:
-    """Nobody learns that a customer number is an account number, too."""
+    """The pseudonyms do not tell that a customer number is an account number too."""
     same = dict.fromkeys(PERSONAL_COLUMNS, "100200300")
     found = {HASH.bill(content(same)).values[column] for column in PERSONAL_COLUMNS}
     assert len(found | {HASH.account_number("100200300")}) == 4
@@ -103,7 +103,7 @@ def test_another_key_makes_other_pseudonyms_and_another_mark() -> None:
 
 @pytest.mark.parametrize(("personal", "named"), [(HASH, PERSONAL_COLUMNS), (DROP, frozenset[str]())])
 def test_a_bill_keeps_its_columns_and_nothing_else(personal: Personal, named: frozenset[str]) -> None:
-    """What has no column, or a shape nobody published, is gone before any row or key is made."""
+    """What has no column, or an unpublished shape, is gone before any row or key is made."""
     bill = personal.bill(content(BILL))
     assert bill.values.keys() == {"statement_id", "billing_date", "total_due_amount"} | named
     assert (bill.fields, bill.arrays, bill.other) == ({}, {}, {})

@@ -102,7 +102,7 @@ def test_jitter_stays_between_the_half_and_the_whole(failures: int, chance: floa
 
 
 def test_requests_go_in_the_order_of_asking() -> None:
-    """Nobody is served twice before everybody was served once, and each is a gap after the one before."""
+    """No request is served twice before each was served once, and each is a gap after the one before."""
     asks = [(0.0, name) for name in "abcde"]
     assert grants(4, *asks) == [("a", 0), ("b", 0.25), ("c", 0.5), ("d", 0.75), ("e", 1.0)]
 

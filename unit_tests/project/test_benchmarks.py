@@ -53,7 +53,7 @@ def made(kind: str) -> Rows:
 
 
 def test_the_documents_have_the_documented_fields_and_no_other() -> None:
-    """Nobody is measured on a shape that the provider never described."""
+    """No reader is measured on an undocumented shape."""
     bill = orjson.loads(body(1, SMALL))["accounts"][0]["statements"][0]
     found = {"Statement": bill, "Charge": bill["charges"][0], "Payment": bill["payments"][0]}
     assert {name: set(value) for name, value in found.items()} == {

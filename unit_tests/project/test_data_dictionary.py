@@ -54,7 +54,7 @@ def test_the_dictionary_lists_every_column_as_the_schema_has_it(stream: Stream) 
 
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=STREAMS)
 def test_every_number_has_a_unit(stream: Stream) -> None:
-    """Nobody has to guess what a number counts."""
+    """Every number says what it counts."""
     properties = stream.json_schema()["properties"]
     numbers = [name for name, column in properties.items() if kind(column) in ("number", "whole number")]
     assert [name for name in numbers if name not in UNITS] == []

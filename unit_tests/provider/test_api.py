@@ -258,7 +258,7 @@ def test_an_unknown_code_is_passed_on_with_the_ids_for_support() -> None:
 
 
 def test_the_same_word_is_the_same_object() -> None:
-    """Thousands of logins wait with one word of the provider, and keep it: once in memory."""
+    """Thousands of logins that wait with the same reason code keep it once in memory."""
     assert problem(answer(error("SOMETHING_NEW"), 418)).reason is problem(answer(error("SOMETHING_NEW"), 418)).reason
 
 
@@ -430,7 +430,7 @@ def test_a_file_keeps_its_type(body: bytes, content_type: str, expected: str) ->
     ],
 )
 def test_json_and_pages_are_no_files(body: bytes, content_type: str) -> None:
-    """Nobody gets the page of a gateway as the evidence of a bill."""
+    """The page of a gateway is never stored as the file of a bill."""
     found = problem(answer(body, content_type=content_type), lambda api: api.statement_file("a", "s"))
     assert (found.reason, found.meaning) == ("HTTP_200", UNKNOWN)
     assert found.detail.startswith(FILE)

@@ -1,4 +1,4 @@
-"""What each word of the provider means: no word of the contract is forgotten, and every row of the table holds."""
+"""What each reason code of the provider means: none of the contract is missing, and every row of the table holds."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_an_error_code_means(code: str, expected: Row) -> None:
     ],
 )
 def test_without_a_known_code_the_http_status_decides(status: int, expected: Row) -> None:
-    """No code and a code that nobody documented are the same: what is unknown is ours to learn."""
+    """No code and an undocumented code mean the same: an error that the connector does not know."""
     assert row(of_answer(None, status)) == row(of_answer("SOMETHING_NEW", status)) == expected
 
 
@@ -128,7 +128,7 @@ def test_without_a_known_code_the_http_status_decides(status: int, expected: Row
     ],
 )
 def test_a_link_status_means(status: str, expected: Row) -> None:
-    """A status that nobody documented is progress: the deadline ends that wait."""
+    """An undocumented status is progress: the deadline ends that wait."""
     assert row(of_link_status(status)) == expected
 
 
@@ -150,7 +150,7 @@ def test_a_link_status_means(status: str, expected: Row) -> None:
 )
 @pytest.mark.parametrize("status", ["New", "Connecting", "Connected", "Disconnected", "Something", None])
 def test_a_reason_means(status: str | None, reason: str | None, expected: Row) -> None:
-    """The reason decides; one that nobody documented is work in progress."""
+    """The reason decides; an undocumented one is work in progress."""
     assert row(of_context(status, reason)) == expected
 
 
@@ -188,7 +188,7 @@ def test_a_meaning_is_consistent(name: str) -> None:
 
 
 def test_an_endpoint_that_is_gone_names_the_migration_page() -> None:
-    """Nobody who reads the message has to search for what the provider wants."""
+    """Every message says what the provider wants."""
     assert "docs.deck.co/migrations/migrating-from-sustainability" in outcomes.GONE.advice
     assert row(outcomes.GONE) == USER_ERROR
 

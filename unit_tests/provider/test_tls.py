@@ -121,7 +121,7 @@ REFUSED: Mapping[str, tuple[bool, x509.GeneralName, datetime]] = {
 @pytest.mark.parametrize("case", REFUSED)
 @pytest.mark.parametrize("once", [True, False])
 def test_a_host_that_cannot_prove_itself_gets_nothing(authority: Authority, case: str, *, once: bool) -> None:
-    """The failure has one word, is known to have reached nobody, and not a byte of the request was sent."""
+    """The failure has one reason code, is known to have reached no host, and not a byte of the request was sent."""
     is_known, host, ends = REFUSED[case]
     bundle = {"REQUESTS_CA_BUNDLE": str(authority.path)} if is_known else {}
     with serving(Server(says(200)), authority.context(host, ends)) as server, environment(**bundle):
@@ -149,7 +149,7 @@ def test_no_variable_turns_the_verification_off(authority: Authority, value: str
 
 
 def test_a_redirect_carries_no_keys_to_another_host() -> None:
-    """The other host hears nothing, whatever the status and whether a body would be sent again."""
+    """The other host gets no request, whatever the status and whether a body would be sent again."""
     with serving(Server(says(200))) as other, serving(Server(says(200))) as server:
         for status in (301, 302, 303, 307, 308):
             server.answer = says(status, Location=f"http://127.0.0.1:{other.port}/elsewhere")
@@ -179,14 +179,14 @@ def test_a_host_that_the_environment_excepts_is_reached_without_its_proxy(author
 
 @contextmanager
 def closed_port() -> Iterator[int]:
-    """Keep a port at which nobody listens."""
+    """Keep a port at which nothing listens."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         yield unused.getsockname()[1]
 
 
 def test_a_proxy_is_only_asked_for_a_tunnel() -> None:
-    """Under https it hears the name of the host, and nothing of the request."""
+    """Under https it gets the name of the host, and nothing of the request."""
     heard = b""
 
     def listen(door: socket.socket) -> None:

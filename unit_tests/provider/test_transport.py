@@ -384,7 +384,7 @@ def test_many_requests_are_under_way_at_once(server: Server) -> None:
 
 @pytest.mark.parametrize("once", [True, False])
 def test_a_refused_connection_reached_nobody(once: bool) -> None:  # noqa: FBT001 - a case of the table
-    """Where nobody listens, nothing was submitted."""
+    """Where nothing listens, nothing was submitted."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -458,7 +458,7 @@ def test_the_bounds_fit_together() -> None:
 
 
 def hang_up(handler: BaseHTTPRequestHandler) -> None:
-    """Close the connection without a word."""
+    """Close the connection without a message."""
     handler.close_connection = True
 
 

@@ -1,4 +1,4 @@
-"""The simulator behind a bad line: each fault is on the wire as the table says, and only where it was armed."""
+"""The simulator behind a faulty network: each fault is on the wire as the table says, and only where it was armed."""
 
 from __future__ import annotations
 

@@ -312,7 +312,7 @@ def test_a_state_without_content_is_a_first_sync(nothing: Any) -> None:
     ],
 )
 def test_a_state_of_an_unknown_form_is_refused(unknown: Any) -> None:
-    """Half-understood state would lose rows without a word; the message says what to do."""
+    """Half-understood state would lose rows without a message; the message says what to do."""
     with pytest.raises(AirbyteTracedException) as refused:
         changes(unknown)
     assert refused.value.failure_type is FailureType.config_error

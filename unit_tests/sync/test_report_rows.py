@@ -137,7 +137,7 @@ def test_data_is_plain_success() -> None:
 
 @pytest.mark.parametrize("document", [delivery(), delivery([]), delivery([], [])])
 def test_a_document_without_bills_is_no_data(document: Delivery) -> None:
-    """A result and not an error, but one that a person should hear of."""
+    """A result and not an error, but one that is logged as a warning."""
     result = judged(finished(), document)
     assert result == outcome(None, NO_DATA)
     assert result.failure is None

@@ -70,7 +70,7 @@ def assert_odd_failed_alone(sync: Sync) -> None:
 
 @pytest.mark.parametrize(("method", "bills"), [("rows", 36), ("vanished", 72)])
 def test_a_document_that_nobody_foresaw_costs_one_login(method: str, bills: int, caplog: Any) -> None:
-    """Its row says where the connector stumbled, without a word of the content; the others arrive."""
+    """Its row says where the error is, without any of the content; the others arrive."""
     sync = read(method)
     assert_odd_failed_alone(sync)
     assert len(sync.rows("statements")) == bills
