@@ -34,7 +34,7 @@ import msgspec
 import orjson
 
 from source_linkless.bills import Account, Document, content
-from source_linkless.clock import latest_bill_date
+from source_linkless.clock import latest_bill_date, parse_moment
 from source_linkless.errors import invalid_state
 from source_linkless.streams import Delivery, Part, Projection, Stream
 
@@ -105,7 +105,8 @@ class StreamChanges:
     def observe(self, connection_key: str, connection_id: str | None, observed_at: str) -> None:
         """Remember when a connection was looked at, and its id if it is known; call this before `rows`."""
         known = self._connections.setdefault(connection_key, Known(""))
-        known.observed_at = max(observed_at, known.observed_at)
+        if known.observed_at <= observed_at or parse_moment(known.observed_at) is None:  # a damaged state may sort last
+            known.observed_at = observed_at
         known.connection_id = connection_id or known.connection_id
 
     def rows(self, connection_key: str, document: Document, account: Account) -> Iterator[content.Rows]:

@@ -100,8 +100,16 @@ foreign = st.dictionaries(
 )
 
 
+def with_moment(text: str) -> tuple[str, Any]:
+    """Return a state whose login was seen at another moment."""
+    (key, known), *_ = VALID["sustainability"]["connections"].items()
+    return "sustainability", {**VALID["sustainability"], "connections": {key: {**known, "observed_at": text}}}
+
+
 @examples(80)
 @given(blobs, st.sampled_from([BEFORE, AFTER, GROWN]))
+@example(with_moment("2026-13-01T00:00:00Z"), AFTER)
+@example(with_moment("2026-13-01"), AFTER)
 def test_a_damaged_state_is_refused_or_the_destination_is_complete(blob: tuple[str, Any], delivered: Row) -> None:
     """After a sync that goes on from it, a reader sees the newest document; a refusal says what to clear."""
     name, value = blob
