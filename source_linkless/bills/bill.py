@@ -148,9 +148,8 @@ class _Reading:
         return Bill(self._fields, self._arrays, values, other, charges, payments, content_hash)
 
     def _tell_of_missing_lines(self) -> None:
-        found = [
-            one for name, value in self._fields.items() for one in _amounts_in(value, f"statements[].{shown(name)}")
-        ]
+        fields = self._fields.items()
+        found = [one for name, value in fields for one in _amounts_in(value, f"statements[].{shown(name)}")]
         self._findings.bill_without_lines(found if self._is_kept else ["a field without a column"] * bool(found))
 
     def _lines(self, kind: Columns, items: list[Any], lines: Lines, part_of: Fields | None = None) -> list[bytes]:
@@ -200,11 +199,8 @@ def _line_arrays(said: dict[str, Any]) -> list[str]:
     """Name the fields of a bill that are arrays of lines; another case of a name stands for one that is missing."""
     found = [name for name in LINE_ARRAYS if type(said.get(name)) is list]
     if len(found) < len(LINE_ARRAYS):
-        found += [
-            name
-            for name in said
-            if name.lower() in LINE_ARRAYS and name.lower() not in said and type(said[name]) is list
-        ]
+        others = {name: name.lower() for name in said if type(said[name]) is list}
+        found += [name for name, plain in others.items() if plain in LINE_ARRAYS and plain not in said]
     return found
 
 
@@ -235,24 +231,21 @@ def _amounts_in(value: Any, place: str) -> Iterator[str]:
             yield from _amounts_in(inner, f"{place}.{shown(name)}")
     elif isinstance(value, list):
         objects = [item for item in value if isinstance(item, dict)]
-        if any(name.lower().endswith("amount") and _is_amount(one[name]) for one in objects for name in one):
+        amounts = [one[name] for one in objects for name in one if name.lower().endswith("amount")]
+        if any(columns.number(amount) is not columns.NO_VALUE for amount in amounts):
             yield place
         for item in value:
             yield from _amounts_in(item, f"{place}[]")
 
 
-def _is_amount(value: Any) -> bool:
-    return columns.number(value) is not columns.NO_VALUE
-
-
 def _with(around: Fields, scalars: Fields) -> Fields:
     """Add the fields of an inner object; where an outer one has another value for a name, both are kept in order."""
-    both = {name: [*_as_list(around[name]), value] for name, value in scalars.items() if name in around}
-    return {**around, **scalars, **{name: values for name, values in both.items() if values[-1] not in values[:-1]}}
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    outer = {name: one if isinstance(one, list) else [one] for name, one in around.items() if name in scalars}
+    return {
+        **around,
+        **scalars,
+        **{name: [*one, scalars[name]] for name, one in outer.items() if scalars[name] not in one},
+    }
 
 
 def _without_order(value: Any) -> Any:
