@@ -96,11 +96,13 @@ REFUSED = {
 """Bombs whose login fails."""
 
 
-def peak_of(process: subprocess.Popen[bytes]) -> int:
-    """Wait for the end of a process; return the bytes of memory that it had at most, as the kernel counts them."""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_maxrss * 1024
+MEASURED = """
+import pathlib, resource, subprocess, sys
+code = subprocess.call(sys.argv[2:])
+pathlib.Path(sys.argv[1]).write_text(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024))
+sys.exit(code)
+"""
+"""Runs a program and writes its peak of memory, in bytes. A process that pytest starts counts that of pytest, too."""
 
 
 @pytest.mark.parametrize("names", [[*REFUSED][:3], [*REFUSED][3:]], ids=["packed small", "small pieces"])
@@ -114,9 +116,11 @@ def test_small_answers_that_become_large_cost_their_login_alone(
         simulator.backend.plan(Planned("/sustainability/get", Answer(200, headers, body), username=f"instant+{name}"))
     config = fleet_at(simulator, *({"key": name, "access_token": token} for name, token in tokens.items()))
     with (tmp_path / "output").open("wb") as output:
-        process = Connector(tmp_path).start_into(output, "read", config)
-        peak = peak_of(process)
-    run = Run(process.returncode, (tmp_path / "output").read_text("utf-8"), process.communicate()[1].decode())
+        through = [sys.executable, "-c", MEASURED, str(tmp_path / "peak")]
+        process = Connector(tmp_path).start_into(output, "read", config, through)
+        stderr = process.communicate()[1].decode()
+    run = Run(process.returncode, (tmp_path / "output").read_text("utf-8"), stderr)
+    peak = int((tmp_path / "peak").read_text("utf-8"))
     ends = {row["connection_key"]: row.get("reason") for row in run.rows("connections")}
     assert ends == {"honest": None} | {name: REFUSED[name].said for name in names}
     assert {row["connection_key"] for row in run.rows("statements")} == {"honest"}

@@ -154,17 +154,19 @@ class Connector:
         """Start a command and return its process."""
         return self._started(subprocess.PIPE, [command, "--config", self._file(config), *arguments], environment)
 
-    def start_into(self, output: IO[bytes], command: str, config: Mapping[str, Any]) -> subprocess.Popen[bytes]:
-        """Start a command of every stream that writes into a file."""
+    def start_into(
+        self, output: IO[bytes], command: str, config: Mapping[str, Any], through: Iterable[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start a command of every stream that writes into a file; `through` is a program that starts it."""
         files = ["--catalog", self._file(catalog_json())] if command == "read" else []
-        return self._started(output, [command, "--config", self._file(config), *files], {})
+        return self._started(output, [command, "--config", self._file(config), *files], {}, through)
 
     @staticmethod
     def _started(
-        output: int | IO[bytes], arguments: list[str], environment: Mapping[str, str]
+        output: int | IO[bytes], arguments: list[str], environment: Mapping[str, str], through: Iterable[str] = ()
     ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [str(PROGRAM), *arguments],
+            [*through, str(PROGRAM), *arguments],
             stdout=output,
             stderr=subprocess.PIPE,
             env={**os.environ, **environment},
