@@ -23,6 +23,7 @@ another mode of `personal_data`, or with another key, have other account numbers
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import blake2b
@@ -42,6 +43,8 @@ _NO_CURSOR = "__ab_no_cursor_state_message"
 """The only member of the state of a stream in full refresh."""
 State = Mapping[str, Any] | None
 _FORMAT = 1
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", re.ASCII)
+"""The layout of our own moments (RFC 3339)."""
 _ROWS_OF_A_BLOCK = 64
 """Lines of about 30 KB: texts of more than 128 KB are given back to the system each time, and cost page faults."""
 
@@ -118,7 +121,8 @@ class StreamChanges:
         to_send, snapshot, is_kept = parts, known.observed_at, False
         latest = latest_bill_date(known.observed_at)
         dates = [None if (part.billing_date or "") > latest else part.billing_date for part in parts]
-        if before := known.accounts.get(account.number):
+        before = known.accounts.get(account.number)
+        if before and _MOMENT.fullmatch(before.snapshot) and parse_moment(before.snapshot):  # else it is damaged
             is_covered = [before.covers(date) for date in dates]
             is_same = self._digest(compress(parts, is_covered)) == before.digest
             is_kept = not is_same and account.lost > before.lost

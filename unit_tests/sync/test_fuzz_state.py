@@ -106,8 +106,18 @@ def with_moment(text: str) -> tuple[str, Any]:
     return "sustainability", {**VALID["sustainability"], "connections": {key: {**known, "observed_at": text}}}
 
 
+def with_snapshot(text: str) -> tuple[str, Any]:
+    """Return a state whose accounts were last sent whole at another moment."""
+    (key, known), *_ = VALID["statements"]["connections"].items()
+    accounts = {number: [newest, text, *rest] for number, (newest, _, *rest) in known["accounts"].items()}
+    return "statements", {**VALID["statements"], "connections": {key: {**known, "accounts": accounts}}}
+
+
 @examples(80)
 @given(blobs, st.sampled_from([BEFORE, AFTER, GROWN]))
+@example(with_snapshot(""), GROWN)
+@example(with_snapshot("2026-13-01T00:00:00Z"), GROWN)
+@example(with_snapshot("2026-02-11"), GROWN)
 @example(with_moment("2026-13-01T00:00:00Z"), AFTER)
 @example(with_moment("2026-13-01"), AFTER)
 def test_a_damaged_state_is_refused_or_the_destination_is_complete(blob: tuple[str, Any], delivered: Row) -> None:
