@@ -128,7 +128,7 @@ STORIES: Mapping[str, Story] = {
     "no_data_found": ends("Product never ready, reason NoDataFound", working("NoDataFound"), promises_accounts=False),
     "no_statement_found": ends("Product never ready, reason NoStatement", working("NoStatement")),
     # It takes too long
-    "never_connects": Story("Connecting for ever", (Stage(CONNECTING),)),
+    "never_connects": Story("Connecting without end", (Stage(CONNECTING),)),
     "never_ready": ends("Product never ready, reason ConnectedWaitingOnDataExtraction", EXTRACTING),
     "retry_later": ends("Product never ready, reason RetryLater", working("RetryLater")),
     # A person is needed
@@ -165,8 +165,8 @@ STORIES: Mapping[str, Story] = {
     "product_gone_410": product("Product answers 410", _GONE),
     # It breaks, and may heal
     "outage_twice": passing("Product answers 500 twice, then data", _SERVER_ERROR, 2),
-    "outage": product("Product answers 500 for ever", _SERVER_ERROR),
-    "html_error": product("Product answers 502 with an HTML page for ever", _BAD_GATEWAY),
+    "outage": product("Product always answers 500", _SERVER_ERROR),
+    "html_error": product("Product always answers 502 with an HTML page", _BAD_GATEWAY),
     "status_outage_twice": Story("Status answers 500 twice, then data", (Stage(_STATUS_DOWN, Looks(2)), Stage(READY))),
     "rate_limited": passing("Product answers 429 with Retry-After: 2 once, then data", _SLOW_DOWN),
     "maintenance": passing("Product answers PLANNED_MAINTENANCE once, then data", _MAINTENANCE),
@@ -190,7 +190,7 @@ STORIES: Mapping[str, Story] = {
     # The answers of these are undocumented
     "error_200": passing("Product answers PRODUCT_NOT_READY under a 200 twice, then data", _NOT_READY_200, 2),
     "unknown_code": says("SOMETHING_NEW"),
-    "unknown_status": ends("An undocumented status, for ever", Situation("Pondering", product=NOT_READY)),
+    "unknown_status": ends("An undocumented status that never changes", Situation("Pondering", product=NOT_READY)),
     "unknown_shape": delivers("Delivers an undocumented envelope", "unknown_shape"),
     "broken": product("Product answers 200 with half a document", _HALF),
 }

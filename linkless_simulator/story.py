@@ -21,7 +21,7 @@ REFRESHED: Stages = (
 class Story:
     """What happens to one login.
 
-    `stages` run from connect on, `refreshed` from a refresh on; the last stage of each lasts for ever.
+    `stages` run from connect on, `refreshed` from a refresh on; the last stage of each never ends.
     `connect`, `exchange`, `refresh` and `file` are answered instead of doing it. `pictures`: the files are no PDFs.
     `document` names a row of `shapes.SHAPES`. `wants` are login fields on top of the source's own. `promises_accounts`:
     whether `/connection/context` names accounts.

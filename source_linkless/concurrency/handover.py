@@ -77,7 +77,7 @@ class DaemonThreads(Executor):
             if future.set_running_or_notify_cancel():
                 try:
                     future.set_result(call())
-                except BaseException as error:  # noqa: BLE001 - belongs to the one who waits for the future
+                except BaseException as error:  # noqa: BLE001 - raised again where the future is awaited
                     future.set_exception(error)
             del job, future, call  # an idle thread must not keep the last document alive
             self._idle.release()
@@ -129,7 +129,7 @@ class _Background(Generic[E]):
     def stop(self) -> None:
         """Wait for the end of `main`; cancel it first if it has not come to its own."""
         if sys.is_finalizing():
-            return  # the process is ending and no other thread runs any more: waiting would last for ever
+            return  # the process is ending and no other thread runs any more: waiting would never end
         self._is_wanted = False
         if not self.done.done():
             with contextlib.suppress(RuntimeError):  # the loop has just been closed by itself

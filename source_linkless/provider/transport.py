@@ -9,7 +9,7 @@ certificate authorities are those that requests finds in the environment; creden
 Tokens and credentials travel in bodies and headers only, never in an address.
 
 The timeouts of requests limit one pause each. A peer that sends one byte per second never reaches them and would occupy
-a thread for ever. So the adapter installs a response class that limits the whole exchange (`Bounds`). The temporary
+a thread without end. So the adapter installs a response class that limits the whole exchange (`Bounds`). The temporary
 file has no name, so the system frees its space when the last user closes it, even after SIGKILL.
 """
 
