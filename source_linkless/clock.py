@@ -3,8 +3,6 @@
 Waiting never looks here: it uses the event loop's own time (see `waiting`), so that tests can let it jump.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from contextlib import suppress

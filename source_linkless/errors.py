@@ -5,8 +5,6 @@ Problem                  one request did not return what was asked for
 AirbyteTracedException   what the platform sees: an invalid configuration or state, or the end of a failed run
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 

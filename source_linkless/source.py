@@ -1,7 +1,5 @@
 """SourceLinkless: spec, check, discover and read; wiring only."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager

@@ -8,8 +8,6 @@ A projection divides an account into parts: what is compared, and sent, as one p
 `accounts` that is the account; for `statements`, `charges` and `payments` the bill.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

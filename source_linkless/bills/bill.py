@@ -9,8 +9,6 @@ Each line is written once, as its canonical text: the key of a line is the hash 
 all fit their columns is copied into its row. A line that does not is divided and written again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import repeat

@@ -11,8 +11,6 @@ a value in another notation that can be read in one way only:
 Every other value stays under its own name in `other_fields`, like every undeclared field, and is counted.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
@@ -36,8 +34,7 @@ _AMOUNT = re.compile(
 _DIGITS = re.compile(r"[0-9]+(?:[.,](?:[0-9]{1,2}|[0-9]{4,}))?|0[.,][0-9]+")
 """Without marks of thousands: three digits behind a single mark could be thousands."""
 _GROUPS = re.compile(r"[0-9]{1,3}(?P<mark>[,.' \u00a0\u202f])[0-9]{3}(?P<more>(?:(?P=mark)[0-9]{3})*)([.,][0-9]+)?")
-_MOST_DIGITS = 15
-"""Every decimal of so many digits survives as a double."""
+_MOST_DIGITS = 15  # every decimal of so many digits survives as a double
 _OF_A_NUMBER = "-\u2212 0123456789.,'\u00a0\u202f"
 _CODE = re.compile(r"[A-Z]{3}")
 

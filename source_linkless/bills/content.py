@@ -7,8 +7,6 @@ Members are the inside of a JSON object, without its braces. A row holds no null
 them. A block becomes lines of output by joining (`output`), or dicts for a consumer in this process.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,10 +29,8 @@ _ORDINAL = re.compile(r".*~[0-9]+", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL)
 """One escaped character; a pair of surrogates is one."""
 _UNSENDABLE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})")
-_FEW_ESCAPES = 8
-"""Backslashes that are looked at one by one: a bill has some in its address."""
-_LINE = blake2b(digest_size=16)
-"""The hash of a line before its first byte."""
+_FEW_ESCAPES = 8  # backslashes that are looked at one by one: a bill has some in its address
+_LINE = blake2b(digest_size=16)  # the hash of a line before its first byte
 _SORTED = orjson.OPT_SORT_KEYS
 
 

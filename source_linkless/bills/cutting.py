@@ -9,8 +9,6 @@ rest of the document, and memory follows the number of pieces, which is bounded 
 with the documented fields are cut by msgspec instead: looking at brackets would be a fifth of what a sync computes.
 """
 
-from __future__ import annotations
-
 import mmap
 import re
 from collections.abc import Mapping, Sequence

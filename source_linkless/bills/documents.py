@@ -13,8 +13,6 @@ at the portal, and credentials never reach a record; and nothing without a colum
 shall not be (`personal`): a document that was read does not hold it any more.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,8 +45,7 @@ _OBJECTS = re.compile(rb"\[\s*+\{")
 _EMPTY = re.compile(rb"\[\s*+\]")
 _NO_ACCOUNTS = re.compile(r"error|warning|message|detail|fault|problem", re.IGNORECASE)
 """Names of arrays that are no accounts."""
-_SHORT = 1_000
-"""Bytes of a field that is no JSON up to which it is kept as text."""
+_SHORT = 1_000  # bytes of a field that is no JSON up to which it is kept as text
 _NAMES_IN_WARNING = 5
 _NOT_SHOWN = (
     "the document has a shape that the connector does not know, and 'personal_data' keeps the stream sustainability "
@@ -163,7 +160,7 @@ class Document:
         for number, entries in self.entries.items():
             yield _merged(number, entries, self.personal, self.findings)
 
-    def without_bills(self) -> Document:
+    def without_bills(self) -> "Document":
         """Return what tells which accounts there are; it keeps no bytes of the body alive."""
         return replace(self, entries=dict.fromkeys(self.entries, ()))
 

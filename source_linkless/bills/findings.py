@@ -3,15 +3,12 @@
 The sentences name documented fields, the kinds of values, and accounts and bills. They never repeat a value.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-_SHOWN = 5
-"""Fields, or bills, that one sentence names."""
+_SHOWN = 5  # fields, or bills, that one sentence names
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 _KINDS = {str: "text", bool: "true or false", int: "number", float: "number", dict: "object", list: "array"}
 

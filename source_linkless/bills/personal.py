@@ -10,8 +10,6 @@ A pseudonym replaces a value as soon as it is read, so no key, state or message 
 depends only on the value, its column and the user's key: tables of several sources can still be joined.
 """
 
-from __future__ import annotations
-
 import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

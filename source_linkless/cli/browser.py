@@ -13,8 +13,6 @@ onSuccess({public_token}), onExit()})`, `open()` and `exit()`. That its frame is
 assumption; what the policy blocks is reported in the terminal.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hmac
 import json

@@ -3,8 +3,6 @@
 Everything but click is imported when a command runs, so that a help text does not wait for the CDK's imports.
 """
 
-from __future__ import annotations
-
 import asyncio
 import pkgutil
 import signal

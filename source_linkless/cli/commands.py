@@ -13,8 +13,6 @@ All logins are linked at once; one question is asked at a time. Ctrl-C ends ever
 submitted gets its token first.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -11,8 +11,6 @@ Every file is replaced in one step, so a kill at any moment leaves the files of 
 covered by a state are sent again. A document that is there with the checksum of the index is not asked for again.
 """
 
-from __future__ import annotations
-
 import asyncio
 import csv
 import fcntl

@@ -7,8 +7,6 @@ Reading a line is a wait of the event loop like any other: it can be cancelled a
 as it was. What is typed is not shown where it is a secret.
 """
 
-from __future__ import annotations
-
 import asyncio
 import io
 import json

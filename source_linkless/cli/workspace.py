@@ -6,8 +6,6 @@ A command changes three things: the property `links`, a password that was typed,
 file is written as well-formed JSON with the order, indentation and line ends that it had.
 """
 
-from __future__ import annotations
-
 import csv
 import errno
 import io
@@ -83,11 +81,11 @@ class ConfigText:
             return []
         return [entry if isinstance(entry, Mapping) else {} for entry in entries]
 
-    def with_links(self, links: str) -> ConfigText:
+    def with_links(self, links: str) -> "ConfigText":
         """Return the text with another value of the property `links`."""
         return self._with({**self.raw, "links": links})
 
-    def with_password(self, number: int, password: str) -> ConfigText:
+    def with_password(self, number: int, password: str) -> "ConfigText":
         """Return the text with another password in the entry `number` (from 0).
 
         Raises a config error for a CSV list without a column for passwords.
@@ -97,18 +95,18 @@ class ConfigText:
             return self._with({**self.raw, "connection": {**connection, "password": password}})
         return self._with_list(number, password)
 
-    def without_entry(self, number: int) -> ConfigText:
+    def without_entry(self, number: int) -> "ConfigText":
         """Return the text without the entry `number`; the last entry takes the property `connection` with it."""
         if len(self.entries) == 1:
             return self._with({name: value for name, value in self.raw.items() if name != "connection"})
         return self._with_list(number, None)
 
-    def _with_list(self, number: int, password: str | None) -> ConfigText:
+    def _with_list(self, number: int, password: str | None) -> "ConfigText":
         connection = self.raw["connection"]
         changed = _changed(connection["connections"], number, password)
         return self._with({**self.raw, "connection": {**connection, "connections": changed}})
 
-    def _with(self, raw: Mapping[str, Any]) -> ConfigText:
+    def _with(self, raw: Mapping[str, Any]) -> "ConfigText":
         return self if raw == self.raw else ConfigText(_written_like(self.text, raw), self.path)
 
 

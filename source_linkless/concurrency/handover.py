@@ -9,8 +9,6 @@ Asking for the next event acknowledges the last: an `emit` that has returned was
 before waiting* is an `await`, and a reader that is slow (or whose standard output is blocked) stops the fetching.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import queue

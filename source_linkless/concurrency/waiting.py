@@ -4,8 +4,6 @@ All time here is the event loop's (`loop.time()`), in seconds: a test runs the s
 jumps, and ten thousand waiting logins cost no thread.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import heapq
@@ -17,12 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 pause = asyncio.sleep
-_ATTEMPTS = 4
-"""Of a request that may be repeated."""
-_ATTEMPTS = 4
-"""Of a request that may be repeated."""
-_HELD_SECONDS = 1.0
-"""How often a deadline that is held when its time has come looks again."""
+_ATTEMPTS = 4  # of a request that may be repeated
+_HELD_SECONDS = 1.0  # how often a deadline that is held when its time has come looks again
 
 
 def time() -> float:
@@ -69,7 +63,7 @@ class Place:
     that hangs does not delay other connections; its document is held beyond the limit if need be.
     """
 
-    def __init__(self, limit: RateLimit) -> None:
+    def __init__(self, limit: "RateLimit") -> None:
         self._limit = limit
         self._is_held = self._is_over = False
 

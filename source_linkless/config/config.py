@@ -6,8 +6,6 @@
 A sentence names the field or the entry and never repeats a value: most values are secrets.
 """
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import ipaddress

@@ -14,8 +14,6 @@ Three wrong passwords can lock a customer's account (API notes, section 11). So 
 before the submission, and no run submits a refused login again.
 """
 
-from __future__ import annotations
-
 import hmac
 import json
 import re
@@ -61,7 +59,7 @@ class Link:
     submitted: tuple[str, ...] = ()
     refused: str | None = None
     updating: bool | None = field(default=None, repr=False)
-    before: Link | None = field(default=None, repr=False)
+    before: "Link | None" = field(default=None, repr=False)
 
 
 _WRITTEN = tuple(each.name for each in fields(Link) if each.name != "before")

@@ -5,8 +5,6 @@
 A mistake is the end of a sentence that began with the name of the field. It never repeats a value: most are secrets.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -20,8 +18,7 @@ FLEET_COLUMNS = ("access_token", "attempt", "key", "login_fields", "method", "pa
 KNOWN = ", ".join(FLEET_COLUMNS)
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ .-]{0,39}")
 _COUNT = re.compile("[0-9]{1,9}")
-_MARK = "\ufeff"
-"""The byte order mark: spreadsheets begin a file with it. It is no content."""
+_MARK = "\ufeff"  # the byte order mark: spreadsheets begin a file with it. It is no content
 
 
 class UnreadableError(Exception):

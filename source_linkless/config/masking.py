@@ -8,8 +8,6 @@ Texts are masked before they become JSON. Masking a finished line could break it
 the protocol's own text.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -31,8 +29,7 @@ from source_linkless.config.logins import (
 )
 
 MASK = "****"
-_SHORTEST_ANYWHERE = 8
-"""Characters from which on a secret is masked anywhere; see `Register.hidden`."""
+_SHORTEST_ANYWHERE = 8  # characters from which on a secret is masked anywhere; see `Register.hidden`
 _WHOLE = r"(?<![\w.-])(?<!\d[,:/])%s(?![\w-])(?![.,:/]\d)(?!\.\w)"
 _SHORTEST_WORD = 4
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)

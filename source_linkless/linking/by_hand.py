@@ -7,8 +7,6 @@ The provider works on an answer for a while, so the same status just after it is
 (API notes, sections 2.4 and 2.5).
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 `check`, `read` and the command line consume the same events.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Sequence

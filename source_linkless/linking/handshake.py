@@ -7,8 +7,6 @@ Nothing here repeats `connect` or `exchange`: each is sent once, and only a plai
 sends it again. Any status that needs a person is remembered, so that no later run submits the login either.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable
 from typing import Any

@@ -18,8 +18,6 @@ A refresh is a login at the utility like any other: it is announced before it is
 and never for a connection that needs a person.
 """
 
-from __future__ import annotations
-
 import asyncio
 import heapq
 import itertools

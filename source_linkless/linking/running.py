@@ -1,7 +1,5 @@
 """One run and one login in it: what logins share, how requests are repeated, and where exceptions of a login end."""
 
-from __future__ import annotations
-
 import asyncio
 import math
 import random
@@ -26,8 +24,7 @@ T = TypeVar("T")
 
 WRITE_SECONDS = 0.8
 """Shortest time between two write-backs: a token is written within a second of its exchange."""
-_HANGING_SECONDS = 10.0
-"""A request that has had no answer for so long at the deadline counts as hanging."""
+_HANGING_SECONDS = 10.0  # a request that has had no answer for so long at the deadline counts as hanging
 
 
 class Ended(Exception):  # noqa: N818 - an outcome, not an error
@@ -64,10 +61,10 @@ def opened(raw: Mapping[str, Any], surroundings: Surroundings) -> tuple[Config, 
 class Answers(Protocol):
     """Answers what a login waits for while it is being linked. A sync has none: there a question ends the login."""
 
-    async def answered(self, opening: Opening, link_token: str) -> bool:
+    async def answered(self, opening: "Opening", link_token: str) -> bool:
         """Tell whether the status is worth another look: a person has answered, or the provider still works on it."""
 
-    async def corrected(self, opening: Opening) -> bool:
+    async def corrected(self, opening: "Opening") -> bool:
         """Tell whether a person has corrected a refused password, announced and ready to be submitted."""
 
 

@@ -9,8 +9,6 @@ Nothing that was not written is kept, and a login must not be submitted when the
 process ends.
 """
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import fcntl
@@ -31,8 +29,7 @@ _FLUSH_SECONDS, _LINE_SECONDS = 0.5, 1.0
 _STDOUT, _STDERR = 1, 2
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 _NOBODY_READS, _NOT_WRITTEN = 128 + signal.SIGPIPE, os.EX_IOERR
-_WRITING = threading.Lock()
-"""Held while a line is being written, so that the process never ends inside one."""
+_WRITING = threading.Lock()  # held while a line is being written, so that the process never ends inside one
 _ENDING = threading.Lock()
 
 

@@ -15,8 +15,6 @@ What differs from the CDK's own entry point, and why:
 - No temporary folder is made: on a read-only file system there is none.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import io

@@ -7,8 +7,6 @@ Repeating and waiting belong to the caller. Every request is a POST with a JSON 
 notes, section 1.2).
 """
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import json
@@ -41,21 +39,18 @@ from source_linkless.provider.outcomes import (
 )
 from source_linkless.provider.transport import LARGEST_ERROR, SUCCESSES, Answer, Body, Request, Transport, Unreachable
 
-_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
-"""A request id that may be logged."""
+_ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)  # a request id that may be logged
 _CODE = re.compile(r"\w{1,64}", re.ASCII)
 """A code or status that is passed on. A sentence is not: it could quote what was sent."""
 _CONTENT_TYPE = re.compile(r"[a-z]{1,20}/[\w.+-]{1,60}", re.ASCII)
 _BETWEEN_WORDS = re.compile(r"[\s.-]+")
-_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
-"""A surrogate: a text with one could not be sent back."""
+_HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")  # a surrogate: a text with one could not be sent back
 _UNSAFE = re.compile(r"[^A-Za-z0-9._() -]+")
 """What a part of a file name must not hold, so that every file system and object store takes it."""
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
 """Names that Windows keeps for devices."""
 _LONGEST_NAME = 80
-_LONGEST_RETRY_AFTER = 600.0
-"""Most seconds that a `Retry-After` is obeyed; then the provider is asked again."""
+_LONGEST_RETRY_AFTER = 600.0  # most seconds that a `Retry-After` is obeyed; then the provider is asked again
 _OK = 200
 _MISSING = (404, 410)
 _ERRORS = range(400, 600)
@@ -133,7 +128,7 @@ class Api:
         """
         self._transport, self._limit, self._sending = transport, limit, sending
 
-    def noting(self, sending: Callable[[], object]) -> Api:
+    def noting(self, sending: Callable[[], object]) -> "Api":
         """Return the same API with another `sending`."""
         return Api(self._transport, self._limit, sending)
 

@@ -8,8 +8,6 @@ and a line of the final message; `failure` decides whether the platform repeats 
 Where the facts come from: API notes, sections 2.4, 3.1 and 6.2.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial

@@ -13,8 +13,6 @@ a thread without end. So the adapter installs a response class that limits the w
 file has no name, so the system frees its space when the last user closes it, even after SIGKILL.
 """
 
-from __future__ import annotations
-
 import asyncio
 import http.client
 import io
@@ -58,8 +56,7 @@ IN_MEMORY = 32 * MB
 """Most bytes of a body that stay in memory. A body with a larger announced length goes to disk from its first byte."""
 CHUNK = 2**18
 """Most bytes that are read, or unpacked, at once."""
-_PACKED_CHUNK = 2**14
-"""Most packed bytes that zlib gets at once: it copies what it could not use yet."""
+_PACKED_CHUNK = 2**14  # most packed bytes that zlib gets at once: it copies what it could not use yet
 FREELY_UNPACKED = 16 * MB
 """Bytes that a body may always have when unpacked, however few were received."""
 MOST_PER_PACKED_BYTE = 200

@@ -20,8 +20,6 @@ the bills after `newest` are sent, and the state stays as it is until all can be
 another mode of `personal_data`, or with another key, have other account numbers: every account is new.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,12 +37,10 @@ from source_linkless.clock import latest_bill_date, parse_moment
 from source_linkless.errors import invalid_state
 from source_linkless.streams import Delivery, Part, Projection, Stream
 
-_NO_CURSOR = "__ab_no_cursor_state_message"
-"""The only member of the state of a stream in full refresh."""
+_NO_CURSOR = "__ab_no_cursor_state_message"  # the only member of the state of a stream in full refresh
 State = Mapping[str, Any] | None
 _FORMAT = 1
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", re.ASCII)
-"""The layout of our own moments (RFC 3339)."""
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z", re.ASCII)  # the layout of our own moments (RFC 3339)
 _ROWS_OF_A_BLOCK = 64
 """Lines of about 30 KB: texts of more than 128 KB are given back to the system each time, and cost page faults."""
 

@@ -9,8 +9,6 @@ behind a space those that failed. Every other bill is asked for in the next sync
 changed, one that the deadline left over. The failed ones are asked for last, so that they delay nothing else.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 from collections import Counter
@@ -35,8 +33,7 @@ _MARK = 6
 """Characters of a mark, 36 bits: about 1 in 40 million accounts with 60 bills has two bills with the same mark."""
 _MOST_PENDING = 20_000
 """Files that are known to be wanted at once, over all logins; more than a deadline leaves time for."""
-_NAMES = {Status.READY: "fetched", Status.NO_DATA: "not_available"}
-"""`status` of a row; every other one is `failed`."""
+_NAMES = {Status.READY: "fetched", Status.NO_DATA: "not_available"}  # `status` of a row; every other one is `failed`
 
 
 @dataclass(slots=True)

@@ -7,8 +7,6 @@ The CDK spends nine times as long on a record as it takes to read it from the do
 lines itself. Both ways copy the same text (see `bills.content`). Every other message becomes a line in `line_of`.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import time

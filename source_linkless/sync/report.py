@@ -10,8 +10,6 @@ Every hole, which is a login without its data, is a row and a warning. By `faile
     fail      with any hole
 """
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,8 +34,7 @@ from source_linkless.linking import events
 from source_linkless.provider.outcomes import NO_DATA, PARTIAL_ACCOUNTS, UNKNOWN, Outcome, outcome
 from source_linkless.sync.changes import Known
 
-_LATE = 1.5
-"""A bill is late when the newest is older than this many usual intervals of its account."""
+_LATE = 1.5  # a bill is late when the newest is older than this many usual intervals of its account
 _FEWEST_BILLS = 3  # fewer do not tell what is usual
 _KEYS_SHOWN = 25
 _STEPS_OF_A_CHECK = 5

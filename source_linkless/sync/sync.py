@@ -6,8 +6,6 @@
 All messages leave from one thread, so a state never overtakes the records it covers.
 """
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
