@@ -14,23 +14,21 @@ assumption; what the policy blocks is reported in the terminal.
 """
 
 import asyncio
+import email
 import hmac
 import json
-import queue
 import secrets
-import threading
 import webbrowser
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
-from source_linkless.cli.terminal import line_of, printable
+from source_linkless.cli.terminal import Screen, line_of, printable
 from source_linkless.cli.workspace import Exit, Setting, Workspace, code_of
 from source_linkless.config import Login
 from source_linkless.errors import Actor, Problem, Status
@@ -44,8 +42,7 @@ SCRIPT = "https://link.deck.co/link-initialize.js"
 LINK_SECONDS = 20 * 60.0
 """How long a link token lives at least (API notes, section 2.1)."""
 _HOST = "127.0.0.1"
-_MOST_BYTES = 16_384
-_ALIVE_SECONDS, _LAST_SECONDS = 1.0, 3.0
+_MOST_BYTES, _REQUEST_SECONDS = 16_384, 60
 _HEADERS = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",
@@ -67,151 +64,117 @@ class _PageClosed(Exception):  # noqa: N818 - what a person did
     """The window of the page is gone."""
 
 
-class _Page(ThreadingHTTPServer):
-    """The page, served to one window on a port of this machine as long as the context is open.
+class _Page:
+    """The page, served to one window; its `events` are lines of JSON on a connection that ends with the window."""
 
-    `note` gets a sentence about what the policy of the page has blocked.
-    """
-
-    daemon_threads = True
-
-    def __init__(self, script: str, note: Callable[[str], None]) -> None:
-        super().__init__((_HOST, 0), _Handler)
-        self._note = note
-        self._loop, self._heard = asyncio.get_running_loop(), asyncio.Queue[Message | None]()
+    def __init__(self, script: str, screen: Screen) -> None:
+        self._script, self._screen = script, screen
+        self._home, self._window = f"/{secrets.token_urlsafe(32)}/", secrets.token_urlsafe(32)
+        self._host = ""
+        self._is_taken = False
+        self._events: asyncio.StreamWriter | None = None
+        self._heard = asyncio.Queue[Message]()
         self._step = 0
-        self.host = f"{_HOST}:{self.server_port}"
-        """The only value of `Host` that is answered; `origin` is that of `Origin`."""
-        self.origin = f"http://{self.host}"
-        self.path = f"/{secrets.token_urlsafe(32)}/"
-        self.script, self.window = script, secrets.token_urlsafe(32)
-        self.page_taken, self.events_taken = threading.Lock(), threading.Lock()
-        """Each is acquired once, and never released."""
-        self.events = queue.Queue[Message | None]()
-        self.streaming = threading.Lock()
-        """Held while events are being sent."""
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.events.put(None)
-        self.streaming.acquire(timeout=_LAST_SECONDS)
-        self.shutdown()
-        self.server_close()
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[str]:
+        """Serve the page on a port of this machine as long as the context is open; yields its address."""
+        server = await asyncio.start_server(self._serve, _HOST, 0)
+        self._host = f"{_HOST}:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield f"http://{self._host}{self._home}"
+        finally:
+            server.close()
+            if self._events:
+                self._events.close()
 
     def tell(self, kind: str, **event: Any) -> None:
         """Send an event to the page."""
-        self.events.put({"type": kind, **event})
+        if self._events and not self._events.is_closing():
+            self._events.write(json.dumps({"type": kind, **event}).encode() + b"\n")
 
     def begin(self, kind: str, **event: Any) -> None:
         """Send an event that begins a step: answers to an earlier one do not count."""
         self._step += 1
         self.tell(kind, step=self._step, **event)
 
-    def hear(self, message: Message | None) -> None:
-        """Take a message of the page in any thread; None when the window is gone."""
-        self._loop.call_soon_threadsafe(self._heard.put_nowait, message)
-
     async def said(self, *kinds: str) -> Message:
         """Wait for one of these messages about the present step. Raises _PageClosed."""
         while message := await self._heard.get():
             if message.get("type") == "blocked":
-                self._note(f"The page did not load {message.get('detail')}, which the provider's form asked for.")
+                what = f"The page did not load {message.get('detail')}, which the provider's form asked for."
+                self._screen.note(printable(what))
             elif message.get("type") in kinds and message.get("step") == self._step:
                 return message
         raise _PageClosed
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print nothing: a client that went away is no error, and the terminal belongs to the command."""
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the one request of a connection. An error is that of a client, and is not printed."""
+        try:
+            with suppress(OSError, ValueError, EOFError, asyncio.LimitOverrunError):
+                async with asyncio.timeout(_REQUEST_SECONDS):
+                    writer.write(await self._answer_to(reader, writer))
+                    await writer.drain()
+                if writer is self._events:
+                    self._heard.put_nowait({"type": "opened", "step": self._step})
+                    await reader.read(1)  # ends with the window
+        finally:
+            writer.close()
+            if writer is self._events:
+                self._heard.put_nowait({})
 
+    async def _answer_to(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        request, _, lines = head.partition("\r\n")
+        method, path, _ = request.split(" ")
+        headers = email.message_from_string(lines)
+        is_host, length = headers.get("host") == self._host, headers.get("content-length", "")
+        is_window = (  # a call of the page that was served, and not of another site or host
+            is_host
+            and headers.get("sec-fetch-site", "same-origin") == "same-origin"
+            and hmac.compare_digest(headers.get("x-linkless-window", "").encode(), self._window.encode())
+        )
+        status, content, kind, policy = HTTPStatus.NOT_FOUND, b"", "text/plain", "default-src 'none'"
+        match method, path[len(self._home) :] if path.startswith(self._home) else None:
+            case "GET", _ if not is_host:
+                status = HTTPStatus.MISDIRECTED_REQUEST
+            case "GET", "" if not self._is_taken:
+                self._is_taken = True
+                status, kind, (content, policy) = HTTPStatus.OK, "text/html; charset=utf-8", self._page()
+            case "GET", "":
+                status, content = HTTPStatus.GONE, b"This page was opened already. Run the command again.\n"
+            case "GET", "events" if is_window and not self._events:
+                status, kind, self._events = HTTPStatus.OK, "application/x-ndjson", writer
+            case "POST", "said" if is_window and headers.get("origin") == f"http://{self._host}":
+                if length.isdecimal() and int(length) <= _MOST_BYTES:
+                    status = HTTPStatus.NO_CONTENT
+                    self._hear(await reader.readexactly(int(length)))
+                else:
+                    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        sent = {"content-type": kind, "content-security-policy": policy, **_HEADERS}
+        fields = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
+        return f"HTTP/1.0 {status} {status.phrase}\r\n{fields}\r\n".encode() + content
 
-class _Handler(BaseHTTPRequestHandler):
-    timeout = 60
-    server: _Page
-    server_version, sys_version = "linkless", ""
+    def _hear(self, content: bytes) -> None:
+        with suppress(ValueError, RecursionError):
+            message = json.loads(content)
+            if isinstance(message, dict) and message:
+                self._heard.put_nowait(message)
 
-    def do_GET(self) -> None:
-        page = self.server
-        if self.headers.get("host") != page.host:
-            self._answer(HTTPStatus.MISDIRECTED_REQUEST)
-        elif self.path == f"{page.path}events" and self._is_window() and page.events_taken.acquire(blocking=False):
-            self._stream()
-        elif self.path != page.path:
-            self._answer(HTTPStatus.NOT_FOUND)
-        elif page.page_taken.acquire(blocking=False):
-            self._answer_page()
-        else:
-            self._answer(HTTPStatus.GONE, b"This page was opened already. Run the command again.\n")
-
-    def do_POST(self) -> None:
-        page = self.server
-        length = self.headers.get("content-length", "")
-        if self.path != f"{page.path}said" or not self._is_window() or self.headers.get("origin") != page.origin:
-            self._answer(HTTPStatus.NOT_FOUND)
-        elif not (length.isdecimal() and int(length) <= _MOST_BYTES):
-            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        else:
-            with suppress(ValueError):
-                message = json.loads(self.rfile.read(int(length)))
-                if isinstance(message, dict) and message:
-                    page.hear(message)
-            self._answer(HTTPStatus.NO_CONTENT)
-
-    def _is_window(self) -> bool:
-        """Tell whether a call comes from the page that was served, and not from another site or host."""
-        is_cross_site = self.headers.get("sec-fetch-site", "same-origin") != "same-origin"
-        is_host = self.headers.get("host") == self.server.host
-        token = self.headers.get("x-linkless-window", "").encode()
-        return is_host and not is_cross_site and hmac.compare_digest(token, self.server.window.encode())
-
-    def _answer_page(self) -> None:
-        """Send the page. Its policy allows our own script, and the provider's script and frame.
+    def _page(self) -> tuple[bytes, str]:
+        """Return the page and its policy, which allows our own script, and the provider's script and frame.
 
         Styles may be inline, as the provider's script may style its frame; a style can load nothing here.
         """
-        page, nonce = self.server, secrets.token_urlsafe(16)
-        script = urlsplit(page.script)
+        script, nonce = urlsplit(self._script), secrets.token_urlsafe(16)
         origin = f"{script.scheme}://{script.netloc}"
         policy = (
             f"default-src 'none'; script-src 'nonce-{nonce}' {origin}{script.path}; style-src 'unsafe-inline'; "
             f"frame-src {origin}; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
-        settings = json.dumps({"script": page.script, "window": page.window}).replace("<", "\\u003c")
+        settings = json.dumps({"script": self._script, "window": self._window}).replace("<", "\\u003c")
         text = resources.files("source_linkless.cli").joinpath("link.html").read_text(encoding="utf-8")
-        content = text.replace("{nonce}", nonce).replace("{settings}", settings).encode()
-        self._answer(HTTPStatus.OK, content, "text/html; charset=utf-8", policy)
-
-    def _stream(self) -> None:
-        """Send events as lines of JSON until there are no more, or the window is gone."""
-        page = self.server
-        with page.streaming:
-            with suppress(OSError):
-                self._answer(HTTPStatus.OK, kind="application/x-ndjson")
-                while True:
-                    try:
-                        event = page.events.get(timeout=_ALIVE_SECONDS)
-                    except queue.Empty:
-                        self.wfile.write(b"\n")  # fails once the window is gone
-                        continue
-                    if event is None:
-                        break
-                    self.wfile.write(json.dumps(event).encode() + b"\n")
-            page.hear(None)
-
-    def _answer(
-        self, status: HTTPStatus, body: bytes = b"", kind: str = "text/plain", policy: str = "default-src 'none'"
-    ) -> None:
-        """Send an answer, which ends with its connection; that of a stream goes on."""
-        self.send_response(status)
-        for name, value in {"content-type": kind, "content-security-policy": policy, **_HEADERS}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in http.server
-        """Log nothing: the terminal belongs to the command."""
+        return text.replace("{nonce}", nonce).replace("{settings}", settings).encode(), policy
 
 
 async def link_in_browser(
@@ -238,8 +201,8 @@ async def link_in_browser(
         return Exit.OK
     workspace.prove_writable()
     run = await workspace.started(workspace.config.check_timeout_seconds)
-    with _Page(script, lambda text: setting.screen.note(printable(text))) as page:
-        address = f"{page.origin}{page.path}"
+    page = _Page(script, setting.screen)
+    async with page.served() as address:
         setting.screen.say(f"Open this address in a browser on this machine; it works once:\n  {address}")
         if opens:
             await asyncio.to_thread(webbrowser.open, address)
@@ -261,6 +224,7 @@ class _Session:
         """Link the logins; each is reported, those too that a closed page or Ctrl-C leaves over."""
         left, heading, code = _PAGE_CLOSED, "Finished", None
         try:
+            await self.page.said("opened")
             for number, login in enumerate(logins, start=1):
                 await self._one(login, f"{login.key} ({number} of {len(logins)})", is_last=number == len(logins))
         except _PageClosed:
@@ -304,19 +268,17 @@ class _Session:
             return _EXPIRED
         except Problem as problem:
             return outcomes.of_problem(problem)
-        match said["type"]:
-            case "success":
-                exchange = asyncio.create_task(self._exchanged(login, said.get("public_token")))
-                try:
-                    return await asyncio.shield(exchange)
-                except asyncio.CancelledError:
-                    self._report(login, await exchange)  # Ctrl-C waits for the token
-                    raise
-            case "failed":
-                self.setting.screen.note(printable(f"{login.key}: {said.get('detail')}"))
-                return _NOT_LOADED
-            case _:
-                return _FORM_CLOSED
+        if said["type"] == "failed":
+            self.setting.screen.note(printable(f"{login.key}: {said.get('detail')}"))
+            return _NOT_LOADED
+        if said["type"] == "exit":
+            return _FORM_CLOSED
+        exchange = asyncio.create_task(self._exchanged(login, said.get("public_token")))
+        try:
+            return await asyncio.shield(exchange)
+        except asyncio.CancelledError:
+            self._report(login, await exchange)  # Ctrl-C waits for the token
+            raise
 
     async def _exchanged(self, login: Login, public_token: object) -> Outcome:
         try:

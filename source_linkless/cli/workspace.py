@@ -90,21 +90,24 @@ class ConfigText:
 
         Raises a config error for a CSV list without a column for passwords.
         """
-        connection = self.raw["connection"]
-        if connection.get("method") != "fleet":
-            return self._with({**self.raw, "connection": {**connection, "password": password}})
-        return self._with_list(number, password)
+        entries = self.entries
+        entries[number] = {**entries[number], "password": password}
+        return self._with_entries(entries)
 
     def without_entry(self, number: int) -> "ConfigText":
         """Return the text without the entry `number`; the last entry takes the property `connection` with it."""
-        if len(self.entries) == 1:
-            return self._with({name: value for name, value in self.raw.items() if name != "connection"})
-        return self._with_list(number, None)
+        entries = self.entries
+        del entries[number]
+        return self._with_entries(entries)
 
-    def _with_list(self, number: int, password: str | None) -> "ConfigText":
+    def _with_entries(self, entries: list[Mapping[str, Any]]) -> "ConfigText":
+        if not entries:
+            return self._with({name: value for name, value in self.raw.items() if name != "connection"})
         connection = self.raw["connection"]
-        changed = _changed(connection["connections"], number, password)
-        return self._with({**self.raw, "connection": {**connection, "connections": changed}})
+        if connection.get("method") != "fleet":
+            return self._with({**self.raw, "connection": entries[0]})
+        listed = _listed_like(connection["connections"], entries)
+        return self._with({**self.raw, "connection": {**connection, "connections": listed}})
 
     def _with(self, raw: Mapping[str, Any]) -> "ConfigText":
         return self if raw == self.raw else ConfigText(_written_like(self.text, raw), self.path)
@@ -120,28 +123,22 @@ def _written_like(text: str, value: object) -> str:
     return mark + written.replace("\n", "\r\n" if "\r\n" in text else "\n") + end
 
 
-def _changed(listed: Any, number: int, password: str | None) -> Any:
-    """Set the password of an entry of a list, or take the entry out when it is None; the list stays what it was."""
+def _listed_like(listed: Any, entries: Sequence[Mapping[str, Any]]) -> Any:
+    """Return entries in the form of a list: an array, or a text of JSON or CSV."""
     if isinstance(listed, list):
-        new = [] if password is None else [{**listed[number], "password": password}]
-        return [*listed[:number], *new, *listed[number + 1 :]]
+        return entries
+    if logins.looks_like_json(listed):
+        return _written_like(listed, entries)
     text = listed.removeprefix(_MARK)
-    if logins.looks_like_json(text):
-        return _written_like(listed, _changed(json.loads(text), number, password))
-    delimiter = logins.delimiter_of(text)
-    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True))
-    filled = [row for row in rows if any(cell.strip() for cell in row)]
-    names, row = [cell.strip().lower() for cell in filled[0]], filled[number + 1]
-    if password is None:
-        rows = [one for one in rows if one is not row]
-    elif "password" not in names:
+    form: Any = {"delimiter": logins.delimiter_of(text), "lineterminator": "\r\n" if "\r\n" in text else "\n"}
+    rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, **form)
+    header = next(row for row in rows if any(map(str.strip, row)))
+    names = [cell.strip().lower() for cell in header]
+    if any("password" in entry for entry in entries) and "password" not in names:
         raise invalid_configuration("The pasted list needs a column 'password' first.")
-    else:
-        row.extend([""] * (len(names) - len(row)))
-        row[names.index("password")] = password
     page = io.StringIO(newline="")
-    csv.writer(page, delimiter=delimiter, lineterminator="\r\n" if "\r\n" in text else "\n").writerows(rows)
-    return (_MARK if listed.startswith(_MARK) else "") + page.getvalue()
+    csv.writer(page, **form).writerows([header, *([entry.get(name, "") for name in names] for entry in entries)])
+    return listed[: len(listed) - len(text)] + page.getvalue()
 
 
 def lacks_password(entry: Mapping[str, Any]) -> bool:
@@ -160,12 +157,12 @@ class Workspace:
         """
         self.text, self.surroundings, self.target = text, surroundings, target or text.path
         self.config, self.links = opened(text.raw, surroundings)
-        self._numbers = {login.key: number for number, login in enumerate(self.config.logins)}
+        self._keys = [login.key for login in self.config.logins]
 
     def selected(self, keys: Collection[str]) -> list[Login]:
         """Return the logins with these keys, by default all. Raises a config error for a key that is not configured."""
         for key in keys:
-            if key not in self._numbers:
+            if key not in self._keys:
                 raise invalid_configuration(f"The configuration has no login with the key {key}.")
         return [login for login in self.config.logins if not keys or login.key in keys]
 
@@ -181,13 +178,13 @@ class Workspace:
         """Write the links as they are now, and the passwords that a person typed, by key. Raises FileProblem."""
         text = self.text.with_links(self.links.dump())
         for key, password in passwords.items():
-            text = text.with_password(self._numbers[key], password)
+            text = text.with_password(self._keys.index(key), password)
         self._write(text)
 
     def forget(self, login: Login) -> None:
         """Remove a login and its link from the file. Raises FileProblem."""
         self.links.drop(login)
-        self._write(self.text.without_entry(self._numbers[login.key]).with_links(self.links.dump()))
+        self._write(self.text.without_entry(self._keys.index(login.key)).with_links(self.links.dump()))
 
     def _write(self, text: ConfigText) -> None:
         text.write(self.target)
@@ -224,12 +221,9 @@ def replace_file(path: Path, content: bytes) -> None:
 
     Only a regular file is replaced: a device, a folder or a symbolic link is refused.
     """
-    try:
-        mode = path.lstat().st_mode
-    except OSError:  # there is no such file yet, or the next step says why it cannot be written
-        mode = stat.S_IFREG
-    if not stat.S_ISREG(mode):
-        raise FileProblem(f"Cannot write {path}: it is not a regular file. Name one, and no symbolic link to it.")
+    with suppress(OSError):  # there is no such file yet, or the next step says why it cannot be written
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise FileProblem(f"Cannot write {path}: it is not a regular file. Name one, and no symbolic link to it.")
     try:
         with whole_file(path) as file:
             file.write(content)
@@ -256,8 +250,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             os.chown(name, was.st_uid, was.st_gid)
         Path(name).replace(path)
     finally:
-        with suppress(OSError):
-            Path(name).unlink()
+        Path(name).unlink(missing_ok=True)
     with suppress(OSError):  # some file systems do not support it
         folder = os.open(path.parent, os.O_RDONLY)
         try:
