@@ -6,7 +6,7 @@ Waiting never looks here: it uses the event loop's own time (see `waiting`), so 
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
@@ -79,12 +79,6 @@ def _http_date(text: str) -> datetime | None:
         return None
 
 
-def is_later(text: object, than: object) -> bool:
-    """Tell whether a written moment is later than another; unreadable ones are not."""
-    moment, other = parse_moment(text), parse_moment(than)
-    return moment is not None and other is not None and moment > other
-
-
 @lru_cache(maxsize=8)  # asked for each account of a document, in every stream
 def latest_bill_date(observed_at: str) -> str:
     """Return the latest date that a bill seen at a moment can have: 400 days ahead, further than any billing period."""
@@ -93,8 +87,3 @@ def latest_bill_date(observed_at: str) -> str:
         if moment is not None:
             return (moment.date() + timedelta(days=_FURTHEST_DAYS)).isoformat()
     return "9999-12-31"  # a damaged state can hold a moment that cannot be read, or the end of the calendar
-
-
-def day_number(written: str) -> int:
-    """Return the number of a calendar day, given as an ISO date: the difference of two is the days between them."""
-    return date.fromisoformat(written).toordinal()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from source_linkless.clock import day_number, hours_since, is_later, parse_moment, stamp, stamp_after, utc_now
+from source_linkless.clock import hours_since, parse_moment, stamp, stamp_after, utc_now
 from testing.fuzzing import examples
 
 NOON = pendulum.datetime(2026, 11, 22, 12)
@@ -104,30 +104,3 @@ def test_a_stamp_is_later_than_the_previous_one(previous: str | None, expected: 
 def test_age_is_counted_in_hours(text: object, expected: float | None) -> None:
     """A written moment has an age in hours, negative in the future; something else has none."""
     assert hours_since(text, NOON) == expected
-
-
-@pytest.mark.parametrize(
-    ("earlier", "later", "expected"),
-    [
-        ("2026-01-31", "2026-02-28", 28),
-        ("2026-03-28", "2026-03-30", 2),
-        ("2026-02-01", "2026-01-31", -1),
-    ],
-)
-def test_days_are_counted_between_dates(earlier: str, later: str, expected: int) -> None:
-    """Dates of bills are days without a zone: no change of clocks makes one shorter."""
-    assert day_number(later) - day_number(earlier) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "than", "expected"),
-    [
-        ("2026-11-22T12:00:01Z", "2026-11-22T12:00:00Z", True),
-        ("2026-11-22T12:00:00Z", "2026-11-22T12:00:00.000000Z", False),
-        ("soon", "2026-11-22T12:00:00Z", False),
-        ("2026-11-22T12:00:00Z", None, False),
-    ],
-)
-def test_what_cannot_be_read_is_not_later(text: object, than: object, expected: bool) -> None:  # noqa: FBT001 - a table's column
-    """Two written moments are compared as moments, whatever their layout."""
-    assert is_later(text, than) is expected

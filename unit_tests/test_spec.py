@@ -14,7 +14,7 @@ from airbyte_cdk.test.standard_tests._spec_lint import find_config_secrets, find
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from jsonschema import Draft7Validator
 
-from source_linkless.config.config import parse_config, titles
+from source_linkless.config.config import label_of, parse_config
 from source_linkless.config.logins import FLEET_COLUMNS
 from testing.raw_forms import LOGIN, TOKEN, fleet, form
 
@@ -63,9 +63,9 @@ def test_no_secret_is_checked_by_the_schema() -> None:
 
 def test_every_property_is_explained_under_the_title_that_the_messages_use() -> None:
     """A user finds the field of a message in the form."""
-    shown = {path: schema["title"] for path, schema in properties() if "const" not in schema}
-    assert shown == {path: title for path, title in titles().items() if path != "connection.method"}
-    assert titles()["connection.method"] == titles()["connection"]
+    shown = {path: f'"{schema["title"]}" ({path})' for path, schema in properties() if "const" not in schema}
+    assert {path: label_of(path) for path in shown} == shown
+    assert label_of("connection.method") == '"Utility logins" (connection.method)'
     assert [path for path, schema in properties() if "const" not in schema and not schema["description"]] == []
 
 

@@ -130,14 +130,15 @@ def _listed_like(listed: Any, entries: Sequence[Mapping[str, Any]]) -> Any:
     if logins.looks_like_json(listed):
         return _written_like(listed, entries)
     text = listed.removeprefix(_MARK)
-    form: Any = {"delimiter": logins.delimiter_of(text), "lineterminator": "\r\n" if "\r\n" in text else "\n"}
-    rows = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True, **form)
+    rows = logins.csv_reader(text)
     header = next(row for row in rows if any(map(str.strip, row)))
     names = [cell.strip().lower() for cell in header]
     if any("password" in entry for entry in entries) and "password" not in names:
         raise invalid_configuration("The pasted list needs a column 'password' first.")
     page = io.StringIO(newline="")
-    csv.writer(page, **form).writerows([header, *([entry.get(name, "") for name in names] for entry in entries)])
+    end = "\r\n" if "\r\n" in text else "\n"
+    writer = csv.writer(page, delimiter=rows.dialect.delimiter, lineterminator=end)
+    writer.writerows([header, *([entry.get(name, "") for name in names] for entry in entries)])
     return listed[: len(listed) - len(text)] + page.getvalue()
 
 

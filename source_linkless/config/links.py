@@ -18,17 +18,17 @@ import hmac
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, ClassVar
 
-from source_linkless.clock import Now, hours_since, is_later, stamp
+from source_linkless.clock import Now, hours_since, parse_moment, stamp
 from source_linkless.config.config import Config, Login
 from source_linkless.config.logins import is_masked, is_whole
 from source_linkless.errors import invalid_configuration
 
+# What the exchange adds to an entry, and what one more entry takes with its token and its connection.
 _TOKEN_BYTES, _LINK_BYTES = 160, 360
-"""What the exchange adds to an entry, and what one more entry takes with its token and its connection."""
 _CONNECTION_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _HOURS, _TIMES = 24, 2
 _DIGITS = 16
@@ -44,7 +44,7 @@ class Step(Enum):
     EXHAUSTED = "submitted twice within 24 hours"
 
 
-@dataclass(slots=True)
+@dataclass
 class Link:
     """What is remembered of one login. The fingerprints `identity` and `login` tell changes apart; they hold no secret.
 
@@ -53,16 +53,13 @@ class Link:
     """
 
     identity: str
-    login: str = field(default="", repr=False)
+    login: str = field(repr=False)
     access_token: str | None = field(default=None, repr=False)
     connection_id: str | None = field(default=None, repr=False)
     submitted: tuple[str, ...] = ()
     refused: str | None = None
-    updating: bool | None = field(default=None, repr=False)
+    updating: bool = field(default=False, repr=False)
     before: "Link | None" = field(default=None, repr=False)
-
-
-_WRITTEN = tuple(each.name for each in fields(Link) if each.name != "before")
 
 
 class Links:
@@ -92,16 +89,11 @@ class Links:
     def step(self, login: Login) -> Step:
         """Tell how this login becomes a connection now."""
         link = self._link(login)
-        submit = Step.UPDATE if link.access_token else Step.LINK
-        if login.access_token:
+        if login.access_token or (link.access_token and not link.updating and not self._has_changed(login)):
             return Step.USE
-        if self._has_changed(login):
-            return submit
-        if link.access_token and not link.updating:
-            return Step.USE
-        if link.refused:
-            return Step.REFUSED
-        return submit if self.may_submit(login) else Step.EXHAUSTED
+        if self.may_submit(login):
+            return Step.UPDATE if link.access_token else Step.LINK
+        return Step.REFUSED if link.refused else Step.EXHAUSTED
 
     def token(self, login: Login) -> str | None:
         """Return the access token of this login, the user's own first."""
@@ -124,7 +116,7 @@ class Links:
 
     def announce(self, login: Login) -> None:
         """Note that this login is about to be submitted; to be written before it is."""
-        link, updating = self._link(login), self.step(login) is Step.UPDATE or None
+        link, updating = self._link(login), self.step(login) is Step.UPDATE
         if self._has_changed(login):
             link.login, link.submitted, link.refused = self._marks_of(login)[1], (), None
         link.submitted, link.updating = (*link.submitted, stamp(self._now()))[-_TIMES:], updating
@@ -139,33 +131,34 @@ class Links:
     def remember(self, login: Login, access_token: str | None = None, connection_id: str | None = None) -> None:
         """Note that the provider took the login; `access_token` is None when an update kept the old one."""
         link = self._links[login.key]
-        link.updating = link.before = None
+        link.updating, link.before = False, None
         if access_token is not None:
-            link.access_token, link.connection_id = access_token, _usable(connection_id)
+            link.access_token, link.connection_id = access_token, None
+            self.note_connection(login, connection_id)
 
-    def note_connection(self, login: Login, connection_id: str) -> None:
-        """Note the id of the connection of a linked login, as its status tells it."""
+    def note_connection(self, login: Login, connection_id: str | None) -> None:
+        """Note the id of the connection of a linked login, if it is short and plain enough to be kept."""
         link = self._link(login)
-        if link.access_token:
-            link.connection_id = _usable(connection_id) or link.connection_id
+        if link.access_token and connection_id and _CONNECTION_ID.fullmatch(connection_id):
+            link.connection_id = connection_id
 
     def refuse(self, login: Login, reason: str) -> None:
         """Note that the login needs a person; it is not submitted again until it changes."""
         link = self._link(login)
         if link.refused is None or link.updating:
-            link.refused, link.updating = reason, None
+            link.refused, link.updating = reason, False
 
     def recovered(self, login: Login, since: str | None) -> None:
         """Forget the refusal if a session newer than our last submission went well: a person has resolved it."""
-        link = self._link(login)
-        if link.refused and link.submitted and is_later(since, link.submitted[-1]):
+        link, began = self._link(login), parse_moment(since)
+        if link.refused and link.submitted and began and (hours_since(link.submitted[-1], began) or 0) > 0:
             link.refused = None
 
     def ask_again(self, login: Login) -> None:
         """Let an unchanged login, refused or linked, be submitted once more now, because a person asked for it."""
         link = self._link(login)
         link.before = link.before or replace(link)
-        link.submitted, link.refused, link.updating = (), None, bool(link.access_token) or None
+        link.submitted, link.refused, link.updating = (), None, bool(link.access_token)
 
     def drop(self, login: Login) -> None:
         """Forget everything about a login that is no longer configured."""
@@ -174,7 +167,7 @@ class Links:
     def forget_token(self, login: Login) -> None:
         """Set a token aside that the provider does not know any more."""
         link = self._link(login)
-        link.access_token = link.connection_id = link.updating = None
+        link.access_token, link.connection_id, link.updating = None, None, False
 
     def has_room(self) -> bool:
         """Tell whether one more link fits into what secret stores take, beside the tokens of those announced."""
@@ -191,7 +184,7 @@ class Links:
 
     def _written(self, links: dict[str, Link]) -> str:
         entries = {
-            key: {name: value for name in _WRITTEN if (value := getattr(link, name)) not in (None, ())}
+            key: {name: value for name, value in vars(link).items() if value and name != "before"}
             for key, link in links.items()
         }
         return json.dumps({"salt": self._salt, "connections": entries}, separators=(",", ":"))
@@ -199,7 +192,7 @@ class Links:
     def _link(self, login: Login) -> Link:
         """Return the link of this login's key; if there is none, or one of another identity, an empty one, not kept."""
         link, identity = self._links.get(login.key), self._marks_of(login)[0]
-        return link if link and link.identity == identity else Link(identity)
+        return link if link and link.identity == identity else Link(identity, login="")
 
     def _has_changed(self, login: Login) -> bool:
         """Tell whether a login has another fingerprint than it was submitted with, or was never submitted."""
@@ -220,11 +213,7 @@ class Links:
         return hmac.digest(self._salt.encode(), message, "sha256").hex()[:_DIGITS]
 
 
-def _usable(connection_id: str | None) -> str | None:
-    """Return an id that is short and plain enough to be kept in the configuration, else None."""
-    return connection_id if connection_id and _CONNECTION_ID.fullmatch(connection_id) else None
-
-
+_TEXTS = ("identity", "login", "access_token", "connection_id", "refused")
 _ADVICE = "Restore it from the last configuration that worked, or empty it to link every login once more."
 
 
@@ -237,19 +226,15 @@ def _read(text: str) -> tuple[str, dict[str, Link]]:
         links = {key: _link(entry) for key, entry in value.get("connections", {}).items()}
         salt = value.get("salt")
         return _text(salt) if links or salt not in (None, "") else "", links
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         message = f"'links', where the connector remembers its links, cannot be read; nothing was submitted. {_ADVICE}"
         raise invalid_configuration(message) from None  # the cause would quote the tokens
 
 
 def _link(entry: dict[str, Any]) -> Link:
-    """Read one entry. Raises ValueError, TypeError, AttributeError or KeyError."""
-    known: dict[str, Any] = {
-        name: _text(entry[name]) for name in ("access_token", "connection_id", "refused") if entry.get(name) is not None
-    }
+    known: dict[str, Any] = {name: _text(entry[name]) for name in _TEXTS if entry.get(name) is not None}
     submitted = tuple(_text(at) for at in entry.get("submitted", ()))
-    updating = True if entry.get("updating") else None
-    return Link(_text(entry["identity"]), _text(entry["login"]), submitted=submitted, updating=updating, **known)
+    return Link(**known, submitted=submitted, updating=bool(entry.get("updating")))
 
 
 def _text(value: object) -> str:

@@ -12,9 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+# The names that an entry of a pasted list may have.
 FLEET_COLUMNS = ("access_token", "attempt", "key", "login_fields", "method", "password", "source_id", "username")
-"""The names that an entry of a pasted list may have."""
-
 KNOWN = ", ".join(FLEET_COLUMNS)
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ .-]{0,39}")
 _COUNT = re.compile("[0-9]{1,9}")
@@ -64,7 +63,7 @@ def looks_like_json(text: str) -> bool:
 def read_json(text: str) -> Any:
     """Return the value of a JSON text in which no object names a property twice. Raises `UnreadableError`.
 
-    The error is raised outside the handlers on purpose: the one of `json` carries the whole text.
+    The error is raised outside the handlers: the one of `json` carries the whole text.
     """
     try:
         return json.loads(text.removeprefix(_MARK), object_pairs_hook=_object)
@@ -77,13 +76,13 @@ def read_json(text: str) -> Any:
     raise UnreadableError(problem)
 
 
-def delimiter_of(text: str) -> str:
-    """Return what divides the cells of a CSV text.
+def csv_reader(text: str) -> Any:
+    """Return a reader of the rows of a CSV text, `line_num` and `dialect.delimiter`.
 
     Spreadsheets of some countries write semicolons, and cells copied out of one are divided by tabs.
     """
-    header = text.lstrip().partition("\n")[0]
-    return max(",;\t", key=header.count)
+    delimiter = max(",;\t", key=text.lstrip().partition("\n")[0].count)
+    return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -96,7 +95,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _csv_entries(text: str) -> Iterator[dict[str, Any]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), skipinitialspace=True, strict=True)
+    reader = csv_reader(text)
     rows = (cells for cells in reader if any(cell.strip() for cell in cells))
     try:
         columns = _columns(next(rows, []))
@@ -105,12 +104,13 @@ def _csv_entries(text: str) -> Iterator[dict[str, Any]]:
                 raise UnreadableError(
                     f"has too many cells in line {reader.line_num}: put a cell that holds a comma or a quote in quotes"
                 )
-            yield {name: _cell(name, cell) for name, cell in zip(columns, cells, strict=False) if cell.strip()}
-    except csv.Error:  # its own text may quote the cell
+            entry: dict[str, Any] = {name: cell for name, cell in zip(columns, cells, strict=False) if cell.strip()}
+            if _COUNT.fullmatch(entry.get("attempt", "").strip()):  # a number in JSON; all other cells are text
+                entry["attempt"] = int(entry["attempt"])
+            yield entry
+    except csv.Error:
         problem = f"is not valid CSV (line {reader.line_num}): close every quote, and double it inside a cell"
-    else:
-        return
-    raise UnreadableError(problem)
+        raise UnreadableError(problem) from None
 
 
 def _columns(header: list[str]) -> list[str]:
@@ -126,8 +126,3 @@ def _columns(header: list[str]) -> list[str]:
         if columns.count(name) > 1:
             raise UnreadableError(f"has the column {shown_name(name)} twice")
     return columns
-
-
-def _cell(name: str, cell: str) -> str | int:
-    """All cells are text; only `attempt` is a number, and what is none is left to the check of the field."""
-    return int(cell) if name == "attempt" and _COUNT.fullmatch(cell.strip()) else cell

@@ -13,20 +13,13 @@ import io
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
-from source_linkless.config.logins import (
-    FLEET_COLUMNS,
-    UnreadableError,
-    is_masked,
-    looks_like_json,
-    read_entries,
-    read_json,
-)
+from source_linkless.config import logins
 
 MASK = "****"
 _SHORTEST_ANYWHERE = 8  # characters from which on a secret is masked anywhere; see `Register.hidden`
@@ -34,31 +27,29 @@ _WHOLE = r"(?<![\w.-])(?<!\d[,:/])%s(?![\w-])(?![.,:/]\d)(?!\.\w)"
 _SHORTEST_WORD = 4
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)
 _BARE = re.compile(r"""[^"',;:{}\[\]\t\r\n]+""")
-_OUR_WORDS = {*FLEET_COLUMNS, "connections", "fleet", "identity", "login", "refused", "salt", "submitted"}
-_LOGIN = {
-    **dict.fromkeys(("attempt", "key", "method", "source_id", "username"), "open"),
-    "": "secret",  # a property that nobody knows may be a misspelt password
-}
+_OUR_WORDS = {*logins.FLEET_COLUMNS, "connections", "fleet", "identity", "login", "refused", "salt", "submitted"}
 # By place and property, what stands there; any other property is what stands under "", else the place itself.
 _PLACES: dict[str, dict[Any, str]] = {
     "form": {
         **dict.fromkeys(("secret", "pseudonym_key", "password", "access_token", "login_fields"), "secret"),
         "connection": "login",
-        "connections": "entry",
+        "connections": "login",
         "links": "links",
     },
-    "login": {**_LOGIN, "connections": "entry"},
-    "entry": _LOGIN,
+    "login": {
+        **dict.fromkeys(("attempt", "key", "method", "source_id", "username"), "open"),
+        "connections": "login",
+        "": "secret",  # a property that nobody knows may be a misspelt password
+    },
     "links": {"access_token": "secret", "salt": "secret"},
     "remembered": {"access_token": "secret", "salt": "secret"},
 }
+# By place, how a text that stands there is read, and what stands in it.
 _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "login": (read_entries, "login"),
-    "entry": (read_entries, "entry"),
-    "secret": (lambda text: read_json(text) if looks_like_json(text) else None, "word"),
-    "links": (read_json, "remembered"),
+    "login": (logins.read_entries, "login"),
+    "secret": (lambda text: logins.read_json(text) if logins.looks_like_json(text) else None, "word"),
+    "links": (logins.read_json, "remembered"),
 }
-"""By place, how a text that stands there is read, and what stands in it."""
 
 
 def secrets_in(raw: Any) -> list[str]:
@@ -76,54 +67,46 @@ def secrets_in(raw: Any) -> list[str]:
         elif isinstance(value, list | tuple):
             pending += [(child, place) for child in value]
         elif isinstance(value, str | int | float) and not isinstance(value, bool):
-            if place in ("login", "entry", "secret", "word"):
+            if place in ("login", "secret", "word"):
                 found.update(dict.fromkeys((str(value), str(value).strip())))  # as it stands and as it is used
-            if isinstance(value, str):
-                pending += _inside(value, place)
-    secrets = (secret for secret in found if secret.strip() and not is_masked(secret))
+            if isinstance(value, str) and place in _READERS:
+                read, content = _READERS[place]
+                try:
+                    pending.append((read(value), content))
+                except logins.UnreadableError:
+                    pending += [(word, "word") for word in _words(value)]
+    secrets = (secret for secret in found if secret.strip() and not logins.is_masked(secret))
     return sorted(secrets, key=len, reverse=True)
 
 
-def _inside(text: str, place: str) -> list[tuple[Any, str]]:
-    """Return what a text holds, with its place; of an unreadable one, all that could be a secret."""
-    if place not in _READERS:
-        return []
-    read, content = _READERS[place]
-    try:
-        return [(read(text), content)]
-    except UnreadableError:
-        words = ((word, word.strip()) for word in _words(text))
-        return [(word, "word") for word, used in words if len(used) >= _SHORTEST_WORD and used not in _OUR_WORDS]
-
-
-def _words(text: str) -> Iterator[str]:
-    """Yield all that could be a secret in a text that cannot be read: its cells, quoted texts and bare words."""
+def _words(text: str) -> list[str]:
+    """Return all that could be a secret in a text that cannot be read: its cells, quoted texts and bare words."""
+    words = _BARE.findall(text)
     for delimiter in ",;\t":
         with suppress(csv.Error):
             for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True):
-                yield from row
+                words += row
     for quoted in _QUOTED.findall(text):
-        yield quoted
+        words.append(quoted)
         with suppress(ValueError):
-            yield json.loads(f'"{quoted}"', strict=False)
-    yield from _BARE.findall(text)
+            words.append(json.loads(f'"{quoted}"', strict=False))
+    return [word for word in words if len(word.strip()) >= _SHORTEST_WORD and word.strip() not in _OUR_WORDS]
 
 
 class Register:
     """The secrets of this process, each in every form in which a message could repeat it."""
 
     def __init__(self) -> None:
-        """Start without any secret."""
         self._forms: dict[str, None] = {}
-        self._longest_first: list[str] | None = None
+        self._longest_first: list[str] = []  # empty until it is asked for
 
     def add(self, secret: str) -> None:
         """Mask a secret from now on."""
         in_json, in_json_as_it_is = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
         for form in {secret, in_json, in_json_as_it_is, repr(secret)[1:-1]}:
-            if form.strip() and not is_masked(form) and form not in self._forms:
+            if form.strip() and not logins.is_masked(form) and form not in self._forms:
                 self._forms[form] = None
-                self._longest_first = None
+                self._longest_first = []
                 if len(form) >= _SHORTEST_ANYWHERE:
                     add_to_secrets(form)  # for a runner that calls us in its own process and masks with the CDK
 
@@ -133,8 +116,7 @@ class Register:
         A secret of fewer than 8 characters cannot be told from other text. It is masked where it stands as a whole
         word, never inside a longer word, a name with hyphens, or a number.
         """
-        if self._longest_first is None:
-            self._longest_first = sorted(self._forms, key=len, reverse=True)
+        self._longest_first = self._longest_first or sorted(self._forms, key=len, reverse=True)
         for form in self._longest_first:
             if form in text:
                 is_long = len(form) >= _SHORTEST_ANYWHERE
@@ -143,10 +125,8 @@ class Register:
 
 
 _REGISTER = Register()
-register = _REGISTER.add
-"""Mask a secret in everything that this process says from now on."""
-hidden = _REGISTER.hidden
-"""Mask the registered secrets in a text that is about to be said. Texts only: never finished JSON."""
+register = _REGISTER.add  # in everything that this process says from now on
+hidden = _REGISTER.hidden  # texts only: never finished JSON
 
 
 def silence_libraries() -> None:

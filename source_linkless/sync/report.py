@@ -10,6 +10,7 @@ Every hole, which is a login without its data, is a row and a warning. By `faile
     fail      with any hole
 """
 
+import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,7 @@ from airbyte_cdk.models import Status as CheckStatus
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_linkless.bills import Account, Document, content
-from source_linkless.clock import day_number, latest_bill_date
+from source_linkless.clock import latest_bill_date
 from source_linkless.config import Config
 from source_linkless.errors import Actor, Problem, Status, Then
 from source_linkless.linking import events
@@ -78,9 +79,9 @@ class Delivery:
         if known and known[-1] >= self.start_date:
             self.latest_billing_date = max(known[-1], self.latest_billing_date or "")
         if len(known) >= _FEWEST_BILLS:
-            days = [*map(day_number, known)]
-            usual = median(later - earlier for earlier, later in pairwise(days))
-            self.late_accounts += day_number(self.observed_at[:10]) - days[-1] > _LATE * usual
+            days = [dt.date.fromisoformat(written).toordinal() for written in (*known, self.observed_at[:10])]
+            *between, since = (later - earlier for earlier, later in pairwise(days))
+            self.late_accounts += since > _LATE * median(between)
 
 
 def judged(finished: events.Finished, delivery: Delivery | None) -> Outcome:

@@ -253,6 +253,36 @@ def test_a_forgotten_token_of_a_refused_login_is_not_linked_again(linked: Runs) 
     assert linked.run() is Step.REFUSED
 
 
+@pytest.mark.parametrize(
+    ("since", "refused"),
+    [
+        ("2026-11-22T12:00:01Z", None),
+        ("2026-11-22T08:00:01-05:00", None),
+        ("2026-11-22T12:00:00Z", "Captcha"),
+        ("2026-11-22T11:59:59Z", "Captcha"),
+        *(("soon", "Captcha"), (None, "Captcha")),
+    ],
+)
+def test_a_session_after_the_last_submission_ends_a_refusal(
+    linked: Runs, since: str | None, refused: str | None
+) -> None:
+    """Moments are compared as moments, whatever their layout; one that cannot be read is not later."""
+    linked.run("refuse: Captcha")
+    links, (login,) = linked.links(form({"key": "site", **LOGIN})), parse_config(form({"key": "site", **LOGIN})).logins
+    links.recovered(login, since)
+    assert links.refused(login) == refused
+
+
+@pytest.mark.parametrize(("submitted", "refused"), [("soon", "Captcha"), ("2026-11-22T11:00:00Z", None)])
+def test_a_refusal_stays_when_its_submission_has_no_time(linked: Runs, submitted: str, refused: str | None) -> None:
+    """A damaged time is not earlier than a session."""
+    linked.run("refuse: Captcha")
+    linked.text = linked.text.replace("2026-11-22T12:00:00.000000Z", submitted)
+    links, (login,) = linked.links(form({"key": "site", **LOGIN})), parse_config(form({"key": "site", **LOGIN})).logins
+    links.recovered(login, "2026-11-22T12:00:00Z")
+    assert links.refused(login) == refused
+
+
 def test_a_person_may_ask_for_one_more_submission(runs: Runs) -> None:
     """Somebody who is there may repeat a refused login; what was not sent in the end leaves the refusal as it was."""
     runs.run("announce", "refuse: Captcha")
