@@ -45,21 +45,17 @@ _ROWS_OF_A_BLOCK = 64
 """Lines of about 30 KB: texts of more than 128 KB are given back to the system each time, and cost page faults."""
 
 
-class _Sent(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """What a destination holds of one account."""
+class _Sent(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """What a destination holds of one account; see the state above."""
 
     newest: str | None
     snapshot: str
     digest: str
     lost: int = 0
 
-    def covers(self, date: str | None) -> bool:
-        """Whether a part of this date was there, or would have been, when the account was last looked at."""
-        return date is None or (self.newest is not None and date <= self.newest)
-
 
 class Known(msgspec.Struct, omit_defaults=True):
-    """What a state holds of one connection, as of its last row or document; the next must have a later `observed_at`.
+    """What a state holds of one connection, as of its last row or document.
 
     `files`: by account, see the module `files`. `had_others`: accounts with rows were set aside; until the next
     document says which accounts there are. `had_lines`: a row of `charges` was sent.
@@ -102,11 +98,9 @@ class StreamChanges:
         return self._connections.get(connection_key) or Known("")
 
     def observe(self, connection_key: str, connection_id: str | None, observed_at: str) -> None:
-        """Remember when a connection was looked at, and its id if it is known; call this before `rows`."""
+        """Remember when a connection was looked at, later than before, and its id if known; call this before `rows`."""
         known = self._connections.setdefault(connection_key, Known(""))
-        if known.observed_at <= observed_at or parse_moment(known.observed_at) is None:  # a damaged state may sort last
-            known.observed_at = observed_at
-        known.connection_id = connection_id or known.connection_id
+        known.observed_at, known.connection_id = observed_at, connection_id or known.connection_id
 
     def rows(self, connection_key: str, document: Document, account: Account) -> Iterator[content.Rows]:
         """Yield the records to send for an account of a document; it is remembered once all its rows were taken."""
@@ -119,13 +113,13 @@ class StreamChanges:
         dates = [None if (part.billing_date or "") > latest else part.billing_date for part in parts]
         before = known.accounts.get(account.number)
         if before and _MOMENT.fullmatch(before.snapshot) and parse_moment(before.snapshot):  # else it is damaged
-            is_covered = [before.covers(date) for date in dates]
+            is_covered = [date is None or date <= (before.newest or "") for date in dates]
             is_same = self._digest(compress(parts, is_covered)) == before.digest
             is_kept = not is_same and account.lost > before.lost
             if is_same or is_kept:
                 to_send, snapshot = [*compress(parts, map(not_, is_covered))], before.snapshot
-                if is_same and before.lost != account.lost:
-                    known.accounts[account.number] = msgspec.structs.replace(before, lost=account.lost)
+                if is_same:
+                    before.lost = account.lost
                 if not to_send:
                     return
         common = {"connection_key": connection_key, "observed_at": known.observed_at, "snapshot_at": snapshot}
@@ -165,16 +159,13 @@ class StreamChanges:
             for sent in known.get("accounts", {}).values():
                 if not sent[-1]:
                     sent.pop()  # `lost`: msgspec leaves out the defaults of objects, not of arrays
-        marked = {} if self._mark is None else {"personal_data": self._mark}
-        return {"format": _FORMAT, **marked, "connections": connections}
+        return content.known(format=_FORMAT, personal_data=self._mark, connections=connections)
 
     def _digest(self, parts: Iterable[Part]) -> str:
         """Return 20 characters that stand for all parts, in any order; none for no parts."""
         fingerprints = sorted([part.fingerprint for part in parts])
-        if not fingerprints:
-            return ""
         everything = orjson.dumps([self._stream.version, *fingerprints])
-        return base64.urlsafe_b64encode(blake2b(everything, digest_size=15).digest()).decode()
+        return base64.urlsafe_b64encode(blake2b(everything, digest_size=15).digest()).decode() if fingerprints else ""
 
 
 def _blocks(common: content.Members, projection: Projection, parts: Iterable[Part]) -> Iterator[content.Rows]:

@@ -2,7 +2,7 @@
 
     accounts ─► Delivery ─┐
     Finished ─────────────┴─► judged ─► Outcome ─► connection_row
-                                           └─► End ─► failure_of (sync), check_status (check)
+                                           └─► failure_of (sync), check_status (check)
 
 Every hole, which is a login without its data, is a row and a warning. By `failed_connections` a sync fails:
 
@@ -12,19 +12,13 @@ Every hole, which is a login without its data, is a row and a warning. By `faile
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
-from airbyte_cdk.models import (
-    AirbyteConnectionStatus,
-    ConfiguredAirbyteStream,
-    DestinationSyncMode,
-    FailureType,
-    SyncMode,
-)
-from airbyte_cdk.models import Status as CheckStatus
+from airbyte_cdk import models
+from airbyte_cdk.models import AirbyteConnectionStatus, ConfiguredAirbyteStream, FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_linkless.bills import Account, Document, content
@@ -37,6 +31,7 @@ from source_linkless.sync.changes import Known
 
 _LATE = 1.5  # a bill is late when the newest is older than this many usual intervals of its account
 _FEWEST_BILLS = 3  # fewer do not tell what is usual
+_FAILING = {Status.NEEDS_USER, Status.FAILED}  # in a check; a login that is still connecting is left to the sync
 _KEYS_SHOWN = 25
 _STEPS_OF_A_CHECK = 5
 _DO_NOT_REPEAT = (
@@ -45,7 +40,7 @@ _DO_NOT_REPEAT = (
 )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Delivery:
     """What a document held, counted account by account.
 
@@ -53,20 +48,15 @@ class Delivery:
     login before. `is_empty`: no bill at all, not even one from before the start date.
     """
 
-    document: Document = field(repr=False)
-    earlier: Known = field(repr=False)
+    document: Document
+    earlier: Known
     observed_at: str
-    start_date: str = ""
+    start_date: str
     accounts: int = 0
     statements: int = 0
     latest_billing_date: str | None = None
     late_accounts: int = 0
     is_empty: bool = True
-
-    @property
-    def is_unread(self) -> bool:
-        """Whether the document has bills that could not be read, or a shape that only `sustainability` can show."""
-        return bool(self.document.warning or self.document.findings.lost)
 
     def count(self, account: Account) -> None:
         """Count the bills of the next account of the document."""
@@ -112,13 +102,12 @@ def judged(finished: events.Finished, delivery: Delivery | None) -> Outcome:
     return replace(result, message=" ".join(filter(None, [*notes, *findings])))
 
 
-def connection_row(
-    finished: events.Finished, connection_id: str | None, result: Outcome, delivery: Delivery | None, observed_at: str
-) -> content.Rows:
+def connection_row(finished: events.Finished, delivery: Delivery | None, observed_at: str) -> content.Rows:
     """Make the record of `connections` for one login; what is unknown is left out."""
-    context, login, document = finished.context, finished.login, delivery and delivery.document
+    result, context, login = finished.outcome, finished.context, finished.login
+    document = delivery and delivery.document
     row = content.known(
-        connection_id=connection_id,
+        connection_id=finished.connection_id,
         source_id=(context and context.source_id) or login.source_id,
         source_name=(document and document.source_name) or (context and context.source_name),
         source_country=document and document.source_country,
@@ -136,28 +125,18 @@ def connection_row(
     return content.Rows(content.members(common), [content.members(row)])
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """How one login ended.
+def _is_hole(outcome: Outcome) -> bool:
+    return outcome.status not in (Status.READY, Status.NO_DATA)
 
-    `lost_rows`: it had rows in earlier syncs. `is_unread`: see `Delivery`.
+
+def is_incomplete(outcome: Outcome, delivery: Delivery | None, *, had_rows: bool) -> bool:
+    """Tell whether a table that is replaced would lose rows of a login; `had_rows`: earlier syncs sent some.
+
+    A document may have bills that could not be read, or a shape that only `sustainability` can show.
     """
-
-    key: str
-    outcome: Outcome
-    lost_rows: bool = False
-    is_unread: bool = False
-
-    @property
-    def is_hole(self) -> bool:
-        """Whether its data is missing."""
-        return self.outcome.status not in (Status.READY, Status.NO_DATA)
-
-    @property
-    def is_hole_in_replaced_table(self) -> bool:
-        """Whether a table that is replaced would lose rows of it."""
-        is_emptied = self.outcome.status is Status.NO_DATA and self.lost_rows
-        return self.is_hole or is_emptied or self.outcome.reason == PARTIAL_ACCOUNTS or self.is_unread
+    is_unread = delivery is not None and bool(delivery.document.warning or delivery.document.findings.lost)
+    is_emptied = outcome.status is Status.NO_DATA and had_rows
+    return _is_hole(outcome) or outcome.reason == PARTIAL_ACCOUNTS or is_emptied or is_unread
 
 
 def is_replaced(stream: ConfiguredAirbyteStream) -> bool:
@@ -167,8 +146,8 @@ def is_replaced(stream: ConfiguredAirbyteStream) -> bool:
     full refresh with overwrite. `incremental` with overwrite is what PyAirbyte asks of every stream, with 1 for both
     generations (0.71.3), and it merges by primary key: no replacement. The platform has no such combination.
     """
-    overwrites = stream.destination_sync_mode is DestinationSyncMode.overwrite
-    if stream.stream.name == "connections" or (overwrites and stream.sync_mode is SyncMode.incremental):
+    overwrites = stream.destination_sync_mode is models.DestinationSyncMode.overwrite
+    if stream.stream.name == "connections" or (overwrites and stream.sync_mode is models.SyncMode.incremental):
         return False
     minimum = stream.minimum_generation_id
     if minimum is not None and stream.generation_id is not None:
@@ -177,42 +156,42 @@ def is_replaced(stream: ConfiguredAirbyteStream) -> bool:
 
 
 def failure_of(
-    ends: Sequence[End], *, fail_on_holes: bool, streams: Iterable[ConfiguredAirbyteStream]
+    config: Config, ends: Mapping[str, Outcome], incomplete: Container[str], streams: Iterable[ConfiguredAirbyteStream]
 ) -> AirbyteTracedException | None:
-    """Return the one error of a failed run, naming every hole with its next step, or None if the run succeeded."""
-    holes, why = [end for end in ends if end.is_hole], ""
-    if len(holes) < len(ends) and not (holes and fail_on_holes):
-        holes = [end for end in ends if end.is_hole_in_replaced_table]
+    """Return the one error of a failed run, naming every hole with its next step, or None if the run succeeded.
+
+    `ends` and `incomplete` have the keys of logins. The platform repeats only what a repeat within minutes can cure:
+    any transient hole, but no other.
+    """
+    holes, why = {key: end for key, end in ends.items() if _is_hole(end)}, ""
+    if len(holes) < len(ends) and not (holes and config.failed_connections == "fail"):
+        holes = {key: end for key, end in ends.items() if key in incomplete}
         names = ", ".join(stream.stream.name for stream in streams if is_replaced(stream))
         if not holes or not names:
             return None
         why = f" The tables that this sync replaces ({names}) would lose their rows, so they stay as they are."
     what = "The login" if len(ends) == 1 else f"{len(holes)} of {len(ends)} logins"
     message = "\n".join([f"{what} could not be read completely.{why}", *steps(holes)])
-    details = "\n".join(f"{end.key}: {end.outcome.reason} {end.outcome.detail}" for end in holes[:_KEYS_SHOWN])
-    return AirbyteTracedException(message=message, internal_message=details, failure_type=_failure_type(holes))
+    details = [f"{key}: {end.reason} {end.detail}" for key, end in holes.items()]
+    kinds = {end.failure for end in holes.values()}
+    failure = FailureType.system_error if kinds == {FailureType.system_error} else FailureType.config_error
+    return AirbyteTracedException(
+        message=message,
+        internal_message="\n".join(details[:_KEYS_SHOWN]),
+        failure_type=FailureType.transient_error if FailureType.transient_error in kinds else failure,
+    )
 
 
-def _failure_type(holes: Iterable[End]) -> FailureType:
-    """Let the platform repeat only what a repeat within minutes can cure: any transient hole, but no other."""
-    kinds = {end.outcome.failure for end in holes}
-    if FailureType.transient_error in kinds:
-        return FailureType.transient_error
-    return FailureType.system_error if kinds == {FailureType.system_error} else FailureType.config_error
-
-
-def steps(holes: Iterable[End]) -> list[str]:
+def steps(holes: Mapping[str, Outcome]) -> list[str]:
     """Say what to do, once for all logins that need the same."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for end in holes:
-        groups[_sentence(end.outcome)].append(end.key)
-    return [f"{_names(keys)}: {sentence}" for sentence, keys in groups.items()]
-
-
-def _names(keys: Sequence[str]) -> str:
-    more = len(keys) - _KEYS_SHOWN
-    shown = ", ".join(keys[:_KEYS_SHOWN])
-    return f"{shown} and {more} more (see the stream connections)" if more > 0 else shown
+    groups, told = defaultdict[str, list[str]](list), []
+    for key, end in holes.items():
+        groups[_sentence(end)].append(key)
+    for sentence, keys in groups.items():
+        more = len(keys) - _KEYS_SHOWN
+        others = f" and {more} more (see the stream connections)" if more > 0 else ""
+        told.append(f"{', '.join(keys[:_KEYS_SHOWN])}{others}: {sentence}")
+    return told
 
 
 def _sentence(outcome: Outcome) -> str:
@@ -237,19 +216,18 @@ def check_status(
         if problem.meaning.then is not Then.ASK_KEYS:
             raise _out_of_reach(config, told) from problem
         message = f"{told} Configured environment: {config.environment}."
-        return AirbyteConnectionStatus(status=CheckStatus.FAILED, message=message)
-    ends = [End(one.login.key, one.outcome) for one in finished]
-    counts = Counter(end.outcome.status for end in ends)
-    failing = [end for end in ends if end.outcome.status in (Status.NEEDS_USER, Status.FAILED)]
-    unchecked = len(config.logins) - len(ends)
+        return AirbyteConnectionStatus(status=models.Status.FAILED, message=message)
+    counts = Counter(one.outcome.status for one in finished)
+    failing = {one.login.key: one.outcome for one in finished if one.outcome.status in _FAILING}
+    unchecked = len(config.logins) - len(finished)
     to_do = steps(failing)
-    if failing and len(failing) == len(ends):
-        if {end.outcome.failure for end in failing} == {FailureType.transient_error}:
+    if failing and len(failing) == len(finished):
+        if {end.failure for end in failing.values()} == {FailureType.transient_error}:
             raise _out_of_reach(config, "\n".join(to_do))
         if not unchecked:
             warning = [_DO_NOT_REPEAT] if counts[Status.NEEDS_USER] else []
             message = "\n".join([*to_do[:_STEPS_OF_A_CHECK], *warning])
-            return AirbyteConnectionStatus(status=CheckStatus.FAILED, message=message)
+            return AirbyteConnectionStatus(status=models.Status.FAILED, message=message)
     parts = [
         (counts[Status.READY] + counts[Status.NO_DATA], "connected"),
         (counts[Status.PENDING], "still connecting; the sync goes on waiting"),
@@ -263,7 +241,7 @@ def check_status(
     else:
         key = config.logins[0].key
         message = f"{said[2:].capitalize()}. Its key in the warehouse is {key}; keep this key when you move or edit it."
-    return AirbyteConnectionStatus(status=CheckStatus.SUCCEEDED, message=message)
+    return AirbyteConnectionStatus(status=models.Status.SUCCEEDED, message=message)
 
 
 def _out_of_reach(config: Config, told: str) -> AirbyteTracedException:

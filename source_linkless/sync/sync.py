@@ -14,13 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from airbyte_cdk.config_observation import create_connector_config_control_message
-from airbyte_cdk.models import (
-    AirbyteMessage,
-    AirbyteStateMessage,
-    AirbyteStreamStatus,
-    ConfiguredAirbyteStream,
-    SyncMode,
-)
+from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, ConfiguredAirbyteStream, SyncMode
+from airbyte_cdk.models import AirbyteStreamStatus as StreamStatus
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
@@ -32,10 +27,10 @@ from source_linkless.errors import invalid_configuration
 from source_linkless.linking import events, of_surprise
 from source_linkless.provider.outcomes import UNKNOWN, Outcome, outcome
 from source_linkless.streams import STREAMS
+from source_linkless.sync import report
 from source_linkless.sync.changes import Known, StreamChanges
 from source_linkless.sync.files import StatementFiles
 from source_linkless.sync.output import FileReference, Output
-from source_linkless.sync.report import Delivery, End, connection_row, described, failure_of, judged
 
 WARNINGS_SHOWN = 50
 """Masking makes every log line costly when there are thousands of secrets: a line for each login would cost more than
@@ -76,7 +71,7 @@ class SelectedStream:
         )
         self.has_news = self._is_running = False
 
-    def status(self, status: AirbyteStreamStatus) -> AirbyteMessage:
+    def status(self, status: StreamStatus) -> AirbyteMessage:
         """Make a stream status message."""
         return status_message(self.configured.stream, status)
 
@@ -87,7 +82,7 @@ class SelectedStream:
         for rows in blocks:
             if not self._is_running:
                 self._is_running = True
-                yield self.status(AirbyteStreamStatus.RUNNING)
+                yield self.status(StreamStatus.RUNNING)
             yield from output.records(self.name, rows, file)
         self.has_news = True
 
@@ -116,20 +111,21 @@ class SyncMessages:
         self._now, self._logger, self._output = now, logger, output
         self._health = [stream for stream in streams if stream.name == "connections"]
         self._tables = [stream for stream in streams if stream.name != "connections"]
-        self._ends: list[End] = []
-        self._delivered: dict[str, Delivery] = {}
+        self._personal, self._are_few = personal_of(config), len(config.logins) <= events.FEW_LOGINS
+        self._delivered: dict[str, report.Delivery] = {}  # by login, until its Finished; so are those that failed
         self._failed: dict[str, Outcome] = {}
+        self._ends: dict[str, Outcome] = {}
+        self._incomplete: set[str] = set()
         self._warnings, self._is_large = 0, False
-        self._personal = personal_of(config)
-        self._are_few = len(config.logins) <= events.FEW_LOGINS
-        self._file_stream = next((one for one in streams if STREAMS[one.name].has_files), None)
+        with_files = [one for one in streams if STREAMS[one.name].has_files and self._personal.is_kept]
+        self._file_stream = with_files[0] if with_files else None
         self._files = self._file_stream and StatementFiles(
             self._file_stream.changes, config.start_date, bool(self._file_stream.configured.include_files), now
         )
 
     def of(self, told: Iterable[events.Event]) -> Iterator[AirbyteMessage]:
         """Turn events into messages; raises the one error of a failed run after everything was sent."""
-        yield from (stream.status(AirbyteStreamStatus.STARTED) for stream in self._streams)
+        yield from (stream.status(StreamStatus.STARTED) for stream in self._streams)
         for notice in self._personal.notices({one.name: one.changes.is_sent_again for one in self._streams}):
             self._logger.warning("%s", notice)
         for event in told:
@@ -137,17 +133,17 @@ class SyncMessages:
         if (unsaid := self._warnings - WARNINGS_SHOWN) > 0:
             self._logger.warning("%d more logins need attention: see the stream connections.", unsaid)
         if not self._are_few:
-            self._logger.info(_line_of(Counter(end.outcome.status.value for end in self._ends)))
-        if not_asked := sum(end.outcome.reason == events.NOT_ASKED_YET for end in self._ends):
+            self._logger.info(_line_of(Counter(end.status.value for end in self._ends.values())))
+        if not_asked := sum(end.reason == events.NOT_ASKED_YET for end in self._ends.values()):
             self._logger.warning(_NOT_ASKED, not_asked, len(self._ends))
         if summary := self._files and self._files.summary():
             self._logger.info("%s", summary)
         yield from (stream.state() for stream in self._streams)
         chosen = [stream.configured for stream in self._streams]
-        failure = failure_of(self._ends, fail_on_holes=self._config.failed_connections == "fail", streams=chosen)
+        failure = report.failure_of(self._config, self._ends, self._incomplete, chosen)
         for stream in self._streams:
             is_whole = failure is None or stream.name == "connections"
-            yield stream.status(AirbyteStreamStatus.COMPLETE if is_whole else AirbyteStreamStatus.INCOMPLETE)
+            yield stream.status(StreamStatus.COMPLETE if is_whole else StreamStatus.INCOMPLETE)
         if failure is not None:
             raise failure
 
@@ -174,10 +170,7 @@ class SyncMessages:
 
     @contextmanager
     def _isolated(self, key: str) -> Iterator[None]:
-        """Let an error in the block fail one login only; the sync goes on.
-
-        The memory guard still ends the sync, before the container ends it.
-        """
+        """Let an error in the block fail one login only; the memory guard ends the sync, before the container does."""
         try:
             yield
         except UnreadableDocument as error:
@@ -191,59 +184,52 @@ class SyncMessages:
         """Send what changed in a document: every stream gets one account before the next is decoded."""
         key, earlier = event.login.key, self._known(event.login.key)
         observed_at = stamp_after(self._now(), earlier.observed_at)
-        streams = [stream for stream in self._tables if stream is not self._file_stream]
-        files = self._files if self._personal.is_kept else None
         wanted: list[events.WantedFile] = []
         with self._isolated(key):
             document = read_document(event.body, self._personal)
-            delivery = Delivery(document, earlier, observed_at, self._config.start_date or "")
+            delivery = report.Delivery(document, earlier, observed_at, self._config.start_date or "")
             for stream in self._tables:
                 stream.changes.observe(key, event.connection_id or earlier.connection_id, observed_at)
             for account in document.accounts():
                 delivery.count(account)
-                for stream in streams:
+                for stream in self._tables:
                     yield from stream.records(stream.changes.rows(key, document, account), self._output)
-                wanted += files.wanted(key, account) if files else ()
+                wanted += self._files.wanted(key, account) if self._files else ()
             delivery.document = document.without_bills()
             event.receipt.files = sorted(wanted, key=lambda one: one.has_failed)
             event.receipt.accounts = delivery.accounts if document.is_readable else None
             self._delivered[key] = delivery
 
     def _finished(self, event: events.Finished) -> Iterator[AirbyteMessage]:
-        """Send the last of a login, and note how it ended."""
-        key = event.login.key
-        failed, delivery = self._failed.pop(key, None), self._delivered.pop(key, None)
+        """Send the accounts of a login that vanished, then its row in `connections`, and note how it ended."""
+        key, delivery = event.login.key, self._delivered.pop(event.login.key, None)
         earlier = delivery.earlier if delivery else self._known(key)
+        observed_at = delivery.observed_at if delivery else stamp_after(self._now(), earlier.observed_at)
+        result = self._failed.pop(key, event.outcome)
+        end = replace(event, outcome=result, connection_id=event.connection_id or earlier.connection_id)
         with self._isolated(key):
-            result = failed or judged(event, delivery)
-            yield from self._last_of(event, result, delivery, earlier)
-        if failed := self._failed.pop(key, None):  # the row was not sent: it is the last
-            result = failed
-            yield from self._last_of(replace(event, context=None), result, None, earlier)
-        is_unread = delivery is not None and delivery.is_unread
-        self._ends.append(End(key, result, lost_rows=earlier.had_rows, is_unread=is_unread))
-        if told := described(result):
+            end = replace(end, outcome=report.judged(end, delivery))
+            promised = event.context.accounts if event.context else ()
+            expected = {self._personal.account_number(number) for number in promised}
+            if delivery:
+                for stream in self._tables:
+                    yield from stream.records(stream.changes.vanished(key, delivery.document, expected), self._output)
+            row = report.connection_row(end, delivery, observed_at)
+        if key in self._failed:
+            end = replace(end, outcome=self._failed.pop(key), context=None)
+            row = report.connection_row(end, None, observed_at)
+        for stream in self._health:
+            stream.changes.observe(key, end.connection_id, observed_at)
+            yield from stream.records([row], self._output)
+        self._ends[key] = end.outcome
+        if report.is_incomplete(end.outcome, delivery, had_rows=earlier.had_rows):
+            self._incomplete.add(key)
+        if told := report.described(end.outcome):
             self._warnings += 1
             if self._warnings <= WARNINGS_SHOWN:
                 self._logger.warning("%s: %s", key, told)
         elif self._are_few:
             self._logger.info("%s: ready after %.0f s", key, event.waited)
-
-    def _last_of(
-        self, event: events.Finished, result: Outcome, delivery: Delivery | None, earlier: Known
-    ) -> Iterator[AirbyteMessage]:
-        """Send the accounts of a login that vanished, then its row in `connections`."""
-        key, connection_id = event.login.key, event.connection_id or earlier.connection_id
-        promised = event.context.accounts if event.context else ()
-        expected = {self._personal.account_number(number) for number in promised}
-        if delivery is not None:
-            for stream in self._tables:
-                yield from stream.records(stream.changes.vanished(key, delivery.document, expected), self._output)
-        observed_at = delivery.observed_at if delivery else stamp_after(self._now(), earlier.observed_at)
-        for stream in self._health:
-            stream.changes.observe(key, connection_id, observed_at)
-            row = connection_row(event, connection_id, result, delivery, observed_at)
-            yield from stream.records([row], self._output)
 
     def _known(self, key: str) -> Known:
         """Return what the states of all streams together hold of a login, but for its accounts."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pytest
 from airbyte_cdk.models import (
@@ -14,6 +15,7 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_linkless.config import parse_config
 from source_linkless.errors import Actor, Status
 from source_linkless.provider.outcomes import (
     BROKEN,
@@ -27,15 +29,25 @@ from source_linkless.provider.outcomes import (
     Outcome,
     outcome,
 )
-from source_linkless.sync.report import End, described, failure_of, is_replaced, steps
+from source_linkless.sync.report import described, failure_of, is_incomplete, is_replaced, steps
+from testing.raw_forms import form
 
 CONFIG, TRANSIENT, SYSTEM = FailureType.config_error, FailureType.transient_error, FailureType.system_error
 FULL, INCREMENTAL = SyncMode.full_refresh, SyncMode.incremental
 OVERWRITE, APPEND, DEDUP = DestinationSyncMode.overwrite, DestinationSyncMode.append, DestinationSyncMode.append_dedup
 
+
+class End(NamedTuple):
+    """How one login ended; `had_rows`: earlier syncs sent some of it."""
+
+    key: str
+    outcome: Outcome
+    had_rows: bool = False
+
+
 WORKED = End("worked", READY)
 EMPTY = End("empty", outcome("NO_ACCOUNTS", NO_DATA))
-EMPTIED = End("emptied", outcome("NO_ACCOUNTS", NO_DATA), lost_rows=True)
+EMPTIED = End("emptied", outcome("NO_ACCOUNTS", NO_DATA), had_rows=True)
 PARTIAL = End("partial", Outcome(Status.READY, Actor.PROVIDER, None, PARTIAL_ACCOUNTS, "2 of 3 accounts."))
 WRONG = End("wrong", outcome("InvalidCredentials", CREDENTIALS, "request 1"))
 BROKE = End("broke", outcome("CONNECTION_FAILED", BROKEN, "request 2"))
@@ -68,7 +80,9 @@ def failure(
     *ends: End, fail_on_holes: bool = False, streams: Sequence[ConfiguredAirbyteStream] = (MERGED,)
 ) -> AirbyteTracedException | None:
     """Return the error of a run that ended like this."""
-    return failure_of(ends, fail_on_holes=fail_on_holes, streams=streams)
+    config = parse_config(form(failed_connections="fail" if fail_on_holes else "report"))
+    incomplete = {end.key for end in ends if is_incomplete(end.outcome, None, had_rows=end.had_rows)}
+    return failure_of(config, {end.key: end.outcome for end in ends}, incomplete, streams)
 
 
 def text(error: AirbyteTracedException | None) -> str:
@@ -137,7 +151,8 @@ def test_fail_fails_with_any_hole(ends: list[End]) -> None:
 )
 def test_a_hole_is_where_rows_would_be_missing(end: End, is_hole: bool, in_replaced_table: bool) -> None:  # noqa: FBT001 - a case
     """A table that is replaced also loses the rows of an account that is not there this time."""
-    assert (end.is_hole, end.is_hole_in_replaced_table) == (is_hole, in_replaced_table)
+    assert (failure(WORKED, end, fail_on_holes=True) is not None) is is_hole
+    assert is_incomplete(end.outcome, None, had_rows=end.had_rows) is in_replaced_table
     assert (failure(WORKED, end, streams=[MERGED, REPLACED]) is not None) is in_replaced_table
 
 
@@ -191,11 +206,13 @@ def test_the_error_names_every_hole_with_its_next_step() -> None:
 def test_a_large_fleet_s_error_stays_readable() -> None:
     """Of the logins that need the same, the first are named and the others counted."""
     many = [End(f"k{number}", SLOW.outcome) for number in range(30)]
-    (line,) = steps(many)
+    outcomes = {end.key: end.outcome for end in many}
+    (line,) = steps(outcomes)
     assert line.startswith("k0, k1, ")
     assert "k24 and 5 more (see the stream connections): Connecting." in line
     assert "k25" not in line
-    assert steps(many[:25])[0].startswith(", ".join(f"k{number}" for number in range(25)) + ": ")
+    few = dict(list(outcomes.items())[:25])
+    assert steps(few)[0].startswith(f"{', '.join(few)}: ")
     error = failure(*many)
     assert error is not None
     assert len(str(error.internal_message).splitlines()) == 25

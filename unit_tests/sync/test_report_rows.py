@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from source_linkless.linking.events import Finished
 from source_linkless.provider.api import Context
 from source_linkless.provider.outcomes import BROKEN, NO_DATA, READY, Outcome, outcome
 from source_linkless.sync.changes import Known
-from source_linkless.sync.report import Delivery, connection_row, described, judged
+from source_linkless.sync.report import Delivery, connection_row, described, is_incomplete, judged
 
 OBSERVED = "2026-11-22T12:00:00.000000Z"
 LOGIN = Login("hq", "source-of-the-login", username="u", password="a secret password")
@@ -36,9 +37,9 @@ def counts(found: Delivery) -> tuple[int, int, str | None, int, bool]:
     return found.accounts, found.statements, found.latest_billing_date, found.late_accounts, found.is_empty
 
 
-def row_of(end: Finished, *facts: Any) -> dict[str, Any]:
-    """Return the row of a login."""
-    (row,) = connection_row(end, end.connection_id, *facts).dicts()
+def row_of(end: Finished, result: Outcome, *facts: Any) -> dict[str, Any]:
+    """Return the row of a login that was judged like this."""
+    (row,) = connection_row(replace(end, outcome=result), *facts).dicts()
     return row
 
 
@@ -78,7 +79,7 @@ def test_a_delivery_is_counted() -> None:
     found = delivery(["2026-10-01", None], ["2026-11-01"], [], source_name="Springfield", source_country="US")
     assert counts(found) == (3, 3, "2026-11-01", 0, False)
     assert (found.document.source_name, found.document.source_country) == ("Springfield", "US")
-    assert not found.is_unread
+    assert not is_incomplete(READY, found, had_rows=False)
 
 
 def test_statements_before_the_start_date_are_not_counted() -> None:
@@ -153,7 +154,9 @@ def test_bills_before_the_start_date_alone_are_no_hole() -> None:
 
 def test_a_shape_that_cannot_be_read_is_said() -> None:
     """The login is ready, for the stream sustainability has the document, and the row says what is missing."""
-    result = judged(finished(context=None), delivered(b'{"bills": [{}]}'))
+    found = delivered(b'{"bills": [{}]}')
+    result = judged(finished(context=None), found)
+    assert is_incomplete(result, found, had_rows=False)
     assert (result.status, result.reason) == (Status.READY, None)
     assert result.message == ("The document has an unknown shape (bills): only the stream sustainability can show it.")
 

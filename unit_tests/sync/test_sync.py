@@ -84,3 +84,14 @@ def test_facts_of_a_connection_that_nobody_foresaw_cost_one_login(field: str) ->
     known: dict[str, Any] = {field: object()}
     context = Context("c", None, None, "OK", None, None, (), None)
     assert_odd_failed_alone(read(context=replace(context, **known)))
+
+
+def test_the_cursor_grows_although_the_clock_was_set_back() -> None:
+    """For a login that delivers and for one that fails."""
+    world = World()
+    config = world.fleet(["instant", "broken"])
+    first = world.read(config)
+    world.step_clock(-86_400)
+    second = world.read(config, state=first.states)
+    for key in ("instant", "broken"):
+        assert first.row(key)["observed_at"] < second.row(key)["observed_at"]
