@@ -34,9 +34,11 @@ from linkless_simulator.bills import Sizes
 from linkless_simulator.sources import ORDINARY
 from source_linkless import SourceLinkless
 from source_linkless.config import Config, Links, parse_config
+from source_linkless.errors import Problem
 from source_linkless.linking import Surroundings, check_all
 from source_linkless.linking.events import Event, LinksChanged
-from source_linkless.provider.transport import Answer, Request, Transport, Unreachable
+from source_linkless.provider.outcomes import OWN_CODES
+from source_linkless.provider.transport import Answer, Request, Transport
 from source_linkless.streams import STREAMS, catalog_streams
 from source_linkless.sync.output import Output
 from testing.jumping_loop import JumpingLoop
@@ -111,7 +113,7 @@ class World:
         self.backend = backend or Backend(self.seconds, today=TODAY, sizes=sizes)
         self._latency, self._is_cloud = latency, is_cloud
         self.masked: list[str] = []
-        self._cuts: dict[str, Unreachable] = {}
+        self._cuts: dict[str, Problem] = {}
         self._left_out: dict[str, str] = {}
 
     def seconds(self) -> float:
@@ -208,7 +210,7 @@ class World:
 
     def cut(self, path: str, reason: str, *, reached: bool) -> None:
         """Let the next request to a path end without an answer; one that reached the provider is carried out."""
-        self._cuts[path] = Unreachable(reason, reached=reached)
+        self._cuts[path] = Problem(reason, OWN_CODES[reason], detail=path, reached=reached)
 
     def _new_loop(self) -> asyncio.AbstractEventLoop:
         self._passed = self.seconds()

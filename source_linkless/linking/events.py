@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from source_linkless.config import Login
 from source_linkless.provider import Body, Context, StatementFile
-from source_linkless.provider.outcomes import ERROR_CODES, LINK_STATUSES, REASONS, Outcome
+from source_linkless.provider.outcomes import KNOWN, Outcome
 
 FEW_LOGINS = 20
 """Up to so many logins, each has lines of its own in the log; of more, the log has counts and what needs attention."""
@@ -157,7 +157,7 @@ class Echoes:
 
     def text(self, text: str | None) -> str | None:
         """Return a text without secrets; a code of the contract stays legible, whatever the password is."""
-        if text and not any(text in known for known in (ERROR_CODES, LINK_STATUSES, REASONS)):
+        if text and text not in KNOWN:
             for secret in self._in_texts:
                 text = text.replace(secret, _MASK)
         return text

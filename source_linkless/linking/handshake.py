@@ -38,7 +38,7 @@ async def open_connection(opening: Opening) -> None:
     if step is Step.REFUSED or refused:
         opening.concern = outcomes.of_refusal(refused or "")
     elif step is Step.EXHAUSTED:
-        opening.concern = outcome(outcomes.TWICE, outcomes.SUBMITTED_TWICE)
+        opening.concern = outcomes.own("SUBMITTED_TWICE")
     if opening.concern and not opening.token:
         raise Ended(opening.concern)
 
@@ -78,7 +78,7 @@ async def _link(opening: Opening) -> None:
     run = opening.run
     opening.is_update = bool(opening.token)
     if not announce(opening):
-        raise Ended(outcome("CONFIGURATION_FULL", outcomes.TOO_MANY_LINKS))
+        raise Ended(outcomes.own("CONFIGURATION_FULL"))
     try:
         async with run.deadline.applied():
             await run.written()
@@ -185,7 +185,7 @@ async def _exchange(opening: Opening, public_token: str | None) -> None:
         links.remember(login)
         return
     if public_token is None:
-        raise Ended(outcome("UNEXPECTED_ANSWER", outcomes.UNKNOWN, "/link/connect without public_token"))
+        raise Ended(outcomes.own("UNEXPECTED_ANSWER", "/link/connect without public_token"))
     opening.learn(public_token)
     try:
         connected = await opening.ask(lambda api: api.exchange(public_token), once=True)

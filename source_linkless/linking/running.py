@@ -284,7 +284,7 @@ def of_surprise(error: Exception) -> Outcome:
     """Return the outcome of a login that met an error of ours: type and place, never its text, which may hold data."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     where = f"{type(error).__name__} in {PurePath(place.filename).stem}, line {place.lineno}"
-    return outcomes.outcome("UNEXPECTED_ERROR_HERE", outcomes.UNKNOWN, where)
+    return outcomes.own("UNEXPECTED_ERROR_HERE", where)
 
 
 def ready_but(concern: Outcome) -> Outcome:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from http import HTTPStatus
 from pathlib import PurePosixPath
 from sys import intern
 from typing import Any
@@ -25,34 +26,18 @@ import orjson
 from source_linkless.clock import seconds_until
 from source_linkless.concurrency import Place, RateLimit
 from source_linkless.errors import Meaning, Problem, Then
-from source_linkless.provider.outcomes import (
-    ERROR_CODES,
-    GONE,
-    INVALID_STATEMENT_ID,
-    NO_ANSWER,
-    NO_FILE,
-    UNKNOWN,
-    Outcome,
-    of_answer,
-    of_context,
-    outcome,
-)
-from source_linkless.provider.transport import LARGEST_ERROR, SUCCESSES, Answer, Body, Request, Transport, Unreachable
+from source_linkless.provider import outcomes
+from source_linkless.provider.transport import LARGEST_ERROR, SUCCESSES, Answer, Body, Request, Transport
 
 _ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)  # a request id that may be logged
-_CODE = re.compile(r"\w{1,64}", re.ASCII)
-"""A code or status that is passed on. A sentence is not: it could quote what was sent."""
+_CODE = re.compile(r"\w{1,64}", re.ASCII)  # may be passed on; a sentence is not: it could quote what was sent
 _CONTENT_TYPE = re.compile(r"[a-z]{1,20}/[\w.+-]{1,60}", re.ASCII)
 _BETWEEN_WORDS = re.compile(r"[\s.-]+")
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")  # a surrogate: a text with one could not be sent back
-_UNSAFE = re.compile(r"[^A-Za-z0-9._() -]+")
-"""What a part of a file name must not hold, so that every file system and object store takes it."""
-_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
-"""Names that Windows keeps for devices."""
+_UNSAFE = re.compile(r"[^A-Za-z0-9._() -]+")  # what some file system or object store does not take in a name
+_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)  # names that Windows keeps
 _LONGEST_NAME = 80
 _LONGEST_RETRY_AFTER = 600.0  # most seconds that a `Retry-After` is obeyed; then the provider is asked again
-_OK = 200
-_MISSING = (404, 410)
 _ERRORS = range(400, 600)
 
 
@@ -92,12 +77,12 @@ class Context:
     @property
     def meaning(self) -> Meaning:
         """What the status means for the login."""
-        return of_context(self.status, self.reason)
+        return outcomes.of_context(self.status, self.reason)
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> outcomes.Outcome:
         """The outcome of a login that ends with this status."""
-        return outcome(self.reason or self.status, self.meaning)
+        return outcomes.outcome(self.reason or self.status, self.meaning)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,23 +205,18 @@ class Api:
         request = replace(_post("/sustainability/get", access_token=access_token), large=True)
         if place is not None:
             request = replace(request, began=partial(asyncio.get_running_loop().call_soon_threadsafe, place.hold))
-        return (await self._send(request, missing=GONE, first=first, needs_place=place is not None)).body
+        return (await self._send(request, outcomes.OF_DOCUMENT, first=first, needs_place=place is not None)).body
 
     async def statement_file(self, access_token: str, statement_id: str) -> StatementFile:
         """Return the original document of a bill (`contract/openapi.yaml`); every other request goes first.
 
-        Raises Problem with the meaning NO_FILE (status NO_DATA) when the provider has none.
+        Raises Problem with the status NO_DATA when the provider has none.
         """
         request = _post("/sustainability/statement/file", access_token=access_token, statement_id=statement_id)
-        try:
-            answer = await self._send(replace(request, large=True, accept="*/*"), missing=NO_FILE, later=True)
-        except Problem as problem:
-            if problem.reason != INVALID_STATEMENT_ID:
-                raise
-            raise Problem(problem.reason, NO_FILE, detail=problem.detail) from None
+        answer = await self._send(replace(request, large=True, accept="*/*"), outcomes.OF_FILE, later=True)
         content_type = _type_of_file(answer)
         if content_type is None:
-            raise _problem(None, answer, request.path, UNKNOWN)
+            raise _problem(answer, request)
         return StatementFile(answer.body, content_type)
 
     async def _text(self, name: str, request: Request) -> str:
@@ -247,21 +227,18 @@ class Api:
         answer = await self._send(request, **turn)
         value = _decoded(answer.body)
         if not isinstance(value, dict):
-            raise _problem(None, answer, request.path, UNKNOWN)
+            raise _problem(answer, request)
         return value
 
-    async def _send(self, request: Request, *, missing: Meaning | None = None, **turn: Any) -> Answer:
+    async def _send(self, request: Request, special: Mapping[str, Meaning] | None = None, **turn: Any) -> Answer:
         """Send a request in its `turn` (see `RateLimit.take`); returns a success.
 
-        `missing`: what 404 or 410 without a code means, if anything special.
+        `special`: codes, and `HTTP_` with the status of an answer without one, that mean something else here.
         """
         await self._limit.take(request.path, **{"first": request.once, **turn})  # a submission goes first
         self._sending()
-        try:
-            answer = await self._transport(request)
-        except Unreachable as error:
-            raise Problem(error.reason, NO_ANSWER[error.reason], detail=request.path, reached=error.reached) from None
-        problem = _problem_in(answer, request, missing)
+        answer = await self._transport(request)
+        problem = _problem_in(answer, request, special or {})
         if problem is None or problem.meaning.then is Then.WAIT:  # "not ready" is an answer like any other
             self._limit.went_well(request.path)
         elif problem.meaning.then is Then.SLOW_DOWN:
@@ -279,11 +256,11 @@ def _needed(answer: Mapping[str, Any], name: str, request: Request) -> str:
     """Return a text that an answer must have, or raise Problem."""
     text = _of_type(answer.get(name), str)
     if not text or _HALF_A_CHARACTER.search(text):
-        raise Problem("UNEXPECTED_ANSWER", UNKNOWN, detail=f"{request.path} without {name}")
+        raise Problem("UNEXPECTED_ANSWER", outcomes.UNKNOWN, detail=f"{request.path} without {name}")
     return str(text)
 
 
-def _problem_in(answer: Answer, request: Request, missing: Meaning | None) -> Problem | None:
+def _problem_in(answer: Answer, request: Request, special: Mapping[str, Meaning]) -> Problem | None:
     """Return the problem that an answer tells: a status that is no success, or an error object under a success.
 
     A document counts as one under 200 only, or if there is a body: 202 and 204 without a body are not documents.
@@ -291,19 +268,18 @@ def _problem_in(answer: Answer, request: Request, missing: Meaning | None) -> Pr
     status = answer.status
     is_success = status in SUCCESSES
     if is_success and "encrypted" in answer.headers.get("content-type", ""):
-        return _problem("ENCRYPTED_ANSWER", answer, request.path, UNKNOWN)
+        return _problem(answer, request, "ENCRYPTED_ANSWER")
     written = _error_code(answer.body)
-    if is_success and written is None and (status == _OK or answer.body or not request.large):
+    if is_success and written is None and (status == HTTPStatus.OK or answer.body or not request.large):
         return None
     code = _canonical(written)
-    if missing and code is None and status in _MISSING:
-        return _problem(None, answer, request.path, missing)
-    if code is not None and code.isdecimal() and int(code) in _ERRORS:
+    meaning = special.get(code or f"HTTP_{status}")
+    if meaning is None and code is not None and code.isdecimal() and int(code) in _ERRORS:
         code, status = f"HTTP_{code}", int(code)  # a gateway that reports its HTTP status as the code
-    return _problem(code, answer, request.path, of_answer(code, status))
+    return _problem(answer, request, code, meaning or outcomes.of_answer(code, status))
 
 
-def _problem(code: str | None, answer: Answer, path: str, meaning: Meaning) -> Problem:
+def _problem(answer: Answer, request: Request, code: str | None = None, meaning: Meaning = outcomes.UNKNOWN) -> Problem:
     """Make a problem with the ids for support, and `Retry-After`, a number of seconds or an HTTP date, in seconds."""
     headers = answer.headers
     named = ((name, headers.get(name, "")) for name in ("x-request-id", "x-deck-correlation-id", "cf-ray"))
@@ -313,7 +289,7 @@ def _problem(code: str | None, answer: Answer, path: str, meaning: Meaning) -> P
     return Problem(
         f"HTTP_{answer.status}" if code is None else code,
         meaning,
-        detail=", ".join([path, f"HTTP {answer.status}", *ids]),
+        detail=", ".join([request.path, f"HTTP {answer.status}", *ids]),
         retry_after=None if seconds is None else min(seconds, _LONGEST_RETRY_AFTER),
     )
 
@@ -334,7 +310,7 @@ def _canonical(code: Any) -> str | None:
     """
     text = str(code) if isinstance(code, int) and code in _ERRORS else code
     known = _BETWEEN_WORDS.sub("_", text.strip()).upper() if isinstance(text, str) else ""
-    return intern(known) if known in ERROR_CODES else _code(text)
+    return intern(known) if known in outcomes.ERROR_CODES else _code(text)
 
 
 def _code(value: Any) -> str | None:

@@ -41,7 +41,8 @@ from urllib3.exceptions import ConnectTimeoutError, DecodeError, NewConnectionEr
 
 from source_linkless.concurrency import DaemonThreads
 from source_linkless.config import Config
-from source_linkless.errors import invalid_configuration
+from source_linkless.errors import Problem, invalid_configuration
+from source_linkless.provider.outcomes import OWN_CODES
 
 Body = bytes | mmap.mmap
 """A buffer: bytes, or a mapped file, whose pages do not count as memory of the process."""
@@ -117,17 +118,8 @@ class Answer:
     body: Body = field(repr=False)
 
 
-class Unreachable(Exception):  # noqa: N818 - an answer that did not come, not an error of ours
-    """No answer came. `reached` is False when the request certainly did not reach the provider."""
-
-    def __init__(self, reason: str, *, reached: bool) -> None:
-        """Keep a reason code for the failure; never the library's text, which holds addresses."""
-        super().__init__(reason)
-        self.reason, self.reached = reason, reached
-
-
 Transport = Callable[[Request], Awaitable[Answer]]
-"""Sends one request; raises Unreachable when no answer comes. Tests pass their own."""
+"""Sends one request; raises Problem with one of `outcomes.OWN_CODES` when no answer comes. Tests pass their own."""
 
 
 class HttpTransport:
@@ -170,7 +162,7 @@ class HttpTransport:
         try:
             answer = asyncio.get_running_loop().run_in_executor(self._threads, self._send, request)
         except RuntimeError:  # the system allows no more threads, and there is none yet
-            raise Unreachable("NO_THREADS", reached=False) from None
+            raise Problem("NO_THREADS", OWN_CODES["NO_THREADS"], detail=request.path, reached=False) from None
         return await answer
 
     def close(self) -> None:
@@ -194,7 +186,7 @@ class HttpTransport:
                 request.began()
                 return self._answer(response, shared.bounds)
         except Exception as error:  # noqa: BLE001 - see above
-            raise _unreachable(error) from None  # the cause would show the address of a proxy or more
+            raise _unanswered(error, request.path) from None  # the cause would show the address of a proxy or more
 
     def _answer(self, response: requests.Response, bounds: Bounds) -> Answer:
         """Read the body; an error that is too large for an error object is not kept."""
@@ -207,7 +199,7 @@ class HttpTransport:
         pieces = _unpacked(read, headers.get("content-encoding", ""), expected)
         try:
             body = _collected(pieces, expected, bounds.most if is_good else LARGEST_ERROR, self._new_file)
-        except Unreachable:
+        except _TooLargeError:
             if is_good:
                 raise
             body = b""
@@ -217,7 +209,7 @@ class HttpTransport:
 def _unpacked(read: Callable[[int], bytes], encoding: str, expected: int) -> Iterator[bytes]:
     """Yield a body without its `Content-Encoding`, in pieces; a short one that is not packed is one piece of memory.
 
-    Raises Unreachable when it grows beyond MOST_PER_PACKED_BYTE, other errors when it is damaged or incomplete.
+    Raises _TooLargeError when it grows beyond MOST_PER_PACKED_BYTE, other errors when it is damaged or incomplete.
     """
     match encoding.strip().lower():
         case "" | "identity":
@@ -243,7 +235,7 @@ def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
                 rest, member = member.unused_data.lstrip(b"\0"), None
             sent += len(data)
             if sent > max(FREELY_UNPACKED, MOST_PER_PACKED_BYTE * received):
-                raise Unreachable("ANSWER_TOO_LARGE", reached=True)
+                raise _TooLargeError
             yield data
     if member is not None:
         raise DecodeError
@@ -252,17 +244,17 @@ def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def _collected(pieces: Iterable[bytes], expected: int, most: int, new_file: NewFile) -> Body:
     """Return a whole body of at most `most` bytes; `expected` is its announced length, 0 if unknown.
 
-    Raises Unreachable as soon as it is certain that the body is too large, and when a large one cannot be written.
+    Raises _TooLargeError as soon as that is certain, and _NoRoomError when a large body cannot be written.
     """
     if expected > most:
-        raise Unreachable("ANSWER_TOO_LARGE", reached=True)
+        raise _TooLargeError
     size, memory = 0, io.BytesIO()
     file: IO[bytes] | None = None
     try:
         for piece in pieces:
             size += len(piece)
             if size > most:
-                raise Unreachable("ANSWER_TOO_LARGE", reached=True)
+                raise _TooLargeError
             if not file and max(size, expected) > IN_MEMORY:
                 file = new_file()
                 file.write(memory.getbuffer())
@@ -279,7 +271,7 @@ def _collected(pieces: Iterable[bytes], expected: int, most: int, new_file: NewF
         file.flush()
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except OSError:  # of the file: urllib3 makes errors of its own of those of the network
-        raise Unreachable("NO_TEMPORARY_SPACE", reached=True) from None
+        raise _NoRoomError from None
     finally:
         if file:
             with suppress(OSError):  # buffered bytes of a body that was given up may not fit on the disk
@@ -379,26 +371,33 @@ class _Timed(io.RawIOBase):
         super().close()
 
 
+class _TooLargeError(Exception):
+    pass
+
+
+class _NoRoomError(Exception):
+    pass
+
+
 _FAILURES: tuple[tuple[tuple[type[Exception], ...], str, bool], ...] = (
+    ((_TooLargeError,), "ANSWER_TOO_LARGE", True),
+    ((_NoRoomError,), "NO_TEMPORARY_SPACE", True),
     ((ssl.SSLCertVerificationError,), "TLS_FAILED", False),  # without a valid certificate nothing is sent
     ((SSLError, ssl.SSLError, requests.exceptions.SSLError), "TLS_FAILED", True),  # it may break after the request
     ((NewConnectionError, ConnectTimeoutError, ProxyError), "UNREACHABLE", False),
     ((ReadTimeoutError,), "TIMEOUT", True),
+    ((Exception,), "CONNECTION_BROKEN", True),
 )
 """Exceptions, the reason code for them, and whether the request may have reached the provider; the first one counts."""
 
 
-def _unreachable(error: Exception) -> Unreachable:
-    """Classify a failure of the exchange by the exceptions that led to it.
+def _unanswered(error: Exception, path: str) -> Problem:
+    """Classify a failure of the exchange by the exceptions that led to it; without their texts, which hold addresses.
 
     requests wraps urllib3, which wraps the standard library, as the `reason` or the first argument of its exception.
     """
-    if isinstance(error, Unreachable):
-        return error
     causes: list[Any] = [error]
     while isinstance(cause := causes[-1], BaseException):
         causes.append(getattr(cause, "reason", None) or next(iter(cause.args), None))
-    for kinds, reason, reached in _FAILURES:
-        if any(isinstance(cause, kinds) for cause in causes):
-            return Unreachable(reason, reached=reached)
-    return Unreachable("CONNECTION_BROKEN", reached=True)
+    _, reason, reached = next(row for row in _FAILURES if any(isinstance(cause, row[0]) for cause in causes))
+    return Problem(reason, OWN_CODES[reason], detail=path, reached=reached)

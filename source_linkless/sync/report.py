@@ -26,7 +26,7 @@ from source_linkless.clock import latest_bill_date
 from source_linkless.config import Config
 from source_linkless.errors import Actor, Problem, Status, Then
 from source_linkless.linking import events
-from source_linkless.provider.outcomes import NO_DATA, PARTIAL_ACCOUNTS, UNKNOWN, Outcome, outcome
+from source_linkless.provider.outcomes import NO_DATA, PARTIAL_ACCOUNTS, Outcome, outcome, own
 from source_linkless.sync.changes import Known
 
 _LATE = 1.5  # a bill is late when the newest is older than this many usual intervals of its account
@@ -83,7 +83,7 @@ def judged(finished: events.Finished, delivery: Delivery | None) -> Outcome:
     findings = document.findings.sentences(had_lines=delivery.earlier.had_lines)
     if delivery.is_empty and document.findings.lost:
         message = " ".join([*findings, "Tell the provider's support."])
-        return replace(outcome("UNREADABLE_DOCUMENT", UNKNOWN), message=message)
+        return replace(own("UNREADABLE_DOCUMENT"), message=message)
     if delivery.is_empty and document.is_readable:
         return outcome(None, NO_DATA)
     notes = [result.message]

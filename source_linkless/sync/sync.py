@@ -25,7 +25,7 @@ from source_linkless.clock import Now, stamp_after
 from source_linkless.config import Config, Links
 from source_linkless.errors import invalid_configuration
 from source_linkless.linking import events, of_surprise
-from source_linkless.provider.outcomes import UNKNOWN, Outcome, outcome
+from source_linkless.provider.outcomes import Outcome, own
 from source_linkless.streams import STREAMS
 from source_linkless.sync import report
 from source_linkless.sync.changes import Known, StreamChanges
@@ -174,7 +174,7 @@ class SyncMessages:
         try:
             yield
         except UnreadableDocument as error:
-            self._failed[key] = outcome("UNREADABLE_DOCUMENT", UNKNOWN, str(error))
+            self._failed[key] = own("UNREADABLE_DOCUMENT", str(error))
         except AirbyteTracedException:
             raise
         except Exception as error:  # noqa: BLE001 - an unexpected error must not fail the other logins

@@ -12,7 +12,15 @@ import pytest
 from source_linkless.config import Step
 from source_linkless.errors import Meaning
 from source_linkless.provider import outcomes
-from source_linkless.provider.outcomes import ERROR_CODES, HTTP_STATUSES, LINK_STATUSES, REASONS
+from source_linkless.provider.outcomes import (
+    ERROR_CODES,
+    HTTP_STATUSES,
+    LINK_STATUSES,
+    OF_DOCUMENT,
+    OF_FILE,
+    OWN_CODES,
+    REASONS,
+)
 from source_linkless.streams import STREAMS
 from testing.documents import rows, section
 from testing.generated_parts import prove, read, table
@@ -21,18 +29,12 @@ from testing.source_files import MODULES
 PAGE = "docs/troubleshooting.md"
 
 OURS: Mapping[str, Meaning] = {
-    **outcomes.NO_ANSWER,
-    "HTTP_404 of the product": outcomes.GONE,
-    "HTTP_410 of the product": outcomes.GONE,
+    **OWN_CODES,
+    **{f"{code} of the product": meaning for code, meaning in OF_DOCUMENT.items()},
+    **{f"{code} of the file of a bill": meaning for code, meaning in OF_FILE.items()},
     "HTTP_401 while linking, with good keys": outcomes.NOT_ALLOWED,
-    "INVALID_STATEMENT_ID of the file of a bill": outcomes.NO_FILE,
-    "HTTP_404 of the file of a bill": outcomes.NO_FILE,
-    "SUBMITTED_TWICE": outcomes.SUBMITTED_TWICE,
-    "NOT_ASKED_YET": outcomes.NOT_ASKED,
-    "CONFIGURATION_FULL": outcomes.TOO_MANY_LINKS,
+    "NOT_ASKED_YET": outcomes.AT_DEADLINE["NOT_ASKED_YET"],
     "any other code": outcomes.UNKNOWN,
-    **dict.fromkeys(("UNEXPECTED_ANSWER", "UNREADABLE_DOCUMENT", "ENCRYPTED_ANSWER"), outcomes.UNKNOWN),
-    "UNEXPECTED_ERROR_HERE": outcomes.UNKNOWN,
 }
 """Reason codes of the connector itself, and what it makes of answers that are in no table."""
 
@@ -86,7 +88,7 @@ def fragments(path: Path) -> Iterator[str]:
 
     A text of nothing but reason codes is a row of the table of codes, which a test of its own compares.
     """
-    codes = {*reason_codes(), *outcomes.NO_ANSWER}
+    codes = {*reason_codes(), *OWN_CODES}
     for text in texts(ast.parse(path.read_text(encoding="utf-8"))):
         for part in re.split(r"%[.\d]*\w|\n", text):
             fixed = part.strip(" .,;:()\"'")

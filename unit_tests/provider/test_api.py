@@ -17,24 +17,15 @@ import pytest
 from source_linkless.concurrency.waiting import RateLimit, pause, time
 from source_linkless.errors import Meaning, Problem
 from source_linkless.provider.api import Account, Api, Connection, Context
-from source_linkless.provider.outcomes import (
-    GONE,
-    NO_FILE,
-    NO_ROOM,
-    NO_THREADS,
-    PROVIDER_DOWN,
-    RATE_LIMITED,
-    TOKEN,
-    UNKNOWN,
-    WORKING,
-)
-from source_linkless.provider.transport import LARGEST_ERROR, Answer, Request, Unreachable
+from source_linkless.provider.outcomes import MEANINGS, OWN_CODES, PROVIDER_DOWN, TOKEN, UNKNOWN, WORKING
+from source_linkless.provider.transport import LARGEST_ERROR, Answer, Request
 from testing.jumping_loop import in_jumping_time
 
 T = TypeVar("T")
 Ask = Callable[[Api], Awaitable[Any]]
 
 JSON = {"content-type": "application/json; charset=utf-8"}
+GONE, NO_FILE, RATE_LIMITED = MEANINGS["GONE"], MEANINGS["NO_FILE"], MEANINGS["RATE_LIMITED"]
 SECRET = "access-production-0b7e1f4c-88a1-4a77-9d52-6d9f3c1e2a10"
 
 
@@ -47,14 +38,14 @@ def answer(value: object, status: int = 200, **headers: str) -> Answer:
 class Provider:
     """A transport that gives the same answer to every request, and keeps the requests."""
 
-    def __init__(self, reply: Answer | Unreachable) -> None:
+    def __init__(self, reply: Answer | Problem) -> None:
         self.reply = reply
         self.requests: list[Request] = []
 
     async def __call__(self, request: Request) -> Answer:
         """Answer, or fail."""
         self.requests.append(request)
-        if isinstance(self.reply, Unreachable):
+        if isinstance(self.reply, Problem):
             raise self.reply
         return self.reply
 
@@ -67,7 +58,7 @@ class Provider:
         return asyncio.run(main())
 
 
-def problem(reply: Answer | Unreachable, question: Ask = lambda api: api.link_status("link-1")) -> Problem:
+def problem(reply: Answer | Problem, question: Ask = lambda api: api.link_status("link-1")) -> Problem:
     """Return the problem that an answer is."""
     with pytest.raises(Problem) as caught:
         Provider(reply).ask(question)
@@ -511,24 +502,6 @@ def test_without_retry_after_there_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "reached", "meaning"),
-    [
-        ("UNREACHABLE", False, PROVIDER_DOWN),
-        ("TIMEOUT", True, PROVIDER_DOWN),
-        ("ANSWER_TOO_LARGE", True, UNKNOWN),
-        ("NO_TEMPORARY_SPACE", True, NO_ROOM),
-        ("NO_THREADS", False, NO_THREADS),
-    ],
-)
-def test_no_answer_says_whether_the_request_may_have_arrived(reason: str, meaning: Meaning, *, reached: bool) -> None:
-    """Only what certainly did not arrive may be sent again."""
-    found = problem(Unreachable(reason, reached=reached), lambda api: api.connect("l", "s", FLAT))
-    assert (found.reason, found.meaning, found.reached) == (reason, meaning, reached)
-    assert found.detail == "/link/connect"
-    assert found.__suppress_context__
-
-
-@pytest.mark.parametrize(
     "body",
     [
         b'{"status": "New", "x": NaN}',
@@ -618,10 +591,10 @@ def test_what_is_begun_is_finished_first() -> None:
         (answer({"status": "New"}), True),
         (answer(error("PRODUCT_NOT_READY"), 400), True),
         (answer(b"", 500), False),
-        (Unreachable("TIMEOUT", reached=True), False),
+        (Problem("TIMEOUT", OWN_CODES["TIMEOUT"]), False),
     ],
 )
-def test_answers_bring_the_usual_pace_back(reply: Answer | Unreachable, recovers: bool) -> None:  # noqa: FBT001 - a case
+def test_answers_bring_the_usual_pace_back(reply: Answer | Problem, recovers: bool) -> None:  # noqa: FBT001 - a case
     """After a 429 every answer helps, a "not ready" like any other; failures do not."""
 
     async def main() -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,15 @@ from airbyte_cdk.models import FailureType
 from source_linkless.errors import Actor, Meaning, Problem, Status, Then
 from source_linkless.provider import outcomes
 from source_linkless.provider.outcomes import (
+    AT_DEADLINE,
     BROKEN,
-    CONNECTED,
     ERROR_CODES,
     HTTP_STATUSES,
     LINK_STATUSES,
-    NO_ANSWER,
-    PROVIDER_DOWN,
+    MEANINGS,
+    OF_DOCUMENT,
+    OF_FILE,
+    OWN_CODES,
     READY,
     REASONS,
     UNKNOWN,
@@ -28,6 +32,7 @@ from source_linkless.provider.outcomes import (
     of_link_status,
     of_problem,
     outcome,
+    own,
 )
 
 CONTRACT = Path(__file__).parents[2] / "contract" / "openapi.yaml"
@@ -138,7 +143,7 @@ def test_a_link_status_means(status: str, expected: Row) -> None:
         *((reason, WORKS_ON) for reason in ("New", "Connecting", "CredentialsSent", "ConnectedCredentials")),
         *((reason, WORKS_ON) for reason in ("ConnectedWaitingOnDataExtraction", "WaitingForJob", "ExecutingJob")),
         *((reason, WORKS_ON) for reason in ("CompletedJob", "RetryLater", "Daydreaming", None)),
-        ("DataFound", row(CONNECTED)),
+        ("DataFound", row(MEANINGS["CONNECTED"])),
         *((reason, NOTHING_THERE) for reason in ("NoDataFound", "NoStatement")),
         *((reason, NEEDS_PERSON) for reason in ("InvalidCredentials", "BlockedByPin", "AccountSelectionRequired")),
         *((reason, NEEDS_PERSON) for reason in ("MfaMethodChoiceRequired", "MfaCodeRequired", "MfaCodeInvalid")),
@@ -157,19 +162,51 @@ def test_a_reason_means(status: str | None, reason: str | None, expected: Row) -
 def test_the_status_error_counts_where_the_reason_says_nothing() -> None:
     """A connection in Error is no work in progress, unless its reason knows better."""
     assert of_context("Error", None) is of_context("Error", "Daydreaming") is BROKEN
-    assert of_context("Error", "DataFound") is CONNECTED
+    assert of_context("Error", "DataFound") is MEANINGS["CONNECTED"]
     assert of_context("Error", "ExecutingJob") is WORKING
 
 
-MEANINGS = {name: value for name, value in vars(outcomes).items() if isinstance(value, Meaning)}
+TABLES = {
+    "error_codes": ERROR_CODES,
+    "link_statuses": LINK_STATUSES,
+    "reasons": REASONS,
+    "http_statuses": HTTP_STATUSES,
+    "of_document": OF_DOCUMENT,
+    "of_file": OF_FILE,
+    "own_codes": OWN_CODES,
+    "at_deadline": AT_DEADLINE,
+}
 
 
 def test_every_meaning_is_the_meaning_of_something() -> None:
-    """A meaning outside the tables is one that the connector itself finds out."""
-    tables = (ERROR_CODES, LINK_STATUSES, REASONS, HTTP_STATUSES, NO_ANSWER)
-    said = [meaning for table in tables for meaning in table.values()]
-    unsaid = {name for name, meaning in MEANINGS.items() if meaning not in said}
-    assert unsaid == {"GONE", "NOT_ALLOWED", "NOT_ASKED", "NO_FILE", "SUBMITTED_TWICE", "TOO_MANY_LINKS"}
+    """A meaning without a code is one that only the connector finds out: HTTP 401 although the keys are good."""
+    said = [meaning for table in TABLES.values() for meaning in table.values()]
+    assert {name for name, meaning in MEANINGS.items() if meaning not in said} == {"NOT_ALLOWED"}
+
+
+def test_the_file_has_no_key_that_nobody_reads_and_no_code_twice_in_a_place() -> None:
+    """A misspelt key would lose its codes; of a code with two meanings, one would never count."""
+    content = tomllib.loads(Path(outcomes.__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    fields = {field.name for field in dataclasses.fields(Meaning)}
+    assert {key for row in content.values() for key in row} == fields | set(TABLES)
+    for place, table in TABLES.items():
+        assert [code for row in content.values() for code in row.get(place, ())] == list(table)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        *((code, PROVIDER_OUT) for code in ("UNREACHABLE", "TLS_FAILED", "TIMEOUT", "CONNECTION_BROKEN")),
+        *((code, (Status.FAILED, Actor.USER, Then.RETRY, CONFIG)) for code in ("NO_TEMPORARY_SPACE", "NO_THREADS")),
+        *((code, USER_ERROR) for code in ("SUBMITTED_TWICE", "CONFIGURATION_FULL")),
+        *((code, SURPRISE) for code in ("ANSWER_TOO_LARGE", "ENCRYPTED_ANSWER", "UNEXPECTED_ANSWER")),
+        *((code, SURPRISE) for code in ("UNREADABLE_DOCUMENT", "UNEXPECTED_ERROR_HERE")),
+    ],
+)
+def test_a_code_of_the_connector_means(code: str, expected: Row) -> None:
+    """Where no answer came, a repeat may help; what nobody expected is reported."""
+    assert row(OWN_CODES[code]) == expected
+    assert own(code, "detail") == outcome(code, OWN_CODES[code], "detail")
 
 
 @pytest.mark.parametrize("name", sorted(MEANINGS))
@@ -179,9 +216,7 @@ def test_a_meaning_is_consistent(name: str) -> None:
     assert (meaning.failure is None) == (meaning.actor is Actor.NOBODY)
     assert (meaning.status is Status.NEEDS_USER) <= (meaning.actor is Actor.USER)
     assert (meaning.status is Status.PENDING) <= (meaning.failure is TRANSIENT)
-    assert (meaning.then is Then.RETRY) == (
-        meaning in (PROVIDER_DOWN, outcomes.UTILITY_DOWN, outcomes.NO_ROOM, outcomes.NO_THREADS)
-    )
+    assert (meaning.then is Then.RETRY) == (name in ("PROVIDER_DOWN", "UTILITY_DOWN", "NO_ROOM", "NO_THREADS"))
     assert (meaning.failure is SYSTEM) == (meaning is UNKNOWN)
     assert meaning.advice[0].isupper()
     assert meaning.advice.endswith(".")
@@ -189,8 +224,10 @@ def test_a_meaning_is_consistent(name: str) -> None:
 
 def test_an_endpoint_that_is_gone_names_the_migration_page() -> None:
     """Every message says what the provider wants."""
-    assert "docs.deck.co/migrations/migrating-from-sustainability" in outcomes.GONE.advice
-    assert row(outcomes.GONE) == USER_ERROR
+    assert set(OF_DOCUMENT) == {"HTTP_404", "HTTP_410"}
+    for meaning in OF_DOCUMENT.values():
+        assert "docs.deck.co/migrations/migrating-from-sustainability" in meaning.advice
+        assert row(meaning) == USER_ERROR
 
 
 def test_an_outcome_carries_the_provider_s_word() -> None:

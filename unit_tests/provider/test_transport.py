@@ -33,8 +33,10 @@ from requests.adapters import HTTPAdapter
 
 from source_linkless.concurrency import Place, RateLimit
 from source_linkless.config import parse_config
+from source_linkless.errors import Problem
 from source_linkless.linking.handshake import SUBMISSION_SECONDS
 from source_linkless.provider.api import Api
+from source_linkless.provider.outcomes import OWN_CODES
 from source_linkless.provider.transport import (
     CHUNK,
     CONNECT_SECONDS,
@@ -48,7 +50,6 @@ from source_linkless.provider.transport import (
     HttpTransport,
     NewFile,
     Request,
-    Unreachable,
 )
 from testing.raw_forms import form
 
@@ -155,12 +156,14 @@ def sent(address: str | int, *requests: Request, **limits: Any) -> list[Answer]:
 
 
 def failure(address: str | int, request: Request, **limits: Any) -> tuple[str, bool]:
-    """Send a request that gets no answer; return the word and whether it may have arrived."""
-    with pytest.raises(Unreachable) as caught:
+    """Send a request that gets no answer; return the reason code and whether the request may have arrived."""
+    with pytest.raises(Problem) as caught:
         sent(address, request, **limits)
-    assert str(caught.value) == caught.value.reason
-    assert caught.value.__suppress_context__, "the library's text holds addresses"
-    return caught.value.reason, caught.value.reached
+    problem = caught.value
+    assert problem.meaning is OWN_CODES[problem.reason]
+    assert str(problem) == f"{problem.reason} ({request.path})"
+    assert problem.__suppress_context__, "the library's text holds addresses"
+    return problem.reason, problem.reached
 
 
 def test_a_request_carries_the_keys_and_nothing_of_the_machine(
@@ -610,9 +613,10 @@ def test_where_no_thread_can_be_started_the_request_was_not_sent(
     async def main(send: HttpTransport) -> None:
         with monkeypatch.context() as patch:
             patch.setattr(threading.Thread, "start", refuse)
-            with pytest.raises(Unreachable) as caught:
+            with pytest.raises(Problem) as caught:
                 await send(Request("/link/connect", PASSWORD, once=True))
-            assert (caught.value.reason, caught.value.reached) == ("NO_THREADS", False)
+            assert (str(caught.value), caught.value.reached) == ("NO_THREADS (/link/connect)", False)
+            assert caught.value.meaning is OWN_CODES["NO_THREADS"]
 
     with closing(transport(f"http://127.0.0.1:{server.port}")) as send:
         asyncio.run(main(send))
@@ -678,7 +682,7 @@ def test_tls_that_breaks_after_the_request_may_have_arrived(
 
 
 def test_nothing_secret_is_shown() -> None:
-    """Neither a request nor an answer nor a failure shows a body, however it is printed."""
+    """Neither a request nor an answer shows a body, however it is printed."""
     answer = Answer(200, {"content-type": "application/json"}, b'{"access_token": "secret"}')
-    for value in (Request("/link/connect", PASSWORD), answer, Unreachable("TIMEOUT", reached=True)):
+    for value in (Request("/link/connect", PASSWORD), answer):
         assert "secret" not in f"{value}{value!r}"

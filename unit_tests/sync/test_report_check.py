@@ -23,10 +23,9 @@ from source_linkless.provider.outcomes import (
     BROKEN,
     CAPTCHA,
     CREDENTIALS,
-    KEYS,
+    MEANINGS,
     NO_DATA,
     PROVIDER_DOWN,
-    RATE_LIMITED,
     WORKING,
     Outcome,
     outcome,
@@ -140,12 +139,12 @@ def test_an_outage_is_an_exception(ends: list[Outcome], logins: int) -> None:
 
 def test_refused_keys_fail_and_name_the_environment() -> None:
     """Each environment has its own secret, so that is what to look at."""
-    answer = check_status(parse_config(form()), [], Problem("HTTP_401", KEYS))
+    answer = check_status(parse_config(form()), [], Problem("HTTP_401", MEANINGS["KEYS"]))
     assert answer.status is FAILED
-    assert answer.message == f"HTTP_401. {KEYS.advice} Configured environment: live."
+    assert answer.message == f"HTTP_401. {MEANINGS['KEYS'].advice} Configured environment: live."
 
 
-@pytest.mark.parametrize("meaning", [PROVIDER_DOWN, RATE_LIMITED])
+@pytest.mark.parametrize("meaning", [PROVIDER_DOWN, MEANINGS["RATE_LIMITED"]])
 def test_a_provider_out_of_reach_is_an_exception_with_its_address(meaning: Any) -> None:
     """A wrong address looks like an outage: the message shows which one was tried."""
     with pytest.raises(AirbyteTracedException) as caught:
