@@ -11,26 +11,27 @@ changed, one that the deadline left over. The failed ones are asked for last, so
 
 import base64
 import hashlib
+import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 from uuid import uuid4
 
+from airbyte_cdk.models import AirbyteRecordMessageFileReference as FileReference
 from airbyte_cdk.sources.utils.files_directory import get_files_directory
 
 from source_linkless.bills import Account, content
 from source_linkless.clock import Now, stamp
 from source_linkless.errors import Status
 from source_linkless.linking import events, of_surprise
-from source_linkless.provider import StatementFile
+from source_linkless.provider import Body
 from source_linkless.sync.changes import StreamChanges
-from source_linkless.sync.output import FileReference
 
-_MARK = 6
-"""Characters of a mark, 36 bits: about 1 in 40 million accounts with 60 bills has two bills with the same mark."""
+_MARK = re.compile(".{6}")
+"""A mark has 36 bits: about 1 in 40 million accounts with 60 bills has two bills with the same mark."""
 _MOST_PENDING = 20_000
 """Files that are known to be wanted at once, over all logins; more than a deadline leaves time for."""
 _NAMES = {Status.READY: "fetched", Status.NO_DATA: "not_available"}  # `status` of a row; every other one is `failed`
@@ -50,7 +51,7 @@ class StatementFiles:
     now: Now
     folder: Callable[[], str] = get_files_directory
     _wanted: int = 0
-    _pending: int = 0
+    _asked: int = 0
     _counts: Counter[str] = field(default_factory=Counter)
 
     def wanted(self, connection_key: str, account: Account) -> list[events.WantedFile]:
@@ -67,32 +68,37 @@ class StatementFiles:
         found = [
             events.WantedFile(statement_id, account.number, bill.key, bill.billing_date, mark, mark in failed)
             for mark, bill in bills.items()
-            if failed.get(mark, True) and not (bill.billing_date and bill.billing_date < start)
-            if isinstance(statement_id := bill.content().values.get("statement_id"), str) and statement_id.strip()
+            if failed.get(mark, True) and (bill.billing_date or start) >= start
+            if (statement_id := bill.content().values.get("statement_id", "")).strip()
         ]
         found.sort(key=lambda one: one.billing_date or "", reverse=True)
         self._wanted += len(found)
-        found = found[: max(0, _MOST_PENDING - self._pending)]
-        self._pending += len(found)
+        found = found[: max(0, _MOST_PENDING - self._asked + self._counts.total())]
+        self._asked += len(found)
         return found
 
     def record(self, answer: events.FileAnswered) -> tuple[content.Rows, FileReference | None]:
         """Return the row of an answer and the reference to its staged file, if there is one; remembers the bill."""
-        key, wanted = answer.login.key, answer.wanted
+        key, wanted, file = answer.login.key, answer.wanted, answer.file
         status, reason = _NAMES.get(answer.outcome.status, "failed"), answer.outcome.reason
         facts: dict[str, Any] = {}
         reference = None
-        if answer.file is not None:
+        if file is not None:
             try:
-                path = answer.file.path(key, wanted.account_number, wanted.billing_date, wanted.statement_key)
-                facts, reference = self._fetched(answer.file, path)
-                status, reason = "fetched", None
+                path = file.path(key, wanted.account_number, wanted.billing_date, wanted.statement_key)
+                reference = self._staged(file.content, path) if self.takes_files else None
+                facts = {
+                    "file_name": path.name,
+                    "content_type": file.content_type,
+                    "size_bytes": len(file.content),
+                    "sha256": hashlib.sha256(file.content).hexdigest(),
+                    "fetched_at": stamp(self.now()),
+                }
             except OSError:
                 status, reason = "failed", "NO_TEMPORARY_SPACE"
             except Exception as error:  # noqa: BLE001 - an unexpected error must fail this file only
                 status, reason = "failed", of_surprise(error).reason
         self._counts[status] += 1
-        self._pending -= 1
         known = self.changes.known(key)
         failed = _read(known.files.get(wanted.account_number, ""))
         _remember(known.files, wanted.account_number, {**failed, wanted.mark: status == "failed"})
@@ -114,45 +120,28 @@ class StatementFiles:
             counts.append(f"{left} left to the next sync")
         return f"Files of bills: {', '.join(counts)}." if counts else None
 
-    def _fetched(self, file: StatementFile, path: PurePath) -> tuple[dict[str, Any], FileReference | None]:
-        """Return the columns that describe a file, and the reference to it where it is staged. Raises OSError."""
-        size, reference = len(file.content), None
-        if self.takes_files:
-            # A folder for each file: the destination deletes a staged file, whatever else has its name.
-            staged = Path(self.folder(), "statement_files", uuid4().hex, path)
-            staged.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                staged.write_bytes(file.content)
-            except OSError:
-                with suppress(OSError):
-                    staged.unlink()
-                raise
-            reference = FileReference(
-                staging_file_url=str(staged), source_file_relative_path=str(path), file_size_bytes=size
-            )
-        facts = {
-            "file_name": path.name,
-            "content_type": file.content_type,
-            "size_bytes": size,
-            "sha256": hashlib.sha256(file.content).hexdigest(),
-            "fetched_at": stamp(self.now()),
-        }
-        return facts, reference
+    def _staged(self, file: Body, path: PurePath) -> FileReference:
+        """Stage a file, in a folder of its own: the destination deletes it, whatever else has its name."""
+        own = Path(self.folder(), "statement_files", uuid4().hex)
+        try:
+            (own / path).parent.mkdir(parents=True)
+            (own / path).write_bytes(file)
+        except OSError:
+            shutil.rmtree(own, ignore_errors=True)
+            raise
+        staged, name = str(own / path), str(path)
+        return FileReference(staging_file_url=staged, source_file_relative_path=name, file_size_bytes=len(file))
 
 
 def _mark_of(fingerprint: str) -> str:
     """Return what stands for a bill in the state: another one for every other content."""
-    return base64.urlsafe_b64encode(hashlib.blake2b(fingerprint.encode(), digest_size=6).digest()).decode()[:_MARK]
+    return base64.urlsafe_b64encode(hashlib.blake2b(fingerprint.encode(), digest_size=6).digest()).decode()[:6]
 
 
 def _read(written: str) -> dict[str, bool]:
     """Return the marks of bills that were asked for, and whether each has failed."""
     done, _, failed = written.partition(" ")
-    return {
-        marks[start : start + _MARK]: has_failed
-        for marks, has_failed in ((failed, True), (done, False))
-        for start in range(0, len(marks), _MARK)
-    }
+    return dict.fromkeys(_MARK.findall(failed), True) | dict.fromkeys(_MARK.findall(done), False)
 
 
 def _remember(remembered: dict[str, str], number: str, failed: Mapping[str, bool]) -> None:

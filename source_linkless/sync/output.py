@@ -12,21 +12,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
 
 import orjson
 from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import (
-    AirbyteMessage,
-    AirbyteMessageSerializer,
-    AirbyteRecordMessage,
-    AirbyteRecordMessageFileReference,
-    Type,
-)
+from airbyte_cdk.models import AirbyteMessage, AirbyteMessageSerializer, AirbyteRecordMessage, Type
+from airbyte_cdk.models import AirbyteRecordMessageFileReference as FileReference
 
 from source_linkless.bills import content
-
-FileReference: TypeAlias = AirbyteRecordMessageFileReference
 
 _BLOCK_BYTES = 262_144
 """After each write this thread waits for those that make requests: blocks of 64 KB cost a sync some percent more.
@@ -57,7 +49,8 @@ class Messages:
     def records(self, stream: str, rows: content.Rows, file: FileReference | None = None) -> Iterable[AirbyteMessage]:
         """Make a message of each row; `file` is the file that goes along with it, if there is one."""
         for row in rows.dicts():
-            record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=_now(), file_reference=file)
+            now = time.time_ns() // 1_000_000
+            record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=now, file_reference=file)
             yield AirbyteMessage(type=Type.RECORD, record=record)
 
     def flush(self) -> None:
@@ -69,8 +62,7 @@ def _to_standard_output(block: bytes) -> None:
     """Write a block behind everything that was printed before it; no line is ever cut by another."""
     with PRINT_BUFFER.lock:
         PRINT_BUFFER.flush()
-        output = sys.__stdout__
-        if block and output is not None:
+        if block and (output := sys.__stdout__):
             output.buffer.write(block)
             output.flush()
 
@@ -94,7 +86,7 @@ class Lines:
         """Write the rows, each with its file; returns no message, as nothing is left for the caller to send."""
         head = b'{"type":"RECORD","record":{"stream":"%b","data":{%b,' % (stream.encode(), rows.common)
         member = b"" if file is None else b',"file_reference":%b' % orjson.dumps(file)
-        tail = b'}%b,"emitted_at":%d}}\n' % (member, _now())
+        tail = b'}%b,"emitted_at":%d}}\n' % (member, time.time_ns() // 1_000_000)
         pieces = head, (tail + head).join(rows.own), tail
         self._block += pieces
         self._bytes += sum(map(len, pieces))
@@ -116,9 +108,4 @@ class Lines:
         return self._counts.pop(stream, 0)
 
 
-Output = Messages | Lines
-"""Where the rows of a sync go."""
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+Output = Messages | Lines  # where the rows of a sync go

@@ -15,6 +15,7 @@ from typing import Any
 
 from airbyte_cdk.config_observation import create_connector_config_control_message
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, ConfiguredAirbyteStream, SyncMode
+from airbyte_cdk.models import AirbyteRecordMessageFileReference as FileReference
 from airbyte_cdk.models import AirbyteStreamStatus as StreamStatus
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
@@ -30,7 +31,7 @@ from source_linkless.streams import STREAMS
 from source_linkless.sync import report
 from source_linkless.sync.changes import Known, StreamChanges
 from source_linkless.sync.files import StatementFiles
-from source_linkless.sync.output import FileReference, Output
+from source_linkless.sync.output import Output
 
 WARNINGS_SHOWN = 50
 """Masking makes every log line costly when there are thousands of secrets: a line for each login would cost more than
