@@ -52,13 +52,11 @@ def sources_table(sources: Sequence[Mapping[str, Any]]) -> str:
     """Return utilities as `/link/sources` lists them (API notes, section 2.6), an empty line between two."""
     rows: list[list[Any]] = []
     for one in sources:
-        fields = [
-            f"- {field.get('field_name')}: {field.get('field_label')}"
-            f"{' (secret)' if field.get('field_type') == 'Password' else ''}"
-            for field in one.get("fields") or ()
-            if isinstance(field, dict)
-        ]
-        about = [one.get("name"), one.get("website"), *fields]
+        about = [one.get("name"), one.get("website")]
+        for asked in one.get("fields") or ():
+            if isinstance(asked, dict):
+                secret = " (secret)" if asked.get("field_type") == "Password" else ""
+                about.append(f"- {asked.get('field_name')}: {asked.get('field_label')}{secret}")
         rows += [[one.get("source_id"), one.get("country"), about], [None] * 3]
     return table("ID", "Country", "Utility and its login form", rows=rows[:-1])
 
@@ -149,12 +147,11 @@ async def link(setting: Setting, config: Path, output: Path | None, **options: A
     if options["password_stdin"]:
         text = _with_piped_password(text, keys)
     for number, entry in enumerate(text.entries):
-        if lacks_password(entry):
-            password = "typed later" if options["dry_run"] else None
-            if setting.person is not None and password is None:
-                password = await setting.person.missing_password(str(entry.get("key") or entry.get("username")))
-            if password is not None:
-                text = text.with_password(number, password)
+        if lacks_password(entry) and options["dry_run"]:
+            text = text.with_password(number, "typed later")
+        elif lacks_password(entry) and setting.person:
+            typed = await setting.person.missing_password(str(entry.get("key") or entry.get("username")))
+            text = text.with_password(number, typed) if typed else text
     workspace = Workspace(text, setting.surroundings, output)
     if options["browser"]:
         script = options["form"] or browser.SCRIPT
@@ -177,38 +174,35 @@ def _with_piped_password(text: ConfigText, keys: tuple[str, ...]) -> ConfigText:
 
 
 async def _link_here(setting: Setting, workspace: Workspace, keys: Collection[str], *, is_dry_run: bool) -> int:
-    person = setting.person
+    person, links = setting.person, workspace.links
     choice = chosen(workspace, keys, has_person=person is not None)
     if is_dry_run:
         setting.screen.say("\n".join(_plan(workspace, choice)))
         return Exit.OK
     for login in choice.refused_password:
-        if other := await person.correct(login) if person else None:
-            choice.submitted.append(other)
-        else:
-            choice.left.append((login, outcomes.of_refusal("InvalidCredentials")))
-    for login, result in choice.left:
+        other = await person.correct(login) if person else None
+        (choice.submitted if other else choice.left).append(other or login)
+    left = [outcomes.of_refusal(links.refused(login) or "") for login in choice.left]
+    for login, result in zip(choice.left, left, strict=True):
         setting.screen.say(line_of(login.key, result, has_person=person is not None))
     if choice.submitted or workspace.target != workspace.text.path:
         workspace.prove_writable()
     if not choice.submitted:
-        setting.say(f"Nothing to submit: {len(choice.linked)} linked, {len(choice.left)} left. See `linkless status`.")
-        return Exit.PERSON if choice.left else Exit.OK
+        setting.say(f"Nothing to submit: {len(choice.linked)} linked, {len(left)} left. See `linkless status`.")
+        return Exit.PERSON if left else Exit.OK
     ends, is_interrupted = await link_by_hand(workspace, setting.screen, person, choice.submitted)
     done = sum(end.outcome.status is Status.READY for end in ends)
     setting.say(f"Linked: {done} of {len(ends)}. Configuration written to {workspace.target}.")
-    if is_interrupted:
-        return Exit.INTERRUPTED
-    return code_of([*(end.outcome for end in ends), *(result for _, result in choice.left)])
+    return Exit.INTERRUPTED if is_interrupted else code_of([*(end.outcome for end in ends), *left])
 
 
 @dataclass(slots=True)
 class Choice:
-    """What happens to each login; `left` are refused logins that cannot be helped here, each with its outcome."""
+    """What happens to each login; `left` are refused logins that cannot be helped here."""
 
     submitted: list[Login] = field(default_factory=list)
     refused_password: list[Login] = field(default_factory=list)
-    left: list[tuple[Login, outcomes.Outcome]] = field(default_factory=list)
+    left: list[Login] = field(default_factory=list)
     linked: list[Login] = field(default_factory=list)
 
 
@@ -220,41 +214,37 @@ def chosen(workspace: Workspace, keys: Collection[str], *, has_person: bool) -> 
     links, choice = workspace.links, Choice()
     for login in workspace.selected(keys):
         is_linked, reason = links.step(login) is Step.USE, links.refused(login)
-        result = outcomes.of_refusal(reason) if reason else None
-        if login.access_token or (is_linked and not result and not keys):
+        advised = outcomes.of_refusal(reason).message if reason else ""
+        if login.access_token or (is_linked and not reason and not keys):
             choice.linked.append(login)
-        elif result and result.message == outcomes.CREDENTIALS.advice:
+        elif advised == outcomes.CREDENTIALS.advice:
             choice.refused_password.append(login)
-        elif result and not keys and not (has_person and result.message in _ANSWERABLE):
-            choice.left.append((login, result))
+        elif reason and not keys and not (has_person and advised in _ANSWERABLE):
+            choice.left.append(login)
         else:
             choice.submitted.append(login)
-            if result or is_linked:
+            if reason or is_linked:
                 links.ask_again(login)
     return choice
 
 
 def _plan(workspace: Workspace, choice: Choice) -> Iterator[str]:
     """Yield what a dry run tells of each login; every secret is masked."""
+    for login in choice.submitted:
+        step = workspace.links.step(login)
+        if step is Step.EXHAUSTED:
+            yield wrapped(f"{login.key}: left as it is; it was {step.value}.", "  ")
+            continue
+        yield f"{login.key}: would {step.value}"
+        for path, payload in by_hand.planned(workspace.config, login, step):
+            yield _request(workspace, path, payload)
     unsent = {
         "nothing is sent before you type another password: it was refused.": choice.refused_password,
-        "left as it is; it needs a person.": [login for login, _ in choice.left],
+        "left as it is; it needs a person.": choice.left,
         "left as it is; it has its token.": choice.linked,
     }
-    for login in choice.submitted:
-        yield from _submission(workspace, login)
     for what, logins in unsent.items():
         yield from (wrapped(f"{login.key}: {what}", "  ") for login in logins)
-
-
-def _submission(workspace: Workspace, login: Login) -> Iterator[str]:
-    step = workspace.links.step(login)
-    if step is Step.EXHAUSTED:
-        yield wrapped(f"{login.key}: left as it is; it was {step.value}.", "  ")
-        return
-    yield f"{login.key}: would {step.value}"
-    for path, payload in by_hand.planned(workspace.config, login, step):
-        yield _request(workspace, path, payload)
 
 
 def _request(workspace: Workspace, path: str, payload: Mapping[str, Any]) -> str:

@@ -312,7 +312,7 @@ def chosen_keys(desk: Desk, *keys: str, has_person: bool) -> dict[str, list[str]
     groups = {
         "submitted": [login.key for login in choice.submitted],
         "password": [login.key for login in choice.refused_password],
-        "left": [login.key for login, _ in choice.left],
+        "left": [login.key for login in choice.left],
         "linked": [login.key for login in choice.linked],
     }
     return {name: found for name, found in groups.items() if found}
