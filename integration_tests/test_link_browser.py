@@ -23,9 +23,8 @@ from playwright.sync_api import FrameLocator, Page
 
 from linkless_simulator import Simulator
 from source_linkless.cli.browser import link_in_browser
-from source_linkless.cli.terminal import Screen
-from source_linkless.cli.workspace import Setting
-from source_linkless.linking import Surroundings
+from source_linkless.cli.terminal import Terminal
+from source_linkless.cli.workspace import ConfigText, Workspace
 from testing.chromium import browser_page
 from testing.connector import fleet_at
 from testing.forked_command import run_without_terminal
@@ -336,9 +335,9 @@ def test_a_form_that_stays_open_for_too_long_is_told(simulator: Simulator, tmp_p
                 Thread(target=sit).start()
             return count
 
-    setting = Setting(Surroundings(), Screen(Opened(), io.StringIO()), None)
-    workspace = setting.opened(tmp_path / "config.json")
-    linking_late = link_in_browser(setting, workspace, (), script=form_at(simulator), opens=False, link_seconds=0.2)
+    terminal = Terminal(Opened(), io.StringIO())
+    workspace = Workspace(ConfigText.read(tmp_path / "config.json"))
+    linking_late = link_in_browser(terminal, workspace, (), script=form_at(simulator), opens=False, link_seconds=0.2)
     with ThreadPoolExecutor(1) as thread:  # the browser of the other tests has the event loop of this one
         code = thread.submit(asyncio.run, linking_late).result()
     assert (code, stopped) == (3, ["The form was open for too long, and its link token has expired."])

@@ -28,8 +28,8 @@ from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
-from source_linkless.cli.terminal import Screen, line_of, printable
-from source_linkless.cli.workspace import Exit, Setting, Workspace, code_of
+from source_linkless.cli.terminal import Terminal, line_of, printable
+from source_linkless.cli.workspace import Exit, Workspace, code_of
 from source_linkless.config import Login
 from source_linkless.errors import Actor, Problem, Status
 from source_linkless.json_files import FileProblem
@@ -67,8 +67,8 @@ class _PageClosed(Exception):  # noqa: N818 - what a person did
 class _Page:
     """The page, served to one window; its `events` are lines of JSON on a connection that ends with the window."""
 
-    def __init__(self, script: str, screen: Screen) -> None:
-        self._script, self._screen = script, screen
+    def __init__(self, script: str, terminal: Terminal) -> None:
+        self._script, self._terminal = script, terminal
         self._home, self._window = f"/{secrets.token_urlsafe(32)}/", secrets.token_urlsafe(32)
         self._host = ""
         self._is_taken = False
@@ -103,7 +103,7 @@ class _Page:
         while message := await self._heard.get():
             if message.get("type") == "blocked":
                 what = f"The page did not load {message.get('detail')}, which the provider's form asked for."
-                self._screen.note(printable(what))
+                self._terminal.note(printable(what))
             elif message.get("type") in kinds and message.get("step") == self._step:
                 return message
         raise _PageClosed
@@ -178,7 +178,7 @@ class _Page:
 
 
 async def link_in_browser(
-    setting: Setting,
+    terminal: Terminal,
     workspace: Workspace,
     keys: Collection[str],
     *,
@@ -197,23 +197,23 @@ async def link_in_browser(
         if not login.access_token and (keys or links.token(login) is None or links.refused(login))
     ]
     if not logins:
-        setting.say("Nothing to link: every login has its token. Name a login to link it again.")
+        terminal.tell("Nothing to link: every login has its token. Name a login to link it again.")
         return Exit.OK
     workspace.prove_writable()
     run = await workspace.started(workspace.config.check_timeout_seconds)
-    page = _Page(script, setting.screen)
+    page = _Page(script, terminal)
     async with page.served() as address:
-        setting.screen.say(f"Open this address in a browser on this machine; it works once:\n  {address}")
+        terminal.say(f"Open this address in a browser on this machine; it works once:\n  {address}")
         if opens:
             await asyncio.to_thread(webbrowser.open, address)
-        return await _Session(setting, workspace, run, page, link_seconds).link(logins)
+        return await _Session(terminal, workspace, run, page, link_seconds).link(logins)
 
 
 @dataclass(slots=True)
 class _Session:
     """One page and its logins, one after the other."""
 
-    setting: Setting
+    terminal: Terminal
     workspace: Workspace
     run: Run
     page: _Page
@@ -235,14 +235,14 @@ class _Session:
             self._report(login, left)
         done = sum(result.status is Status.READY for result in self.ends)
         text = f"Linked: {done} of {len(self.ends)}. Configuration written to {self.workspace.target}."
-        self.setting.say(text)
+        self.terminal.tell(text)
         self.page.tell("done", heading=heading, text=f"{printable(text)} You can close this page.")
         return code_of(self.ends) if code is None else code
 
     def _report(self, login: Login, result: Outcome) -> None:
         line = line_of(login.key, result, has_person=True)
         self.ends.append(result)
-        self.setting.screen.say(line)
+        self.terminal.say(line)
         self.page.tell("ended", good=result.status is Status.READY, text=" ".join(line.split()))
 
     async def _one(self, login: Login, heading: str, *, is_last: bool) -> None:
@@ -269,7 +269,7 @@ class _Session:
         except Problem as problem:
             return outcomes.of_problem(problem)
         if said["type"] == "failed":
-            self.setting.screen.note(printable(f"{login.key}: {said.get('detail')}"))
+            self.terminal.note(printable(f"{login.key}: {said.get('detail')}"))
             return _NOT_LOADED
         if said["type"] == "exit":
             return _FORM_CLOSED
@@ -284,5 +284,5 @@ class _Session:
         try:
             return await by_hand.exchange(self.run, login, public_token, lambda: self.workspace.keep({}))
         except FileProblem as problem:
-            self.setting.say(str(problem))
+            self.terminal.tell(str(problem))
             return _NOT_WRITTEN

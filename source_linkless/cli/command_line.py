@@ -66,20 +66,18 @@ def _run(function: str, options: dict[str, Any]) -> None:
     """Run a function of this wing with the options, to the exit code that it returns; an error is one sentence."""
     from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-    from source_linkless.cli.terminal import PersonAtTerminal, Screen, wrapped
-    from source_linkless.cli.workspace import Exit, Setting
+    from source_linkless.cli.terminal import Terminal, keyboard, wrapped
+    from source_linkless.cli.workspace import Exit
     from source_linkless.config import masking
     from source_linkless.errors import Problem
     from source_linkless.json_files import FileProblem
-    from source_linkless.linking import Surroundings
 
     masking.silence_libraries()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: signal.raise_signal(signal.SIGINT))  # ends like Ctrl-C
     try:
-        screen = Screen(sys.stdout, sys.stderr)
-        setting = Setting(Surroundings(), screen, PersonAtTerminal.of_process(screen))
-        result = pkgutil.resolve_name(f"source_linkless.cli.{function}")(setting, **options)
+        terminal = Terminal(sys.stdout, sys.stderr, keyboard())
+        result = pkgutil.resolve_name(f"source_linkless.cli.{function}")(terminal, **options)
         sys.exit(result if isinstance(result, int) else asyncio.run(result))
     except AirbyteTracedException as error:
         text, code = str(error.message), Exit.WRONG

@@ -23,8 +23,8 @@ from typing import Any
 import click
 
 from source_linkless.cli import browser
-from source_linkless.cli.terminal import Screen, advice, line_of, printable, table, wrapped
-from source_linkless.cli.workspace import ConfigText, Exit, Setting, Workspace, code_of, lacks_password
+from source_linkless.cli.terminal import Terminal, advice, line_of, printable, table, wrapped
+from source_linkless.cli.workspace import OUTSIDE, ConfigText, Exit, Workspace, code_of, lacks_password
 from source_linkless.config import Login, Step, masking, parse_config
 from source_linkless.errors import Status
 from source_linkless.linking import by_hand, events
@@ -33,18 +33,18 @@ from source_linkless.provider import outcomes
 _ANSWERABLE = {outcomes.CODE.advice, outcomes.QUESTION.advice, outcomes.ACCOUNTS.advice}
 
 
-async def sources(setting: Setting, search: str, config: Path) -> int:
+async def sources(terminal: Terminal, search: str, config: Path) -> int:
     """Print the utilities whose name contains a text; returns the exit code. The configuration needs no logins."""
     raw = ConfigText.read(config).raw
     for secret in masking.secrets_in(raw):
-        setting.surroundings.mask(secret)
+        masking.register(secret)
     connection = {"method": "access_token", "access_token": "not used"}
     keys_only = parse_config({**raw, "connection": connection, "links": "{}"})
-    found = await by_hand.find_sources(keys_only, setting.surroundings, search)
+    found = await by_hand.find_sources(keys_only, OUTSIDE, search)
     if not found:
-        setting.say(f"No utility has '{search}' in its name. Try a shorter part of it.")
+        terminal.tell(f"No utility has '{search}' in its name. Try a shorter part of it.")
         return Exit.FAILED
-    setting.screen.say(sources_table(found))
+    terminal.say(sources_table(found))
     return Exit.OK
 
 
@@ -61,13 +61,13 @@ def sources_table(sources: Sequence[Mapping[str, Any]]) -> str:
     return table("ID", "Country", "Utility and its login form", rows=rows[:-1])
 
 
-async def status(setting: Setting, config: Path, *, as_json: bool) -> int:
+async def status(terminal: Terminal, config: Path, *, as_json: bool) -> int:
     """Print the health of every connection; returns the exit code."""
-    workspace = setting.opened(config)
+    workspace = Workspace(ConfigText.read(config))
     found = await by_hand.look_at_all(await workspace.started(workspace.config.data_timeout_seconds))
     facts = [facts_of(one) for one in found]
     if as_json:
-        setting.screen.say_json(facts)
+        terminal.say_json(facts)
     else:
         rows = [
             (one["key"], one["status"].replace("_", " "), one["reason"], (one["since"] or "")[:10], one["accounts"])
@@ -79,7 +79,7 @@ async def status(setting: Setting, config: Path, *, as_json: bool) -> int:
             if one.outcome.status is not Status.READY and one.outcome.message
         ]
         shown = table("Key", "Status", "Reason", "Since", "Accounts", rows=rows)
-        setting.screen.say("\n".join([shown, *([""] if notes else []), *notes]))
+        terminal.say("\n".join([shown, *([""] if notes else []), *notes]))
     return code_of([one.outcome for one in found])
 
 
@@ -101,23 +101,23 @@ def facts_of(standing: events.Finished) -> dict[str, Any]:
     return {"key": standing.login.key, **shown}
 
 
-async def forget(setting: Setting, config: Path, key: str, *, dry_run: bool) -> int:
+async def forget(terminal: Terminal, config: Path, key: str, *, dry_run: bool) -> int:
     """Delete a connection at the provider, and its link and entry in the configuration; returns the exit code."""
-    workspace = setting.opened(config)
+    workspace = Workspace(ConfigText.read(config))
     (login,) = workspace.selected([key])
     if dry_run:
         if workspace.links.token(login) is None:
-            setting.screen.say(wrapped(f"{key}: not linked, so nothing would be sent.", "  "))
+            terminal.say(wrapped(f"{key}: not linked, so nothing would be sent.", "  "))
         else:
-            setting.screen.say(_request(workspace, "/connection/destroy", {"access_token": by_hand.MASK}))
-        setting.say(f"The entry and the link of {key} would be removed from {workspace.target}.")
+            terminal.say(_request(workspace, "/connection/destroy", {"access_token": by_hand.MASK}))
+        terminal.tell(f"The entry and the link of {key} would be removed from {workspace.target}.")
         return Exit.OK
-    if setting.person is None:
-        setting.say("Nothing was deleted: type the confirmation in a terminal, or look with --dry-run.")
+    if terminal.person is None:
+        terminal.tell("Nothing was deleted: type the confirmation in a terminal, or look with --dry-run.")
         return Exit.PERSON
     heading = [wrapped(f"This deletes the connection {key} and all its data at the provider, permanently.")]
-    if not await setting.person.confirm(heading, key):
-        setting.say("Nothing was deleted.")
+    if not await terminal.person.confirm(heading, key):
+        terminal.tell("Nothing was deleted.")
         return Exit.FAILED
     workspace.prove_writable()
     was_known = await by_hand.destroy(workspace.config, workspace.links, workspace.surroundings, login)
@@ -129,13 +129,13 @@ async def forget(setting: Setting, config: Path, key: str, *, dry_run: bool) -> 
             " It was the only login: the keys and options stay in the file, and a sync with it fails, without "
             "submitting anything, until you enter another login."
         )
-    setting.say(
+    terminal.tell(
         f"{text} Copies elsewhere (the form of an Airbyte source, a backup) still hold it: remove it there too."
     )
     return Exit.OK
 
 
-async def link(setting: Setting, config: Path, output: Path | None, **options: Any) -> int:
+async def link(terminal: Terminal, config: Path, output: Path | None, **options: Any) -> int:
     """Link every login that needs it, or the named ones, and write the configuration; returns the exit code.
 
     A missing password is asked for. Without a person it is a mistake in the configuration like any other.
@@ -149,14 +149,14 @@ async def link(setting: Setting, config: Path, output: Path | None, **options: A
     for number, entry in enumerate(text.entries):
         if lacks_password(entry) and options["dry_run"]:
             text = text.with_password(number, "typed later")
-        elif lacks_password(entry) and setting.person:
-            typed = await setting.person.missing_password(str(entry.get("key") or entry.get("username")))
+        elif lacks_password(entry) and terminal.person:
+            typed = await terminal.person.missing_password(str(entry.get("key") or entry.get("username")))
             text = text.with_password(number, typed) if typed else text
-    workspace = Workspace(text, setting.surroundings, output)
+    workspace = Workspace(text, output)
     if options["browser"]:
         script = options["form"] or browser.SCRIPT
-        return await browser.link_in_browser(setting, workspace, keys, script=script, opens=not options["no_open"])
-    return await _link_here(setting, workspace, keys, is_dry_run=options["dry_run"])
+        return await browser.link_in_browser(terminal, workspace, keys, script=script, opens=not options["no_open"])
+    return await _link_here(terminal, workspace, keys, is_dry_run=options["dry_run"])
 
 
 def _with_piped_password(text: ConfigText, keys: tuple[str, ...]) -> ConfigText:
@@ -173,26 +173,26 @@ def _with_piped_password(text: ConfigText, keys: tuple[str, ...]) -> ConfigText:
     return text.with_password(numbers[0], password)
 
 
-async def _link_here(setting: Setting, workspace: Workspace, keys: Collection[str], *, is_dry_run: bool) -> int:
-    person, links = setting.person, workspace.links
+async def _link_here(terminal: Terminal, workspace: Workspace, keys: Collection[str], *, is_dry_run: bool) -> int:
+    person, links = terminal.person, workspace.links
     choice = chosen(workspace, keys, has_person=person is not None)
     if is_dry_run:
-        setting.screen.say("\n".join(_plan(workspace, choice)))
+        terminal.say("\n".join(_plan(workspace, choice)))
         return Exit.OK
     for login in choice.refused_password:
         other = await person.correct(login) if person else None
         (choice.submitted if other else choice.left).append(other or login)
     left = [outcomes.of_refusal(links.refused(login) or "") for login in choice.left]
     for login, result in zip(choice.left, left, strict=True):
-        setting.screen.say(line_of(login.key, result, has_person=person is not None))
+        terminal.say(line_of(login.key, result, has_person=person is not None))
     if choice.submitted or workspace.target != workspace.text.path:
         workspace.prove_writable()
     if not choice.submitted:
-        setting.say(f"Nothing to submit: {len(choice.linked)} linked, {len(left)} left. See `linkless status`.")
+        terminal.tell(f"Nothing to submit: {len(choice.linked)} linked, {len(left)} left. See `linkless status`.")
         return Exit.PERSON if left else Exit.OK
-    ends, is_interrupted = await link_by_hand(workspace, setting.screen, person, choice.submitted)
+    ends, is_interrupted = await link_by_hand(workspace, terminal, person, choice.submitted)
     done = sum(end.outcome.status is Status.READY for end in ends)
-    setting.say(f"Linked: {done} of {len(ends)}. Configuration written to {workspace.target}.")
+    terminal.tell(f"Linked: {done} of {len(ends)}. Configuration written to {workspace.target}.")
     return Exit.INTERRUPTED if is_interrupted else code_of([*(end.outcome for end in ends), *left])
 
 
@@ -253,7 +253,7 @@ def _request(workspace: Workspace, path: str, payload: Mapping[str, Any]) -> str
 
 
 async def link_by_hand(
-    workspace: Workspace, screen: Screen, person: by_hand.Person | None, logins: Sequence[Login]
+    workspace: Workspace, terminal: Terminal, person: by_hand.Person | None, logins: Sequence[Login]
 ) -> tuple[list[events.Finished], bool]:
     """Link logins all at once, and write each change; returns how each ended, and whether Ctrl-C ended it.
 
@@ -265,19 +265,19 @@ async def link_by_hand(
     async def tell(event: events.Event, *, urgent: bool = False) -> None:  # noqa: ARG001 - nothing queues here
         match event:
             case events.StillWaiting():
-                screen.watch(event.logins)
+                terminal.watch(event.logins)
             case events.LinksChanged():
                 workspace.keep(person.passwords if person else {})
             case events.Finished():
                 ends.append(event)
-                screen.say(line_of(event.login.key, event.outcome, event.waited, has_person=person is not None))
+                terminal.say(line_of(event.login.key, event.outcome, event.waited, has_person=person is not None))
             case events.Stopping():
                 stops.append(event)
-                screen.note("Stopping: what is being submitted is finished first. Ctrl-C again ends at once.")
+                terminal.note("Stopping: what is being submitted is finished first. Ctrl-C again ends at once.")
 
     try:
         run = await workspace.started(workspace.config.data_timeout_seconds, tell)
         await by_hand.link(run, logins, person)
     finally:
-        screen.rest()
+        terminal.rest()
     return ends, bool(stops)

@@ -22,7 +22,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from importlib import resources
@@ -35,8 +35,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from source_linkless.bills import UnreadableDocument, read_document
-from source_linkless.cli.terminal import printable, table
-from source_linkless.cli.workspace import ConfigText, Exit, Setting, Workspace, replace_file, whole_file
+from source_linkless.cli.terminal import Terminal, printable, table
+from source_linkless.cli.workspace import ConfigText, Exit, Workspace, replace_file, whole_file
 from source_linkless.clock import stamp
 from source_linkless.config import Login
 from source_linkless.errors import Problem, Status, invalid_configuration
@@ -44,11 +44,8 @@ from source_linkless.json_files import FileProblem
 from source_linkless.linking import Run, by_hand
 from source_linkless.provider import Body
 
-_DESTINATION_MODES = {"incremental": "append_dedup", "full_refresh": "overwrite"}
-"""How a destination takes the records of each sync mode."""
 _CONNECTOR = [sys.executable, "-P", "-c", "from source_linkless.run import run; run()"]
 _RECORD = b'{"type":"RECORD","record":'
-_AT_ONCE = 4
 _SAVE_EVERY = 25  # files that a run asks for again after a kill
 
 Message = dict[str, Any]
@@ -70,7 +67,7 @@ def configured_catalog(streams: Collection[str], mode: str) -> Message:
             {
                 "stream": stream,
                 "sync_mode": mode,
-                "destination_sync_mode": _DESTINATION_MODES[mode],
+                "destination_sync_mode": "append_dedup" if mode == "incremental" else "overwrite",
                 "cursor_field": stream["default_cursor_field"],
                 "primary_key": stream["source_defined_primary_key"],
             }
@@ -80,28 +77,39 @@ def configured_catalog(streams: Collection[str], mode: str) -> Message:
     }
 
 
-def catalog(setting: Setting, streams: Sequence[str], mode: str) -> int:
+def catalog(terminal: Terminal, streams: Sequence[str], mode: str) -> int:
     """Print a configured catalog of the streams in comma-separated lists; returns the exit code."""
     names = [name.strip() for listed in streams for name in listed.split(",") if name.strip()]
-    setting.screen.say(json.dumps(configured_catalog(names, mode), indent=2))
+    terminal.say(json.dumps(configured_catalog(names, mode), indent=2))
     return Exit.OK
 
 
-def run(setting: Setting, config: Path, folder: Path | None) -> int:
+def run(terminal: Terminal, config: Path, folder: Path | None) -> int:
     """Sync once and keep records, states and links; returns the exit code of the connector.
 
     `folder` is by default CONFIG without its suffix and with `.sync`. Raises FileProblem, and the config error of a
     mistake in the configuration before anything is sent.
     """
-    workspace = setting.opened(config)
+    workspace = Workspace(ConfigText.read(config))
     folder = folder or config.with_suffix(".sync")
     with _alone(folder):
         workspace.prove_writable()
-        sync = _Sync(setting, workspace.text, folder)
-        code = sync.run()
+        catalog, state = folder / "catalog.json", folder / "state.json"
+        earlier = _states_in(state)
+        if not catalog.exists():
+            _save(catalog, configured_catalog((), "incremental"))
+        command = [*_CONNECTOR, "read", "--config", str(config), "--catalog", str(catalog)]
+        sync = _Sync(terminal, workspace, folder)
+        code = sync.run([*command, "--state", str(state)] if earlier else command)
+        if sync.states:
+            _save(state, list({**earlier, **sync.states}.values()))
+    if sync.problem:
+        raise sync.problem
+    if code < 0:
+        raise FileProblem(f"The connector was ended by signal {-code}. What had arrived is kept.")
     if sync.counts:
         rows = [[name, count] for name, count in sorted(sync.counts.items())]
-        setting.screen.say(f"{table('Stream', 'Records', rows=rows)}\nWritten to {sync.target}.")
+        terminal.say(f"{table('Stream', 'Records', rows=rows)}\nWritten to {sync.target}.")
     return code
 
 
@@ -124,26 +132,21 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 class _Sync:
-    """One run of the connector; `counts` are the records by stream, `target` is their file."""
+    """One run of the connector: the records by stream, their file, the states, and what could not be written."""
 
-    def __init__(self, setting: Setting, text: ConfigText, folder: Path) -> None:
-        self._setting, self._text, self._folder = setting, text, folder
+    def __init__(self, terminal: Terminal, workspace: Workspace, folder: Path) -> None:
+        self._terminal, self._text = terminal, workspace.text
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
-        self._problem: FileProblem | None = None
-        self._states: dict[str, Message] = {}
+        self.problem: FileProblem | None = None
+        self.states: dict[str, Message] = {}
         self.counts: Counter[str] = Counter()
-        self.target = folder / "records" / f"{setting.surroundings.now():%Y%m%dT%H%M%S%f}Z.jsonl"
+        self.target = folder / "records" / f"{workspace.surroundings.now():%Y%m%dT%H%M%S%f}Z.jsonl"
 
-    def run(self) -> int:
-        """Run the connector to its end. Raises FileProblem when something could not be written."""
-        catalog, state = self._folder / "catalog.json", self._folder / "state.json"
-        earlier = _states_in(state)
-        if not catalog.exists():
-            _save(catalog, configured_catalog((), "incremental"))
-        command = [*_CONNECTOR, "read", "--config", str(self._text.path), "--catalog", str(catalog)]
-        if earlier:
-            command += ["--state", str(state)]
+    def run(self, command: Sequence[str]) -> int:
+        """Run the connector to its end; returns its exit code, or that of an interruption."""
+        for rest in self.target.parent.glob("*.part"):
+            rest.unlink()  # of a run that was killed
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda _number, _frame: self._stop())
         # In a session of its own, so that Ctrl-C reaches it through this process: as SIGTERM, once.
@@ -151,37 +154,22 @@ class _Sync:
             self._process = process
             if self._is_stopped:
                 process.terminate()
-            is_kept = self._keep(process.stdout or ())
-        if is_kept and self._states:
-            _save(state, list({**earlier, **self._states}.values()))
-        if self._problem:
-            raise self._problem
-        if self._is_stopped:
-            return Exit.INTERRUPTED
-        if process.returncode < 0:
-            raise FileProblem(f"The connector was ended by signal {-process.returncode}. What had arrived is kept.")
-        return process.returncode
+            try:
+                with _told(self.target), whole_file(self.target) as records:
+                    for line in process.stdout or ():
+                        if line.endswith(b"\n"):  # the last line of a connector that was killed may not be whole
+                            self._handle(line, records)
+            except FileProblem as problem:
+                self._stop(problem)
+                self.states.clear()  # their records are not kept
+        return Exit.INTERRUPTED if self._is_stopped else process.returncode
 
     def _stop(self, problem: FileProblem | None = None) -> None:
         """Stop the connector, within a second and at the end of a line: for a person, or as something is not kept."""
         self._is_stopped |= problem is None
-        self._problem = self._problem or problem
+        self.problem = self.problem or problem
         if self._process is not None:
             self._process.terminate()
-
-    def _keep(self, lines: Iterable[bytes]) -> bool:
-        """Write records into a file that gets its name when it is whole; returns whether that could be written."""
-        for rest in self.target.parent.glob("*.part"):
-            rest.unlink()  # of a run that was killed
-        try:
-            with _told(self.target), whole_file(self.target) as records:
-                for line in lines:
-                    if line.endswith(b"\n"):  # the last line of a connector that was killed may not be whole
-                        self._handle(line, records)
-        except FileProblem as problem:
-            self._stop(problem)
-            return False
-        return True
 
     def _handle(self, line: bytes, records: IO[bytes]) -> None:
         message = json.loads(line)
@@ -190,13 +178,13 @@ class _Sync:
                 self.counts[message["record"]["stream"]] += 1
                 records.write(record_in(line) + b"\n")
             case "STATE":
-                self._states[_stream_of(message["state"])] = message["state"]
+                self.states[_stream_of(message["state"])] = message["state"]
             case "CONTROL":
                 self._keep_links(message["control"]["connectorConfig"]["config"]["links"])
             case "LOG" if message["log"]["level"] != "FATAL":  # the error trace says the same
-                self._setting.screen.note(printable(f"{message['log']['level']} {message['log']['message']}"))
+                self._terminal.note(printable(f"{message['log']['level']} {message['log']['message']}"))
             case "TRACE" if message["trace"]["type"] == "ERROR":
-                self._setting.screen.note(printable(f"ERROR {message['trace']['error']['message']}"))
+                self._terminal.note(printable(f"ERROR {message['trace']['error']['message']}"))
 
     def _keep_links(self, links: str) -> None:
         """Write the links into the file as it is now: an edit that was made meanwhile stays."""
@@ -250,12 +238,12 @@ Row = dict[str, str]
 _identity = itemgetter("key", "account_number", "statement_id")
 
 
-async def files(setting: Setting, config: Path, keys: Sequence[str], folder: Path, since: datetime | None) -> int:
+async def files(terminal: Terminal, config: Path, keys: Sequence[str], folder: Path, since: datetime | None) -> int:
     """Download the files of bills, and write the index, in any case; returns the exit code.
 
     Bills before `since` are left out, bills without a date are not. Raises FileProblem.
     """
-    workspace = setting.opened(config)
+    workspace = Workspace(ConfigText.read(config))
     personal_data = workspace.config.personal_data
     if personal_data != "keep":
         raise invalid_configuration(
@@ -263,40 +251,39 @@ async def files(setting: Setting, config: Path, keys: Sequence[str], folder: Pat
             "Set it to keep in a configuration of its own for this."
         )
     logins = workspace.selected(keys)
-    download = _Download(setting, workspace, folder, f"{since:%Y-%m-%d}" if since else "")
     run = await workspace.started(workspace.config.data_timeout_seconds)
+    download = _Download(terminal, run, folder, f"{since:%Y-%m-%d}" if since else "")
     code = Exit.OK
     try:
         for login in logins:
-            code = max(code, await download.login(run, login))
+            code = max(code, await download.login(login))
     finally:
         download.write_index()
     shown = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in sorted(download.counts.items()))
-    setting.say(f"Bills: {shown or 'none'}. The index is {folder / 'index.csv'}.")
+    terminal.tell(f"Bills: {shown or 'none'}. The index is {folder / 'index.csv'}.")
     return code
 
 
 class _Download:
     """The index of a folder and the files in it; `counts` are the bills of this run by what became of them."""
 
-    def __init__(self, setting: Setting, workspace: Workspace, folder: Path, since: str) -> None:
-        self._setting, self._workspace, self._folder, self._since = setting, workspace, folder, since
+    def __init__(self, terminal: Terminal, run: Run, folder: Path, since: str) -> None:
+        self._terminal, self._run, self._folder, self._since = terminal, run, folder, since
         self._index = _read_index(folder / "index.csv")
-        self._slots = asyncio.Semaphore(_AT_ONCE)
         self.counts: Counter[str] = Counter()
         with _told(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    async def login(self, run: Run, login: Login) -> Exit:
+    async def login(self, login: Login) -> Exit:
         """Download the files of one login that are missing; returns the exit code that it asks for."""
-        if self._workspace.links.token(login) is None:
-            self._setting.say(f"{login.key}: not linked yet. Run `linkless link` first.")
+        if self._run.links.token(login) is None:
+            self._terminal.tell(f"{login.key}: not linked yet. Run `linkless link` first.")
             return Exit.PERSON
         try:
-            bills = list(self._bills(login.key, await by_hand.document(run, login)))
+            bills = list(self._bills(login.key, await by_hand.document(self._run, login)))
         except (Problem, UnreadableDocument) as error:
             advice = f" {error.meaning.advice}" if isinstance(error, Problem) else ""
-            self._setting.say(f"{login.key}: {error}.{advice}".replace("..", "."))
+            self._terminal.tell(f"{login.key}: {error}.{advice}".replace("..", "."))
             return Exit.FAILED
         console = Console(stderr=True, color_system=None, highlight=False)
         columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
@@ -306,7 +293,7 @@ class _Download:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     for row in bills:
-                        fetching = tasks.create_task(self._bill(run, login, row))
+                        fetching = tasks.create_task(self._bill(login, row))
                         fetching.add_done_callback(lambda _: progress.advance(task))
             except ExceptionGroup as problems:
                 raise problems.exceptions[0] from None
@@ -321,24 +308,24 @@ class _Download:
                 if isinstance(statement_id, str) and statement_id and not (date and date < self._since):
                     yield dict(zip(_COLUMNS, (key, account.number, bill.key, statement_id, date), strict=False))
 
-    async def _bill(self, run: Run, login: Login, row: Row) -> None:
-        async with self._slots:
+    async def _bill(self, login: Login, row: Row) -> None:
+        async with self._run.files:
             known = self._index.get(_identity(row))
             if known and _sum(self._folder / known["file"]) == known["sha256"]:
                 self._index[_identity(row)] = {**known, "billing_date": row["billing_date"]}
                 self.counts["already there"] += 1
                 return
-            found = await self._fetched(run, login, row)
+            found = await self._fetched(login, row)
             self._index[_identity(row)] = found
             self.counts[found["status"]] += 1
             if self.counts.total() % _SAVE_EVERY == 0:
                 self.write_index()
 
-    async def _fetched(self, run: Run, login: Login, row: Row) -> Row:
-        """Download the file of one bill. Raises FileProblem when it cannot be written."""
-        now = self._workspace.surroundings.now
+    async def _fetched(self, login: Login, row: Row) -> Row:
+        """Return the row with what became of its file. Raises FileProblem when it cannot be written."""
+        now = self._run.surroundings.now
         try:
-            file = await by_hand.statement_file(run, login, row["statement_id"])
+            file = await by_hand.statement_file(self._run, login, row["statement_id"])
         except Problem as problem:
             status = "not_available" if problem.meaning.status is Status.NO_DATA else "failed"
             return {**row, "status": status, "reason": problem.reason, "fetched_at": stamp(now())}

@@ -14,9 +14,11 @@ import os
 import sys
 import termios
 import textwrap
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
+from importlib import resources
 from typing import Any, Self, TextIO
 
 from rich.console import Console
@@ -31,7 +33,6 @@ from source_linkless.linking import by_hand, events
 from source_linkless.provider import Account, outcomes
 
 COLUMNS = 80
-
 _NAME_COLUMNS = 36  # a UUID is not folded, so that it can be copied
 _MOVING_ROWS = 8
 _ACCOUNTS = 40
@@ -41,31 +42,11 @@ _GIVE_UP = "Enter alone gives up"
 _ANSWER = f"Answer within {{}} (not shown; {_GIVE_UP}): "
 _NUMBERS = "Numbers such as 1,2 or all, within {}: "
 _PASSWORD = f"Password (not shown; {_GIVE_UP}): "
-_BROWSER = "Only a browser can do that: run `linkless link --browser`."
-_AGAIN = "Run `linkless link` again when you have it at hand."
-_BY_REASON = {
-    "MfaQuestion": f"The code was not given. {_AGAIN}",
-    "MfaQuestionNoAnswer": f"No answer came in time. {_AGAIN}",
-    "MfaQuestionInvalidAnswer": "The answer was wrong twice. Run `linkless link` again to be asked again.",
-    "SecurityQuestion": "The question was not answered. Run `linkless link` again.",
-    "AccountSelection": "No account was chosen. Run `linkless link` again.",
-}
-_BY_MESSAGE = {
-    outcomes.CAPTCHA.advice: f"The utility shows a captcha. {_BROWSER}",
-    outcomes.METHOD.advice: f"The utility asks how to send a code. {_BROWSER}",
-    outcomes.CREDENTIALS.advice: (
-        "The utility refused the username or the password. Run `linkless link` again to type another password. Make "
-        "sure of it at the utility's portal first: a few wrong ones lock an account."
-    ),
-}
 _NO_TERMINAL = "It needs a person, and there is no terminal to ask one: run `linkless link` in a terminal."
-_WORDS = {
-    Status.READY: "linked",
-    Status.NO_DATA: "no data",
-    Status.PENDING: "still connecting",
-    Status.NEEDS_USER: "needs you",
-    Status.FAILED: "failed",
-}
+_ADVICE_FILE = resources.files(__package__).joinpath("advice.toml")
+_TEXTS: dict[str, dict[str, str]] = tomllib.loads(_ADVICE_FILE.read_text(encoding="utf-8"))
+_WORDS, _BY_REASON = _TEXTS["words"], _TEXTS["by_reason"]
+_BY_MESSAGE = {getattr(outcomes, meaning).advice: text for meaning, text in _TEXTS["by_meaning"].items()}
 
 
 def printable(text: str) -> str:
@@ -83,12 +64,6 @@ def wrapped(text: str, indent: str = "") -> str:
     )
 
 
-def duration(seconds: float) -> str:
-    """Return the time that is left as minutes and seconds."""
-    minutes, rest = divmod(max(0, round(seconds)), 60)
-    return f"{minutes}:{rest:02d}"
-
-
 def advice(outcome: outcomes.Outcome, *, has_person: bool) -> str:
     """Return what to do about an outcome for a person at the command line."""
     if outcome.reason in _BY_REASON:
@@ -102,7 +77,7 @@ def line_of(key: str, outcome: outcomes.Outcome, seconds: float | None = None, *
     reason = f" {outcome.reason}." if outcome.reason else ""
     detail = f" ({outcome.detail})" if outcome.detail else ""
     what = advice(outcome, has_person=has_person)
-    return wrapped(f"{key}: {_WORDS[outcome.status]}{took}.{reason} {what}{detail}".rstrip(), "  ")
+    return wrapped(f"{key}: {_WORDS[outcome.status.value]}{took}.{reason} {what}{detail}".rstrip(), "  ")
 
 
 def table(*headings: str, rows: Sequence[Sequence[Any]]) -> str:
@@ -122,19 +97,47 @@ def _cell(lines: Sequence[Any]) -> Text:
     return Text("\n".join(printable(one) if isinstance(one, str) else str(one) for one in lines if one is not None))
 
 
-class Screen:
-    """Both outputs of the command, and the lines that move on them."""
+def keyboard() -> int:
+    """Return the descriptor of what a person types on, or -1 where no question can be seen and answered."""
+    if sys.stderr.isatty() and sys.stdin.isatty():
+        return sys.stdin.fileno()
+    try:  # standard input may be taken, for example by --password-stdin
+        return os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY) if sys.stderr.isatty() else -1
+    except OSError:
+        return -1
 
-    def __init__(self, out: TextIO, err: TextIO) -> None:
-        """Write to these; lines move only where both are one terminal."""
+
+def _line(waiting: events.Waiting) -> str:
+    reason = "submitting" if waiting.reason == events.NOT_ASKED_YET else waiting.reason
+    line = str(replace(waiting, reason=printable(reason)))
+    return line if len(line) <= COLUMNS - 1 else line[: COLUMNS - 4] + "..."
+
+
+class Terminal:
+    """Both outputs of the command, the lines that move on them, and who answers there: the `Person` of linking."""
+
+    def __init__(self, out: TextIO, err: TextIO, keyboard: int = -1) -> None:
+        """Write to these; lines move only where both are one terminal. `keyboard` is a descriptor, or -1 for none."""
         if isinstance(out, io.TextIOWrapper):
             out.reconfigure(errors="backslashreplace")  # as standard error: a name in it must not end a run
-        self._out, self._err = out, err
+        self._out, self._err, self._keyboard = out, err, keyboard
         self._console = Console(file=out, color_system=None, highlight=False, markup=False, emoji=False)
         moves = out.isatty() and err.isatty() and not self._console.is_dumb_terminal
         self._live = Live(console=self._console, auto_refresh=False, transient=True) if moves else None
         self._seen: dict[str, str] = {}
         self._held: list[tuple[TextIO, str]] | None = None
+        self._turn = asyncio.Lock()
+        self.passwords: dict[str, str] = {}
+        """New passwords by key, to be written."""
+
+    @property
+    def person(self) -> Self | None:
+        """The person at the terminal, if there is one."""
+        return self if self._keyboard >= 0 else None
+
+    def tell(self, sentence: str) -> None:
+        """Print a sentence as a result."""
+        self.say(wrapped(sentence))
 
     def say(self, text: str) -> None:
         """Print a result."""
@@ -160,18 +163,6 @@ class Screen:
             self._live.start()
             self._live.update(Text("\n".join([*map(_line, waiting[:_MOVING_ROWS]), *more])), refresh=True)
 
-    @contextmanager
-    def paused(self) -> Iterator[TextIO]:
-        """Leave the terminal to a question; what is printed meanwhile follows after it."""
-        self.rest()
-        self._held = []
-        try:
-            yield self._err
-        finally:
-            held, self._held = self._held, None
-            for stream, text in held:
-                self._print(stream, text)
-
     def rest(self) -> None:
         """Remove the moving lines until they are shown again."""
         if self._live is not None and self._live.is_started:
@@ -187,34 +178,6 @@ class Screen:
             with suppress(OSError):  # the reader has gone; what is under way is finished all the same
                 stream.write(f"{text}\n")
                 stream.flush()
-
-
-def _line(waiting: events.Waiting) -> str:
-    reason = "submitting" if waiting.reason == events.NOT_ASKED_YET else waiting.reason
-    line = str(replace(waiting, reason=printable(reason)))
-    return line if len(line) <= COLUMNS - 1 else line[: COLUMNS - 4] + "..."
-
-
-class PersonAtTerminal:
-    """Answers what logins ask: the `Person` of linking. `passwords` holds new passwords by key, to be written."""
-
-    def __init__(self, screen: Screen, descriptor: int) -> None:
-        """Ask in the pauses of `screen`, and read from the terminal that is open as `descriptor`."""
-        self._screen, self._descriptor = screen, descriptor
-        self._turn = asyncio.Lock()
-        self.passwords: dict[str, str] = {}
-
-    @classmethod
-    def of_process(cls, screen: Screen) -> Self | None:
-        """Return the person at the terminal of this process, or None where no question can be seen and answered."""
-        if not sys.stderr.isatty():
-            return None
-        if sys.stdin.isatty():
-            return cls(screen, sys.stdin.fileno())
-        try:  # standard input is taken, for example by --password-stdin
-            return cls(screen, os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-        except OSError:
-            return None
 
     async def answer(self, question: by_hand.Question) -> str | None:
         """Ask for a code or the answer to a security question."""
@@ -239,68 +202,75 @@ class PersonAtTerminal:
         """Ask for another password after the utility has refused one."""
         if login.fields is not None:
             return None
-        heading = wrapped(f"{login.key}: the utility refused {login.username} or the password.")
-        typed = await self._new_password(heading)
+        typed = await self._new_password(f"{login.key}: the utility refused {login.username} or the password.")
         if typed == login.password:
-            self._screen.note(wrapped(f"{login.key}: that is the password that was refused. It is not sent again."))
-            return None
-        if typed is None:
-            return None
-        self.passwords[login.key] = typed
-        return replace(login, password=typed)
+            self.note(wrapped(f"{login.key}: that is the password that was refused. It is not sent again."))
+        elif typed is not None:
+            self.passwords[login.key] = typed
+            return replace(login, password=typed)
+        return None
 
     async def missing_password(self, name: str) -> str | None:
         """Ask for a password that the configuration does not hold."""
-        return await self._new_password(wrapped(f"{name} has no password in the configuration."))
+        return await self._new_password(f"{name} has no password in the configuration.")
 
     async def confirm(self, heading: list[str], key: str) -> bool:
         """Ask for a key to be typed, as a confirmation."""
         return (await self._ask(heading, "Type its key to go on: ")).strip() == key
 
     async def _new_password(self, heading: str) -> str | None:
-        while typed := await self._ask([heading], _PASSWORD, hidden=True):
+        while typed := await self._ask([wrapped(heading)], _PASSWORD, hidden=True):
             if logins.is_whole(typed) and not logins.is_masked(typed) and typed.strip():
                 return typed
             heading = "That cannot be a password."
         return None
 
     async def _ask(self, heading: Sequence[str], prompt: str, ends: float = 0, *, hidden: bool = False) -> str:
-        """Ask when no other question is open; the prompt may have a place for the time that is left then."""
-        async with self._turn:
-            with self._screen.paused() as show:
-                show.write("\n".join([*heading, ""]))
-                left = duration(ends - waiting.time())
-                return await self.line(prompt.format(left), show, hidden=hidden) or ""
+        """Ask when no other question is open; the prompt may have a place for the time that is left then.
 
-    async def line(self, prompt: str, show: TextIO, *, hidden: bool) -> str | None:
-        """Show `prompt` on `show` and return the line that is typed, or None at the end of input (Ctrl-D)."""
+        What is printed meanwhile follows after the answer.
+        """
+        async with self._turn:
+            self.rest()
+            self._held = []
+            try:
+                self._err.write("\n".join([*heading, ""]))
+                minutes, seconds = divmod(max(0, round(ends - waiting.time())), 60)
+                return await self.line(prompt.format(f"{minutes}:{seconds:02d}"), hidden=hidden) or ""
+            finally:
+                held, self._held = self._held, None
+                for stream, text in held:
+                    self._print(stream, text)
+
+    async def line(self, prompt: str, *, hidden: bool) -> str | None:
+        """Show `prompt` and return the line that is typed, or None at the end of input (Ctrl-D)."""
         loop, readable = asyncio.get_running_loop(), asyncio.Event()
-        with self._without_echo(show) if hidden else nullcontext():
-            show.write(prompt)
-            show.flush()
-            loop.add_reader(self._descriptor, readable.set)
+        with self._without_echo() if hidden else nullcontext():
+            self._err.write(prompt)
+            self._err.flush()
+            loop.add_reader(self._keyboard, readable.set)
             try:
                 await readable.wait()
-                typed = os.read(self._descriptor, _LINE_BYTES).decode(errors="replace")
+                typed = os.read(self._keyboard, _LINE_BYTES).decode(errors="replace")
             except OSError:  # the terminal has been closed
                 typed = ""
             finally:
-                loop.remove_reader(self._descriptor)
+                loop.remove_reader(self._keyboard)
         return typed.rstrip("\r\n") if typed else None
 
     @contextmanager
-    def _without_echo(self, show: TextIO) -> Iterator[None]:
-        before = termios.tcgetattr(self._descriptor)
+    def _without_echo(self) -> Iterator[None]:
+        before = termios.tcgetattr(self._keyboard)
         silent = list(before)
         silent[_LOCAL_FLAGS] = before[_LOCAL_FLAGS] & ~termios.ECHO
-        termios.tcsetattr(self._descriptor, termios.TCSAFLUSH, silent)  # drops what was typed before the question
+        termios.tcsetattr(self._keyboard, termios.TCSAFLUSH, silent)  # drops what was typed before the question
         try:
             yield
         finally:
             with suppress(termios.error):  # the terminal has been closed
-                termios.tcsetattr(self._descriptor, termios.TCSADRAIN, before)
-            show.write("\n")
-            show.flush()
+                termios.tcsetattr(self._keyboard, termios.TCSADRAIN, before)
+            self._err.write("\n")
+            self._err.flush()
 
 
 def _chosen(typed: str, accounts: Sequence[Account]) -> list[str]:

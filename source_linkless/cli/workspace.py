@@ -16,13 +16,11 @@ import stat
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import IO, Any, Self
 
 from source_linkless import json_files
-from source_linkless.cli.terminal import PersonAtTerminal, Screen, wrapped
 from source_linkless.concurrency import Emit
 from source_linkless.config import Login, logins
 from source_linkless.errors import Actor, Status, invalid_configuration
@@ -148,10 +146,14 @@ def lacks_password(entry: Mapping[str, Any]) -> bool:
     return bool(entry.get("username")) and not any(entry.get(name) for name in others)
 
 
+OUTSIDE = Surroundings()
+"""The real network and clocks."""
+
+
 class Workspace:
     """What a command works with; `keep` and `forget` write each change before anything else happens."""
 
-    def __init__(self, text: ConfigText, surroundings: Surroundings, target: Path | None = None) -> None:
+    def __init__(self, text: ConfigText, target: Path | None = None, surroundings: Surroundings = OUTSIDE) -> None:
         """Register every secret for masking, then parse. Changes go to `target`, by default back.
 
         Raises the config error of the first mistake in the configuration.
@@ -190,23 +192,6 @@ class Workspace:
     def _write(self, text: ConfigText) -> None:
         text.write(self.target)
         self.text = text
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """Where a command runs: the network and the clocks, both outputs, and a person if there is one."""
-
-    surroundings: Surroundings
-    screen: Screen
-    person: PersonAtTerminal | None
-
-    def say(self, text: str) -> None:
-        """Print a sentence as a result."""
-        self.screen.say(wrapped(text))
-
-    def opened(self, path: Path) -> Workspace:
-        """Open a configuration file. Raises FileProblem, and the config error of the first mistake in it."""
-        return Workspace(ConfigText.read(path), self.surroundings)
 
 
 def code_of(ends: Sequence[outcomes.Outcome]) -> Exit:

@@ -18,7 +18,7 @@ from linkless_simulator.situations import CONNECTING, MFA_CODE, MFA_REPLY, READY
 from linkless_simulator.stages import Choice, Looks, Stage
 from linkless_simulator.story import Story
 from source_linkless.cli.commands import chosen, facts_of, link_by_hand
-from source_linkless.cli.terminal import Screen
+from source_linkless.cli.terminal import Terminal
 from source_linkless.cli.workspace import ConfigText, Workspace
 from source_linkless.config import Login
 from source_linkless.errors import Problem
@@ -77,7 +77,7 @@ class Desk:
 
     def open(self) -> Workspace:
         """Open the file again."""
-        return Workspace(ConfigText.read(self.path), self.world.surroundings())
+        return Workspace(ConfigText.read(self.path), surroundings=self.world.surroundings())
 
     def link(self, person: Scripted | None = None, *keys: str, config: Any = None) -> dict[str, tuple[str, str | None]]:
         """Link what needs it; return the status and the reason of every login by key."""
@@ -85,8 +85,8 @@ class Desk:
             self.path.write_text(json.dumps(config), encoding="utf-8")
         workspace = self.open()
         choice = chosen(workspace, keys, has_person=person is not None)
-        screen = Screen(io.StringIO(), io.StringIO())
-        ends, _ = in_world(self.world, link_by_hand(workspace, screen, person, choice.submitted))
+        terminal = Terminal(io.StringIO(), io.StringIO())
+        ends, _ = in_world(self.world, link_by_hand(workspace, terminal, person, choice.submitted))
         return {end.login.key: (end.outcome.status.value, end.outcome.reason) for end in ends}
 
     @property
@@ -356,8 +356,8 @@ def test_a_401_of_one_login_does_not_read_as_refused_keys(desk: Desk) -> None:
     """The keys were tested before, so it is about this request alone."""
     desk.path.write_text(json.dumps(one(desk, "user_good")), encoding="utf-8")
     desk.world.backend.fail_next("/link/token/create", 401)
-    workspace, screen = desk.open(), Screen(io.StringIO(), io.StringIO())
-    ends, _ = in_world(desk.world, link_by_hand(workspace, screen, None, workspace.config.logins))
+    workspace, terminal = desk.open(), Terminal(io.StringIO(), io.StringIO())
+    ends, _ = in_world(desk.world, link_by_hand(workspace, terminal, None, workspace.config.logins))
     assert [(end.outcome.reason, end.outcome.message) for end in ends] == [("HTTP_401", NOT_ALLOWED.advice)]
 
 
