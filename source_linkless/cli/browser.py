@@ -19,7 +19,7 @@ import hmac
 import json
 import secrets
 import webbrowser
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -57,7 +57,7 @@ _PAGE_CLOSED = _ending("PAGE_CLOSED", "The page was closed or loaded again befor
 _INTERRUPTED = _ending("INTERRUPTED", "It was not linked.")
 _NOT_WRITTEN = _ending("NOT_WRITTEN", "The configuration could not be written; link this login again.")
 
-Message = Mapping[str, Any]
+_GONE: dict[str, Any] = {}  # in the place of a message: the window is gone
 
 
 class _PageClosed(Exception):  # noqa: N818 - what a person did
@@ -73,7 +73,7 @@ class _Page:
         self._host = ""
         self._is_taken = False
         self._events: asyncio.StreamWriter | None = None
-        self._heard = asyncio.Queue[Message]()
+        self._heard = asyncio.Queue[dict[str, Any]]()
         self._step = 0
 
     @asynccontextmanager
@@ -98,14 +98,15 @@ class _Page:
         self._step += 1
         self.tell(kind, step=self._step, **event)
 
-    async def said(self, *kinds: str) -> Message:
+    async def said(self, *kinds: str) -> dict[str, Any]:
         """Wait for one of these messages about the present step. Raises _PageClosed."""
-        while message := await self._heard.get():
-            if message.get("type") == "blocked":
-                what = f"The page did not load {message.get('detail')}, which the provider's form asked for."
-                self._terminal.note(printable(what))
-            elif message.get("type") in kinds and message.get("step") == self._step:
-                return message
+        while (message := await self._heard.get()) is not _GONE:
+            match message:
+                case {"type": "blocked", "detail": what}:
+                    text = f"The page did not load {what}, which the provider's form asked for."
+                    self._terminal.note(printable(text))
+                case {"type": kind, "step": self._step} if kind in kinds:
+                    return message
         raise _PageClosed
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -121,7 +122,7 @@ class _Page:
         finally:
             writer.close()
             if writer is self._events:
-                self._heard.put_nowait({})
+                self._heard.put_nowait(_GONE)
 
     async def _answer_to(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -148,18 +149,13 @@ class _Page:
             case "POST", "said" if is_window and headers.get("origin") == f"http://{self._host}":
                 if length.isdecimal() and int(length) <= _MOST_BYTES:
                     status = HTTPStatus.NO_CONTENT
-                    self._hear(await reader.readexactly(int(length)))
+                    with suppress(ValueError, RecursionError):
+                        self._heard.put_nowait(json.loads(await reader.readexactly(int(length))))
                 else:
                     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         sent = {"content-type": kind, "content-security-policy": policy, **_HEADERS}
         fields = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
         return f"HTTP/1.0 {status} {status.phrase}\r\n{fields}\r\n".encode() + content
-
-    def _hear(self, content: bytes) -> None:
-        with suppress(ValueError, RecursionError):
-            message = json.loads(content)
-            if isinstance(message, dict) and message:
-                self._heard.put_nowait(message)
 
     def _page(self) -> tuple[bytes, str]:
         """Return the page and its policy, which allows our own script, and the provider's script and frame.

@@ -8,7 +8,6 @@ import pkgutil
 import signal
 import sys
 import tomllib
-from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -29,37 +28,7 @@ _TYPES: dict[str, Any] = {
     "day": click.DateTime(["%Y-%m-%d"]),
     "search": _search_text,
 }
-_CONFIG = click.Option(
-    ["--config"],
-    metavar="FILE",
-    required=True,
-    type=_TYPES["file"],
-    help="The configuration of the connector, a JSON file.",
-)
-
-
-def _examples(lines: Sequence[str]) -> str:
-    return "\n  ".join(["\b\nExamples:", *lines])
-
-
-@click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
-    epilog=_examples(
-        [
-            "linkless sources springfield --config config.json",
-            "linkless link --config config.json",
-            "linkless status --config config.json",
-            "linkless run config.json",
-        ]
-    ),
-)
-@click.version_option(package_name="airbyte-source-linkless", message="linkless %(version)s")
-def main() -> None:
-    """Link utility logins in a terminal, see how they are, sync by hand.
-
-    Exit codes: 0 all is well, 1 it failed, 2 the command or the configuration is wrong, 3 a person is needed, 130
-    interrupted with Ctrl-C.
-    """
+_DECLARED = tomllib.loads(resources.files(__package__).joinpath("command_line.toml").read_text(encoding="utf-8"))
 
 
 def _run(function: str, options: dict[str, Any]) -> None:
@@ -96,18 +65,26 @@ def _typed(parameter: dict[str, Any]) -> dict[str, Any]:
     return {**parameter, "type": click.Choice(kind) if isinstance(kind, list) else _TYPES.get(kind or "")}
 
 
+def _texts(declared: dict[str, Any]) -> dict[str, Any]:
+    return {"help": declared["help"], "epilog": "\n  ".join(["\b\nExamples:", *declared["examples"]])}
+
+
 def _command(name: str, declared: dict[str, Any]) -> click.Command:
     arguments = [click.Argument(**_typed(one)) for one in declared.get("arguments", ())]
-    options = [click.Option(**_typed(one)) for one in declared.get("options", ())]
+    options = [_DECLARED["config"]] if declared.get("takes_config") else []
+    options += declared.get("options", ())
     return click.Command(
         name,
         callback=lambda **given: _run(declared["function"], given),
-        params=[*arguments, *([_CONFIG] if declared.get("takes_config") else []), *options],
-        help=declared["help"],
-        epilog=_examples(declared["examples"]),
+        params=[*arguments, *(click.Option(**_typed(one)) for one in options)],
+        **_texts(declared),
     )
 
 
-_DECLARED = tomllib.loads(resources.files(__package__).joinpath("command_line.toml").read_text(encoding="utf-8"))
-for _name in _DECLARED:
-    main.add_command(_command(_name, _DECLARED[_name]))
+main = click.Group(
+    "linkless",
+    commands=[_command(name, declared) for name, declared in _DECLARED["commands"].items()],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    **_texts(_DECLARED["linkless"]),
+)
+click.version_option(package_name="airbyte-source-linkless", message="linkless %(version)s")(main)

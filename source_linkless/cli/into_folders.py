@@ -36,7 +36,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from source_linkless.bills import UnreadableDocument, read_document
 from source_linkless.cli.terminal import Terminal, printable, table
-from source_linkless.cli.workspace import ConfigText, Exit, Workspace, replace_file, whole_file
+from source_linkless.cli.workspace import ConfigText, Exit, Workspace, replace_file, told, whole_file
 from source_linkless.clock import stamp
 from source_linkless.config import Login
 from source_linkless.errors import Problem, Status, invalid_configuration
@@ -155,7 +155,7 @@ class _Sync:
             if self._is_stopped:
                 process.terminate()
             try:
-                with _told(self.target), whole_file(self.target) as records:
+                with told(self.target), whole_file(self.target) as records:
                     for line in process.stdout or ():
                         if line.endswith(b"\n"):  # the last line of a connector that was killed may not be whole
                             self._handle(line, records)
@@ -220,15 +220,6 @@ def _save(path: Path, value: object) -> None:
     replace_file(path, json.dumps(value, indent=2, ensure_ascii=False).encode())
 
 
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Raise FileProblem when `path` cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise FileProblem(f"Cannot write {path}: {error.strerror}.") from None
-
-
 _COLUMNS = [
     *("key", "account_number", "statement_key", "statement_id", "billing_date", "status", "reason"),
     *("file", "content_type", "size_bytes", "sha256", "fetched_at"),
@@ -271,7 +262,7 @@ class _Download:
         self._terminal, self._run, self._folder, self._since = terminal, run, folder, since
         self._index = _read_index(folder / "index.csv")
         self.counts: Counter[str] = Counter()
-        with _told(folder):
+        with told(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def login(self, login: Login) -> Exit:
@@ -359,9 +350,9 @@ def _read_index(path: Path) -> dict[tuple[str, str, str], Row]:
 
 def _write(path: Path, content: Body) -> str:
     """Write the file of a bill; returns its SHA-256. Raises FileProblem."""
-    with _told(path.parent):
+    with told(path.parent):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _told(path), whole_file(path) as file:
+    with told(path), whole_file(path) as file:
         file.write(content)
     return hashlib.sha256(content).hexdigest()
 

@@ -15,8 +15,8 @@ import sys
 import termios
 import textwrap
 import tomllib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from importlib import resources
 from typing import Any, Self, TextIO
@@ -87,14 +87,11 @@ def table(*headings: str, rows: Sequence[Sequence[Any]]) -> str:
         drawn.add_column(heading, overflow="fold")
     drawn.columns[0].min_width = min(_NAME_COLUMNS, max((len(str(row[0] or "")) for row in rows), default=0))
     for row in rows:
-        drawn.add_row(*(_cell(cell if isinstance(cell, list) else [cell]) for cell in row))
+        cells = (cell if isinstance(cell, list) else [cell] for cell in row)
+        drawn.add_row(*(Text("\n".join(printable(str(one)) for one in cell if one is not None)) for cell in cells))
     page = io.StringIO()
     Console(file=page, width=COLUMNS, color_system=None).print(drawn)
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines())
-
-
-def _cell(lines: Sequence[Any]) -> Text:
-    return Text("\n".join(printable(one) if isinstance(one, str) else str(one) for one in lines if one is not None))
 
 
 def keyboard() -> int:
@@ -245,36 +242,31 @@ class Terminal:
     async def line(self, prompt: str, *, hidden: bool) -> str | None:
         """Show `prompt` and return the line that is typed, or None at the end of input (Ctrl-D)."""
         loop, readable = asyncio.get_running_loop(), asyncio.Event()
-        with self._without_echo() if hidden else nullcontext():
+        modes = termios.tcgetattr(self._keyboard)
+        if hidden:
+            silent = [*modes]
+            silent[_LOCAL_FLAGS] &= ~termios.ECHO
+            termios.tcsetattr(self._keyboard, termios.TCSAFLUSH, silent)  # drops what was typed before the question
+        try:
             self._err.write(prompt)
             self._err.flush()
             loop.add_reader(self._keyboard, readable.set)
-            try:
-                await readable.wait()
-                typed = os.read(self._keyboard, _LINE_BYTES).decode(errors="replace")
-            except OSError:  # the terminal has been closed
-                typed = ""
-            finally:
-                loop.remove_reader(self._keyboard)
-        return typed.rstrip("\r\n") if typed else None
-
-    @contextmanager
-    def _without_echo(self) -> Iterator[None]:
-        before = termios.tcgetattr(self._keyboard)
-        silent = list(before)
-        silent[_LOCAL_FLAGS] = before[_LOCAL_FLAGS] & ~termios.ECHO
-        termios.tcsetattr(self._keyboard, termios.TCSAFLUSH, silent)  # drops what was typed before the question
-        try:
-            yield
+            await readable.wait()
+            typed = os.read(self._keyboard, _LINE_BYTES).decode(errors="replace")
+        except OSError:  # the terminal has been closed
+            typed = ""
         finally:
-            with suppress(termios.error):  # the terminal has been closed
-                termios.tcsetattr(self._keyboard, termios.TCSADRAIN, before)
-            self._err.write("\n")
-            self._err.flush()
+            loop.remove_reader(self._keyboard)
+            if hidden:
+                with suppress(termios.error):  # the terminal has been closed
+                    termios.tcsetattr(self._keyboard, termios.TCSADRAIN, modes)
+                self._err.write("\n")
+                self._err.flush()
+        return typed.rstrip("\r\n") if typed else None
 
 
 def _chosen(typed: str, accounts: Sequence[Account]) -> list[str]:
-    """Return the ids of the accounts that were typed; none when that makes no sense."""
+    """Return the ids of the accounts whose numbers were typed; none when that makes no sense."""
     if typed.lower() == "all":
         return [account.account_id for account in accounts]
     words = typed.replace(",", " ").split()

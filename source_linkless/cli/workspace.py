@@ -210,12 +210,18 @@ def replace_file(path: Path, content: bytes) -> None:
     with suppress(OSError):  # there is no such file yet, or the next step says why it cannot be written
         if not stat.S_ISREG(path.lstat().st_mode):
             raise FileProblem(f"Cannot write {path}: it is not a regular file. Name one, and no symbolic link to it.")
+    with told(path, is_advised=True), whole_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def told(path: Path, *, is_advised: bool = False) -> Iterator[None]:
+    """Raise FileProblem when `path` cannot be written, with what to do about it if asked."""
     try:
-        with whole_file(path) as file:
-            file.write(content)
+        yield
     except OSError as error:
-        advice = _ADVICE.get(error.errno or 0, _OTHER_ADVICE)
-        raise FileProblem(f"Cannot write {path}: {error.strerror}. {advice}") from None
+        advice = f" {_ADVICE.get(error.errno or 0, _OTHER_ADVICE)}" if is_advised else ""
+        raise FileProblem(f"Cannot write {path}: {error.strerror}.{advice}") from None
 
 
 @contextmanager
