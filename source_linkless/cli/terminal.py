@@ -46,7 +46,7 @@ _NO_TERMINAL = "It needs a person, and there is no terminal to ask one: run `lin
 _ADVICE_FILE = resources.files(__package__).joinpath("advice.toml")
 _TEXTS: dict[str, dict[str, str]] = tomllib.loads(_ADVICE_FILE.read_text(encoding="utf-8"))
 _WORDS, _BY_REASON = _TEXTS["words"], _TEXTS["by_reason"]
-_BY_MESSAGE = {getattr(outcomes, meaning).advice: text for meaning, text in _TEXTS["by_meaning"].items()}
+_BY_MESSAGE = {outcomes.MEANINGS[meaning].advice: text for meaning, text in _TEXTS["by_meaning"].items()}
 
 
 def printable(text: str) -> str:
