@@ -70,7 +70,6 @@ class Problem(Exception):  # noqa: N818 - the provider's answer, not an error of
     def __init__(
         self, reason: str, meaning: Meaning, *, detail: str = "", reached: bool = True, retry_after: float | None = None
     ) -> None:
-        """Describe the answer."""
         super().__init__(f"{reason} ({detail})" if detail else reason)
         self.reason, self.meaning, self.detail = reason, meaning, detail
         self.reached, self.retry_after = reached, retry_after
@@ -79,7 +78,3 @@ class Problem(Exception):  # noqa: N818 - the provider's answer, not an error of
 def invalid_configuration(message: str) -> AirbyteTracedException:
     """Make the error for what a person must correct; `message` says what and where, never with a value."""
     return AirbyteTracedException(message=message, internal_message=message, failure_type=FailureType.config_error)
-
-
-invalid_state = invalid_configuration
-"""Make the error for a state that cannot be used; `message` says which stream and what to do."""

@@ -7,22 +7,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from airbyte_cdk import models
 from airbyte_cdk.config_observation import create_connector_config_control_message
-from airbyte_cdk.models import (
-    AirbyteCatalog,
-    AirbyteConnectionStatus,
-    AirbyteMessage,
-    AirbyteStateMessage,
-    AirbyteStateMessageSerializer,
-    ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteCatalogSerializer,
-)
 from airbyte_cdk.sources.source import Source
 
 from source_linkless import json_files
 from source_linkless.concurrency import events_of
 from source_linkless.config import Config, Links, masking, notices
-from source_linkless.errors import Problem, invalid_configuration, invalid_state
+from source_linkless.errors import Problem, invalid_configuration
 from source_linkless.linking import Surroundings, check_all, events, opened, sync_all
 from source_linkless.streams import catalog_streams
 from source_linkless.sync import Messages, Output, SelectedStream, SyncMessages, check_status, say
@@ -61,11 +53,11 @@ class SourceLinkless(Source):
 
     @classmethod
     @_told_as_config_error()
-    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+    def read_catalog(cls, catalog_path: str) -> models.ConfiguredAirbyteCatalog:
         """Read the configured catalog; raises a config error that names the file and the place."""
         content = json_files.read_object(catalog_path, "catalog")
         try:
-            return ConfiguredAirbyteCatalogSerializer.load(content)
+            return models.ConfiguredAirbyteCatalogSerializer.load(content)
         except Exception as error:  # noqa: BLE001 - the serialiser's own classes are no part of its interface
             place = next((one.instance_path for one in getattr(error, "errors", ())), "") or "a part of it"
         raise invalid_configuration(
@@ -75,7 +67,7 @@ class SourceLinkless(Source):
 
     @classmethod
     @_told_as_config_error()
-    def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
+    def read_state(cls, state_path: str) -> list[models.AirbyteStateMessage]:
         """Read the state of earlier syncs; raises a config error that names the file and the place."""
         text = json_files.read_text(state_path, "state") if state_path else ""
         states = json_files.parse(text, state_path, "state") if text.strip() else []
@@ -87,16 +79,16 @@ class SourceLinkless(Source):
             if None not in loaded:
                 return [message for message in loaded if message]
             place = f"its entry {loaded.index(None) + 1} is none"
-        raise invalid_state(
+        raise invalid_configuration(
             f"The state file {state_path} must hold an array of the last state of each stream, but {place}. An empty "
             "array, [], loads everything again."
         )
 
-    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteCatalog:  # noqa: ARG002 - the CDK's signature
+    def discover(self, logger: logging.Logger, config: Mapping[str, Any]) -> models.AirbyteCatalog:  # noqa: ARG002 - the CDK's signature
         """Return the catalog, without any network."""
-        return AirbyteCatalog(streams=catalog_streams())
+        return models.AirbyteCatalog(streams=catalog_streams())
 
-    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> models.AirbyteConnectionStatus:
         """Prove configuration, keys and logins; see `linking`.
 
         Returns FAILED when the configuration or the keys are wrong or when a sync could deliver nothing; raises a
@@ -122,9 +114,9 @@ class SourceLinkless(Source):
         self,
         logger: logging.Logger,
         config: Mapping[str, Any],
-        catalog: ConfiguredAirbyteCatalog,
-        state: list[AirbyteStateMessage] | None = None,
-    ) -> Iterable[AirbyteMessage]:
+        catalog: models.ConfiguredAirbyteCatalog,
+        state: list[models.AirbyteStateMessage] | None = None,
+    ) -> Iterable[models.AirbyteMessage]:
         """Open every login, wait for all at once, and yield what changed; see `sync` and `linking`."""
         parsed, links = self._opened(config, logger)
         streams = [SelectedStream(configured, state or (), parsed) for configured in catalog.streams]
@@ -144,9 +136,9 @@ class SourceLinkless(Source):
         return events_of(main, new_loop=self._surroundings.new_loop, before_waiting=self._output.flush)
 
 
-def _state_message(value: Any) -> AirbyteStateMessage | None:
+def _state_message(value: Any) -> models.AirbyteStateMessage | None:
     try:
-        message = AirbyteStateMessageSerializer.load(value)
+        message = models.AirbyteStateMessageSerializer.load(value)
     except Exception:  # noqa: BLE001 - the serialiser's own classes are no part of its interface
         return None
     return message if message.stream or message.data or message.global_ else None

@@ -25,18 +25,9 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
+from airbyte_cdk import models
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER, AirbyteLogFormatter, is_platform_debug_log_enabled
-from airbyte_cdk.models import (
-    AirbyteConnectionStatus,
-    AirbyteLogMessage,
-    AirbyteMessage,
-    AirbyteStateStats,
-    FailureType,
-    Level,
-    Status,
-    Type,
-)
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -50,11 +41,10 @@ class LinklessEntrypoint(AirbyteEntrypoint):
     """The CDK's entry point with our validation, our masking, and records that bypass its serialiser."""
 
     def __init__(self) -> None:
-        """Make the connector and its output."""
         self._lines = Lines(watch=self._watch_memory)
         super().__init__(SourceLinkless(output=self._lines))
 
-    def messages(self, arguments: list[str]) -> Iterator[AirbyteMessage]:
+    def messages(self, arguments: list[str]) -> Iterator[models.AirbyteMessage]:
         """Yield the messages of one command, but for records. Raises what the command raises."""
         parsed = self._parsed(arguments)
         is_debug = parsed.debug or is_platform_debug_log_enabled()
@@ -64,14 +54,14 @@ class LinklessEntrypoint(AirbyteEntrypoint):
         update_secrets([])  # the CDK's own list; ours is filled from the configuration, by the source
         match parsed.command:
             case "spec":
-                yield AirbyteMessage(type=Type.SPEC, spec=self.source.spec(self.logger))
+                yield models.AirbyteMessage(type=models.Type.SPEC, spec=self.source.spec(self.logger))
             case "check":
                 status = self._checked(parsed.config)
-                self.logger.info("Check %s", "succeeded" if status.status is Status.SUCCEEDED else "failed")
-                yield AirbyteMessage(type=Type.CONNECTION_STATUS, connectionStatus=status)
+                self.logger.info("Check %s", "succeeded" if status.status is models.Status.SUCCEEDED else "failed")
+                yield models.AirbyteMessage(type=models.Type.CONNECTION_STATUS, connectionStatus=status)
             case "discover":
                 catalog = self.source.discover(self.logger, self.source.read_config(parsed.config))
-                yield AirbyteMessage(type=Type.CATALOG, catalog=catalog)
+                yield models.AirbyteMessage(type=models.Type.CATALOG, catalog=catalog)
             case _:
                 yield from self._read(parsed)
 
@@ -87,21 +77,21 @@ class LinklessEntrypoint(AirbyteEntrypoint):
             said = told.getvalue().rpartition("error: ")[2].strip()
             raise invalid_configuration(f"The arguments are wrong: {said}. See `source-linkless --help`.") from None
         if not parsed.command:
-            raise invalid_configuration(
-                "No command was given: use spec, check, discover or read. See `source-linkless --help`."
-            )
+            message = "No command was given: use spec, check, discover or read. See `source-linkless --help`."
+            raise invalid_configuration(message)
         return parsed
 
-    def _checked(self, path: str) -> AirbyteConnectionStatus:
+    def _checked(self, path: str) -> models.AirbyteConnectionStatus:
         """Answer a check: a mistake in the configuration is FAILED, every other failure is raised."""
         try:
             return self.source.check(self.logger, self.source.read_config(path))
         except AirbyteTracedException as error:
-            if error.failure_type is not FailureType.config_error:
+            if error.failure_type is not models.FailureType.config_error:
                 raise
-            return AirbyteConnectionStatus(status=Status.FAILED, message=masking.hidden(error.message or ""))
+            message = masking.hidden(error.message or "")
+            return models.AirbyteConnectionStatus(status=models.Status.FAILED, message=message)
 
-    def _read(self, parsed: argparse.Namespace) -> Iterator[AirbyteMessage]:
+    def _read(self, parsed: argparse.Namespace) -> Iterator[models.AirbyteMessage]:
         """Yield every message but the records, each after the records that were sent before it.
 
         A state says how many records it covers; the CDK writes that for those that it sees.
@@ -113,17 +103,14 @@ class LinklessEntrypoint(AirbyteEntrypoint):
                 self._lines.flush()
                 if message.state is not None and message.state.stream is not None:
                     count = self._lines.taken(message.state.stream.stream_descriptor.name)
-                    message.state.sourceStats = AirbyteStateStats(recordCount=float(count))
+                    message.state.sourceStats = models.AirbyteStateStats(recordCount=float(count))
                 yield message
                 self._watch_memory(1)
         finally:
             self._lines.flush()
 
     def _watch_memory(self, messages: int) -> None:
-        """Count messages for the CDK's memory guard, which looks once in some thousand of them.
-
-        Raises a system error when the container is about to run out of memory.
-        """
+        """Count messages for the CDK's memory guard, which raises before the container runs out of memory."""
         for _ in range(messages):
             self._memory_monitor.check_memory_usage()
 
@@ -132,10 +119,9 @@ class _LogLines(AirbyteLogFormatter):
     """Log records as LOG messages, with every secret masked before they become JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return one line of JSON."""
         message = masking.hidden(logging.Formatter.format(self, record))
-        level = self.level_mapping.get(record.levelno, Level.INFO)
-        return line_of(AirbyteMessage(type=Type.LOG, log=AirbyteLogMessage(level=level, message=message)))
+        log = models.AirbyteLogMessage(self.level_mapping.get(record.levelno, models.Level.INFO), message)
+        return line_of(models.AirbyteMessage(type=models.Type.LOG, log=log))
 
 
 def launch(arguments: list[str]) -> None:
@@ -162,7 +148,7 @@ def _say_failure(error: Exception) -> None:
     A failure that somebody can repair is told in its sentence alone; where the fault may be ours, with the traceback.
     """
     traced = error if isinstance(error, AirbyteTracedException) else AirbyteTracedException.from_exception(error)
-    is_ours = traced.failure_type is FailureType.system_error
+    is_ours = traced.failure_type is models.FailureType.system_error
     stack = "".join(traceback.format_exception(error)) if is_ours else ""
     logging.getLogger("airbyte").fatal("%s", f"{traced}\n{stack}".strip())
     message: Any = traced.as_airbyte_message()

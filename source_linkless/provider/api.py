@@ -104,13 +104,12 @@ class StatementFile:
 
 
 class Api:
-    """The endpoints that the connector uses. Every method waits for the shared rate limit, and may raise Problem."""
+    """The endpoints that the connector uses. Every method waits for the shared rate limit, and may raise Problem.
+
+    `sending` is called just before each request is sent: until then nothing has left this process.
+    """
 
     def __init__(self, transport: Transport, limit: RateLimit, sending: Callable[[], object] = lambda: None) -> None:
-        """Use the transport and the rate limit of one run.
-
-        `sending` is called just before each request is sent: until then nothing has left this process.
-        """
         self._transport, self._limit, self._sending = transport, limit, sending
 
     def noting(self, sending: Callable[[], object]) -> "Api":

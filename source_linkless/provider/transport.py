@@ -44,26 +44,20 @@ from source_linkless.config import Config
 from source_linkless.errors import Problem, invalid_configuration
 from source_linkless.provider.outcomes import OWN_CODES
 
-Body = bytes | mmap.mmap
-"""A buffer: bytes, or a mapped file, whose pages do not count as memory of the process."""
+Body = bytes | mmap.mmap  # the pages of a mapped file do not count as memory of the process
 NewFile = Callable[[], IO[bytes]]
 
 MB = 2**20
-IO_THREADS = 96
-"""Most requests under way at once. The rate limit needs few; the others are for requests that hang."""
-CONNECT_SECONDS = 10.0
-"""Longest time for opening a connection to one address of the host."""
+IO_THREADS = 96  # most requests under way at once: the rate limit needs few, the others are for requests that hang
+CONNECT_SECONDS = 10.0  # longest time for opening a connection to one address of the host
 IN_MEMORY = 32 * MB
 """Most bytes of a body that stay in memory. A body with a larger announced length goes to disk from its first byte."""
-CHUNK = 2**18
-"""Most bytes that are read, or unpacked, at once."""
+CHUNK = 2**18  # most bytes that are read, or unpacked, at once
 _PACKED_CHUNK = 2**14  # most packed bytes that zlib gets at once: it copies what it could not use yet
-FREELY_UNPACKED = 16 * MB
-"""Bytes that a body may always have when unpacked, however few were received."""
+FREELY_UNPACKED = 16 * MB  # bytes that a body may always have when unpacked, however few were received
 MOST_PER_PACKED_BYTE = 200
 """Most bytes per received byte above that. JSON of bills packs 10 to 40 times smaller; gzip allows 1,000 times."""
-LARGEST_ERROR = MB
-"""An error answer with more bytes is not kept: it is no error object, and its HTTP status says enough."""
+LARGEST_ERROR = MB  # an error answer with more bytes is no error object and is not kept: its HTTP status says enough
 SUCCESSES = range(200, 300)
 
 
@@ -328,8 +322,8 @@ class _Response(http.client.HTTPResponse):
         del self.headers["Set-Cookie"]
 
 
+# A status line, a header, its continuation, or the empty line behind the last.
 _LINE_OF_A_HEAD = re.compile(rb"HTTP/|[\x21-\x39\x3b-\x7e]+:|[ \t]|\r?\n")
-"""A status line, a header, its continuation, or the empty line behind the last."""
 
 
 class _Reader(io.BufferedReader):

@@ -34,7 +34,7 @@ import orjson
 
 from source_linkless.bills import Account, Document, content
 from source_linkless.clock import latest_bill_date, parse_moment
-from source_linkless.errors import invalid_state
+from source_linkless.errors import invalid_configuration
 from source_linkless.streams import Delivery, Part, Projection, Stream
 
 _NO_CURSOR = "__ab_no_cursor_state_message"  # the only member of the state of a stream in full refresh
@@ -188,7 +188,7 @@ def _read_state(stream_name: str, state: State, *, is_required: bool) -> dict[st
             return msgspec.convert(state.get("connections"), dict[str, Known])
     if not is_required:
         return {}
-    raise invalid_state(
+    raise invalid_configuration(
         f'The saved state of the stream "{stream_name}" has a form that this version of the connector does not '
         "know: clear the stream to load it again, or go back to the version that saved it."
     )
