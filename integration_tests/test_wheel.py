@@ -64,7 +64,7 @@ def test_the_wheel_holds_just_the_package(wheel: Path) -> None:
     files = {path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     assert names == {str(path.relative_to(ROOT)) for path in files}
     data = {"spec.yaml", "py.typed", "schemas/statements.json", "messages/spec.json"}
-    data |= {"bills/charge_words.toml", "provider/outcomes.toml"}
+    data |= {"bills/charge_words.toml", "provider/outcomes.toml", "config/rules.toml"}
     assert {f"source_linkless/{name}" for name in data} <= names
 
 

@@ -68,13 +68,9 @@ def seconds_until(text: str, sent: str | None) -> float | None:
 
     `sent` is its header `Date`, a moment of the same clock. Without it, ours is taken.
     """
-    moment, began = _http_date(text), _http_date(sent or "") or datetime.now(UTC)
-    return None if moment is None else max(0.0, (moment - began).total_seconds())
-
-
-def _http_date(text: str) -> datetime | None:
     try:
-        return parsedate_to_datetime(text).astimezone(UTC)
+        began = parsedate_to_datetime(sent) if sent else datetime.now(UTC)
+        return max(0.0, (parsedate_to_datetime(text).astimezone(UTC) - began.astimezone(UTC)).total_seconds())
     except (ValueError, OverflowError):
         return None
 

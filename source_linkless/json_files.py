@@ -38,7 +38,7 @@ def read_text(path: "FilePath", what: str) -> str:
     """Return the text of a file, with a byte order mark if it has one. Raises FileProblem."""
     try:
         with open(path, "rb") as source:  # noqa: PTH123 - pathlib costs more than the whole answer of `spec`
-            text = source.read().decode("utf-8")
+            return source.read().decode("utf-8")
     except IsADirectoryError:
         problem = "is a folder: give the path of a file."
     except UnicodeDecodeError as error:
@@ -49,8 +49,6 @@ def read_text(path: "FilePath", what: str) -> str:
         problem = "does not exist."
     except OSError as error:
         problem = f"cannot be read: {error.strerror}."
-    else:
-        return text
     raise FileProblem(f"The {what} file {path} {problem}")
 
 

@@ -3,8 +3,8 @@
     raw ─► provider keys ─► logins (one, a token, or a pasted list) ─► what to sync ─► advanced ─► Config
                                └ each is a section: its values, and what messages call them ─► Login
 
-Types, choices, bounds and defaults are those of the form. A sentence names the field or the entry and never repeats a
-value: most values are secrets.
+Types, choices, bounds and defaults are those of the form; `rules.toml` says more of some texts. A sentence names the
+field or the entry and never repeats a value: most values are secrets.
 """
 
 import difflib
@@ -13,6 +13,7 @@ import ipaddress
 import json
 import math
 import re
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -27,14 +28,13 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_linkless.config import logins as pasted
 from source_linkless.errors import invalid_configuration
 
+_RULES = tomllib.loads(resources.files(__package__).joinpath("rules.toml").read_text(encoding="utf-8"))
 _ADDRESSES = {"live": "https://live.deck.co/api/v1", "sandbox": "https://sandbox.deck.co/api/v1"}
 _METHODS = ("login", "access_token", "fleet")
 # The fields in whose place a form may send asterisks.
 _MASKABLE = {"client_id", "secret", "password", "login_fields", "access_token", "connections", "pseudonym_key"}
 _LARGEST_NUMBER, _LONGEST_KEY = 1e15, 100
-_UUID = "[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"
 _TOKEN_ENVIRONMENT = re.compile(r"access-(sandbox|development|production)-", re.IGNORECASE)
-_TOGETHER = "give username and password, or login_fields instead of both"
 _HALF = "holds half a character, which cannot be sent: enter it again"
 _PASTED_LIST = "In the pasted list (connection.connections)"
 
@@ -52,7 +52,7 @@ class Login:
     source_id: str | None = None
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
-    fields: Mapping[str, str] | None = field(default=None, repr=False)
+    fields: Mapping[str, str] | None = field(default=None, repr=False, hash=False)
     access_token: str | None = field(default=None, repr=False)
     attempt: int = 1
 
@@ -105,28 +105,29 @@ class _Section:
         if not condition:
             raise self.refused(name, otherwise)
 
-    def demand(self, name: str, hint: str) -> None:
-        self.expect(name in self.values, name, f"is missing: {hint}")
+    def demand(self, name: str, hint: str = "") -> None:
+        """Refuse an absent field where its rule, or `hint`, says what to do."""
+        hint = hint or _RULES.get(name, {}).get("missing", "")
+        self.expect(name in self.values or not hint, name, f"is missing: {hint}")
 
-    def text(self, name: str, *, demand: str = "") -> str:
-        """Return the text as it was typed. An absent one is "", or is refused with the hint `demand`."""
-        if demand:
-            self.demand(name, demand)
+    def text(self, name: str, hint: str = "") -> str:
+        """Return the text as it was typed, without the space around it where it must match a pattern; else "".
+
+        One that is absent is refused if its rule, or `hint`, says what to do.
+        """
+        self.demand(name, hint)
         value: str = self.values.get(name, "")
         self.expect(isinstance(value, str), name, "must be text, in quotes")
         self.expect(pasted.is_whole(value), name, _HALF)
         is_mask = name in _MASKABLE and pasted.is_masked(value)
         self.expect(not is_mask, name, "was masked by the form (only asterisks arrived): enter it again")
+        if "pattern" in (rule := _RULES.get(name, {})):
+            value = value.strip()
+            self.expect(re.fullmatch(rule["pattern"], value), name, rule["otherwise"])
         return value
 
-    def fitting(self, name: str, pattern: str, otherwise: str, *, demand: str) -> str:
-        """Return a text that matches a pattern, without the space around it."""
-        value = self.text(name, demand=demand).strip()
-        self.expect(re.fullmatch(pattern, value), name, otherwise)
-        return value
-
-    def choice(self, name: str, allowed: Sequence[str], *, demand: str = "") -> str:
-        value = self.text(name, demand=demand)
+    def choice(self, name: str, allowed: Sequence[str]) -> str:
+        value = self.text(name)
         self.expect(not value or value in allowed, name, f"must be one of {', '.join(allowed)}")
         return value
 
@@ -151,7 +152,8 @@ class _Section:
         """Return what the form's schema describes completely, by default the schema's value."""
         schema = schemas()[name]
         if schema["type"] == "string":
-            return (self.choice(name, schema["enum"]) if "enum" in schema else self.text(name)) or schema["default"]
+            text = self.choice(name, schema["enum"]) if "enum" in schema else self.text(name)
+            return text or schema["default"]
         if schema["type"] != "boolean":
             return self.number(name, schema)
         value = self.values.get(name)
@@ -214,14 +216,14 @@ def _unknown(values: object, where: str) -> Iterator[str]:
 
 def _logins(form: _Section, name: str) -> tuple[str, tuple[Login, ...]]:
     """Return how the logins are given, and the logins."""
-    form.demand(name, "choose how you give the logins")
+    form.demand(name)
     raw, environment = form.values[name], form.values["environment"]
     form.expect(isinstance(raw, Mapping), name, f'must be an object whose "method" is one of {", ".join(_METHODS)}')
     connection = _Section(raw, lambda inner: label_of(f"connection.{inner}"))
-    method = connection.choice("method", _METHODS, demand=f"choose one of {', '.join(_METHODS)}")
+    method = connection.choice("method", _METHODS)
     if method != "fleet":
         return method, (_login(connection, method, environment),)
-    connection.demand("connections", "paste the list of logins")
+    connection.demand("connections")
     listed = connection.values["connections"]
     try:
         entries = pasted.read_entries(listed if isinstance(listed, list) else connection.text("connections"))
@@ -231,10 +233,8 @@ def _logins(form: _Section, name: str) -> tuple[str, tuple[Login, ...]]:
     for what, identity in _IDENTITIES:
         seen: dict[object, str] = {}
         for label, login in named:
-            found = identity(login)
-            if found is not None and found in seen:
-                raise invalid_configuration(f"{_PASTED_LIST}, {seen[found]} and {label} {what}.")
-            seen[found] = label
+            if (found := identity(login)) and (first := seen.setdefault(found, label)) != label:
+                raise invalid_configuration(f"{_PASTED_LIST}, {first} and {label} {what}.")
     return method, tuple(login for _, login in named)
 
 
@@ -243,7 +243,7 @@ def _same_login(login: Login) -> object | None:
     return (login.source_id, who) if who else None
 
 
-# What two entries of a list may not have in common; None is in common with nothing.
+# What two entries of a list may not have in common, unless it is empty.
 _IDENTITIES: tuple[tuple[str, Callable[[Login], object]], ...] = (
     ("have the same key: give each a name of its own", lambda login: login.key),
     ("have keys that differ in case only, which many warehouses merge: rename one", lambda login: login.key.casefold()),
@@ -264,17 +264,19 @@ def _entry(number: int, entry: object, environment: str) -> tuple[str, Login]:
             unknown = f"has an unknown property {pasted.shown_name(column)} (known are {pasted.KNOWN})"
             raise invalid_configuration(f"{_PASTED_LIST}, {name} {unknown}.")
     section = _Section(entry, lambda column: f"{_PASTED_LIST}, {column} of {name}")
-    method, given = section.choice("method", _METHODS[:2]), section.values.keys()
+    given = section.values.keys()
+    method = "access_token" if "access_token" in given else "login"
+    if "method" in given:
+        method = section.choice("method", _METHODS[:2])
     if "access_token" in given and (method == "login" or given & {"username", "password", "login_fields"}):
         raise section.refused("access_token", "stands beside a login: keep the access token or the login, not both")
-    method = method or ("access_token" if "access_token" in given else "login")
     return name, _login(section, method, environment, is_listed=True)
 
 
 def _login(section: _Section, method: str, environment: str, *, is_listed: bool = False) -> Login:
     """Read an access token, which must belong to the environment, or a login at a utility."""
     if method == "access_token":
-        token = section.text("access_token", demand="enter it").strip()
+        token = section.text("access_token").strip()
         # The form of a token is documented (API notes, section 1.4); the provider judges one of another form.
         if match := _TOKEN_ENVIRONMENT.match(token):
             found = match[1].lower()
@@ -282,12 +284,10 @@ def _login(section: _Section, method: str, environment: str, *, is_listed: bool 
             section.expect((found == "sandbox") == (environment == "sandbox"), "access_token", other)
         choose = "choose a name for this connection that never changes" if is_listed else ""
         return Login(_key(section, choose) or _digest(token), access_token=token)
-    no_uuid = "must be a UUID (five groups joined by hyphens) as `linkless sources` prints it"
-    source_id = section.fitting("source_id", _UUID, no_uuid, demand="find it with `linkless sources`").lower()
+    source_id = section.text("source_id").lower()
     fields, username, password = _login_fields(section), None, None
     if fields is None:
-        username = section.text("username", demand=_TOGETHER).strip()
-        password = section.text("password", demand=_TOGETHER)
+        username, password = section.text("username").strip(), section.text("password")
     choose = "choose a name for this login that never changes" if is_listed or fields is not None else ""
     key = _key(section, choose) or _digest(source_id, (username or "").lower())
     attempt = section.number("attempt", schemas()["connection.attempt"])
@@ -299,7 +299,7 @@ def _login_fields(section: _Section) -> dict[str, str] | None:
     if fields is None:
         return None
     is_alone = not section.values.keys() & {"username", "password"}
-    section.expect(is_alone, name, f"stands beside username or password: {_TOGETHER}")
+    section.expect(is_alone, name, f"stands beside username or password: {_RULES['username']['missing']}")
     if isinstance(fields, str):
         try:
             fields = pasted.read_json(section.text(name))
@@ -321,7 +321,7 @@ def _login_fields(section: _Section) -> dict[str, str] | None:
 
 
 def _key(section: _Section, demand: str) -> str:
-    key = section.text("key", demand=demand).strip()
+    key = section.text("key", demand).strip()
     wrong = _wrong_key(key, section.values) if key else ""
     section.expect(not wrong, "key", wrong)
     return key
@@ -339,25 +339,12 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def _api_key(form: _Section, name: str) -> str:
-    no_key = "holds a character that no key has: copy it again from the dashboard"  # an HTTP header takes visible ASCII
-    return form.fitting(name, "[!-~]+", no_key, demand="enter it")
-
-
 def _day(form: _Section, name: str) -> str | None:
     value = form.text(name).strip()
     with suppress(ValueError):
         if not value or date.fromisoformat(value).isoformat() == value:
             return value or None
     raise form.refused(name, "must be a date written as YYYY-MM-DD, for example 2023-01-31")
-
-
-def _pseudonym_key(form: _Section, name: str) -> str:
-    if form.values.get("personal_data") not in ("hash", "drop"):
-        return ""
-    too_short = "must have at least 16 characters, so that nobody can guess it"
-    make_one_up = "account numbers are hashed with it; make up a long random one"
-    return form.fitting(name, "(?s).{16,}", too_short, demand=make_one_up)
 
 
 def _api_url(form: _Section, name: str) -> str:
@@ -391,14 +378,11 @@ def _is_loopback(host: str) -> bool:
     return host == "localhost"
 
 
-# What the schema of an option does not say. The words of `parsing_method` are in the order of its message.
+# Options whose schema and rule do not say all. The words of `parsing_method` are in the order of its message.
 _READERS: dict[str, Callable[[_Section, str], Any]] = {
-    "environment": lambda form, name: form.choice(name, [*_ADDRESSES], demand=f"choose {' or '.join(_ADDRESSES)}"),
-    "client_id": _api_key,
-    "secret": _api_key,
     "connection": _logins,
     "start_date": _day,
-    "pseudonym_key": _pseudonym_key,
+    "pseudonym_key": lambda form, name: form.text(name) if form.values.get("personal_data") in ("hash", "drop") else "",
     "parsing_method": lambda form, name: form.choice(name, ("PdfOnly", "Basic", "FullSustainability", "None")) or None,
     "api_url": _api_url,
 }

@@ -20,6 +20,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cache
 from typing import Any, ClassVar
 
 from source_linkless.clock import Now, hours_since, parse_moment, stamp
@@ -30,8 +31,7 @@ from source_linkless.errors import invalid_configuration
 # What the exchange adds to an entry, and what one more entry takes with its token and its connection.
 _TOKEN_BYTES, _LINK_BYTES = 160, 360
 _CONNECTION_ID = re.compile(r"[\w.:-]{1,64}", re.ASCII)
-_HOURS, _TIMES = 24, 2
-_DIGITS = 16
+_HOURS, _TIMES, _DIGITS = 24, 2, 16
 
 
 class Step(Enum):
@@ -73,7 +73,7 @@ class Links:
         self._config, self._now = config, now
         salt, self._links = _read(config.links)
         self._salt, self._was_written = salt or new_salt(), bool(salt)
-        self._marks: dict[int, tuple[Login, str, str]] = {}
+        self._marks_of = cache(self._computed_marks)  # every look at a link compares them
 
     def notice(self) -> str | None:
         """Return a sentence when links were written before and some logins have none: they are submitted again."""
@@ -198,19 +198,14 @@ class Links:
         """Tell whether a login has another fingerprint than it was submitted with, or was never submitted."""
         return self._link(login).login != self._marks_of(login)[1]
 
-    def _marks_of(self, login: Login) -> tuple[str, str]:
-        """Return identity and fingerprint, computed once in a run: every look at a link compares them."""
-        if id(login) not in self._marks:
-            who = login.access_token or (login.username or "").strip().lower() or sorted(login.fields or {})
-            identity = self._hash(self._config.environment, self._config.client_id, login.source_id, who)
-            parts = sorted((login.fields or {}).items())
-            # The login is kept too, so that no other object gets its id.
-            self._marks[id(login)] = login, identity, self._hash(identity, login.password, parts, login.attempt)
-        return self._marks[id(login)][1:]
+    def _computed_marks(self, login: Login) -> tuple[str, str]:
+        """Return identity and fingerprint of a login."""
+        who = login.access_token or (login.username or "").strip().lower() or sorted(login.fields or {})
+        identity = self._hash(self._config.environment, self._config.client_id, login.source_id, who)
+        return identity, self._hash(identity, login.password, sorted((login.fields or {}).items()), login.attempt)
 
     def _hash(self, *parts: object) -> str:
-        message = json.dumps(parts).encode()
-        return hmac.digest(self._salt.encode(), message, "sha256").hex()[:_DIGITS]
+        return hmac.digest(self._salt.encode(), json.dumps(parts).encode(), "sha256").hex()[:_DIGITS]
 
 
 _TEXTS = ("identity", "login", "access_token", "connection_id", "refused")
@@ -219,22 +214,18 @@ _ADVICE = "Restore it from the last configuration that worked, or empty it to li
 
 def _read(text: str) -> tuple[str, dict[str, Link]]:
     if is_masked(text):
-        message = f"'links' was masked by a form or an export: it holds only asterisks. {_ADVICE}"
-        raise invalid_configuration(message)
+        raise invalid_configuration(f"'links' was masked by a form or an export: it holds only asterisks. {_ADVICE}")
     try:
-        value = json.loads(text or "{}")
-        links = {key: _link(entry) for key, entry in value.get("connections", {}).items()}
+        value, links = json.loads(text or "{}"), {}
+        for key, entry in value.get("connections", {}).items():
+            known: dict[str, Any] = {name: _text(entry[name]) for name in _TEXTS if entry.get(name) is not None}
+            submitted = tuple(_text(at) for at in entry.get("submitted", ()))
+            links[key] = Link(**known, submitted=submitted, updating=bool(entry.get("updating")))
         salt = value.get("salt")
         return _text(salt) if links or salt not in (None, "") else "", links
     except (ValueError, TypeError, AttributeError, RecursionError):
         message = f"'links', where the connector remembers its links, cannot be read; nothing was submitted. {_ADVICE}"
         raise invalid_configuration(message) from None  # the cause would quote the tokens
-
-
-def _link(entry: dict[str, Any]) -> Link:
-    known: dict[str, Any] = {name: _text(entry[name]) for name in _TEXTS if entry.get(name) is not None}
-    submitted = tuple(_text(at) for at in entry.get("submitted", ()))
-    return Link(**known, submitted=submitted, updating=bool(entry.get("updating")))
 
 
 def _text(value: object) -> str:

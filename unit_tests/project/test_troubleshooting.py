@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from source_linkless.provider.outcomes import (
 from source_linkless.streams import STREAMS
 from testing.documents import rows, section
 from testing.generated_parts import prove, read, table
-from testing.source_files import MODULES
+from testing.source_files import CONNECTOR, MODULES
 
 PAGE = "docs/troubleshooting.md"
 
@@ -123,6 +124,9 @@ def test_every_message_is_explained() -> None:
     page = " ".join(read(PAGE).split()).lower()
     speaking = [path for name, path in MODULES.items() if path.parent.name != "cli" and name not in SILENT]
     missing = {path.stem: [text for text in fragments(path) if text.lower() not in page] for path in speaking}
+    rules = tomllib.loads((CONNECTOR / "config/rules.toml").read_text(encoding="utf-8")).values()
+    said = {rule[part] for rule in rules for part in ("missing", "otherwise") if part in rule}
+    missing["rules"] = [text for text in said if text.lower() not in page]
     assert {name: texts for name, texts in missing.items() if texts} == {}
 
 
