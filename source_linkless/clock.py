@@ -8,21 +8,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import pendulum
 from pendulum import DateTime
 
-Now = Callable[[], DateTime]
-"""Something that tells the present moment in UTC; tests pass their own."""
+Now = Callable[[], DateTime]  # the present moment in UTC; tests pass their own
+utc_now: Now = partial(pendulum.now, "UTC")
 
 _FURTHEST_DAYS = 400
 _DATED = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-
-
-def utc_now() -> DateTime:
-    """Return the present moment in UTC."""
-    return pendulum.now("UTC")
 
 
 def stamp(moment: DateTime) -> str:

@@ -93,10 +93,7 @@ class _Section:
 
     def __init__(self, raw: Mapping[str, Any], label: Callable[[str], str]) -> None:
         self._label = label
-        absent = [
-            name for name, value in raw.items() if value is None or (isinstance(value, str) and not value.strip())
-        ]
-        self.values = {name: value for name, value in raw.items() if name not in absent}
+        self.values = {name: it for name, it in raw.items() if (it.strip() if isinstance(it, str) else it is not None)}
 
     def refused(self, name: str, what: str) -> AirbyteTracedException:
         return invalid_configuration(f"{self._label(name)} {what}.")
@@ -111,10 +108,7 @@ class _Section:
         self.expect(name in self.values or not hint, name, f"is missing: {hint}")
 
     def text(self, name: str, hint: str = "") -> str:
-        """Return the text as it was typed, without the space around it where it must match a pattern; else "".
-
-        One that is absent is refused if its rule, or `hint`, says what to do.
-        """
+        """Return the text as it was typed, or "". Its rule may demand it, and a pattern without the space around it."""
         self.demand(name, hint)
         value: str = self.values.get(name, "")
         self.expect(isinstance(value, str), name, "must be text, in quotes")
@@ -322,8 +316,7 @@ def _login_fields(section: _Section) -> dict[str, str] | None:
 
 def _key(section: _Section, demand: str) -> str:
     key = section.text("key", demand).strip()
-    wrong = _wrong_key(key, section.values) if key else ""
-    section.expect(not wrong, "key", wrong)
+    section.expect(not (wrong := _wrong_key(key, section.values)), "key", wrong)
     return key
 
 

@@ -17,7 +17,7 @@ before the submission, and no run submits a refused login again.
 import hmac
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
@@ -65,8 +65,7 @@ class Link:
 class Links:
     """The links of one configuration during one run; the only owner of them."""
 
-    LIMIT_BYTES: ClassVar[int] = 60_000
-    """Secret stores commonly take 64 KiB for one value; beyond this size we warn."""
+    LIMIT_BYTES: ClassVar[int] = 60_000  # secret stores commonly take 64 KiB for one value; beyond this we warn
 
     def __init__(self, config: Config, now: Now, new_salt: Callable[[], str]) -> None:
         """Read `config.links`; raise a config error, so that nothing is submitted, when it cannot be trusted."""
@@ -79,12 +78,11 @@ class Links:
         """Return a sentence when links were written before and some logins have none: they are submitted again."""
         logins = [login for login in self._config.logins if not login.access_token]
         missing = sum(login.key not in self._links for login in logins)
-        if not (missing and self._was_written):
-            return None
-        return (
+        sentence = (
             f"'links' remembers nothing of {missing} of {len(logins)} logins, so they are submitted to their "
             "utilities. This is right for new logins; if entries were removed from 'links', restore it."
         )
+        return sentence if missing and self._was_written else None
 
     def step(self, login: Login) -> Step:
         """Tell how this login becomes a connection now."""
@@ -178,15 +176,12 @@ class Links:
         """Write the links as the value of the property `links`; departed keys only while there is room."""
         text = self._written(self._links)
         if len(text) > self.LIMIT_BYTES:
-            configured = {login.key for login in self._config.logins}
-            text = self._written({key: link for key, link in self._links.items() if key in configured})
+            text = self._written({login.key for login in self._config.logins})
         return text
 
-    def _written(self, links: dict[str, Link]) -> str:
-        entries = {
-            key: {name: value for name, value in vars(link).items() if value and name != "before"}
-            for key, link in links.items()
-        }
+    def _written(self, keys: Collection[str]) -> str:
+        kept = ((key, vars(link)) for key, link in self._links.items() if key in keys)
+        entries = {key: {name: it for name, it in link.items() if it and name != "before"} for key, link in kept}
         return json.dumps({"salt": self._salt, "connections": entries}, separators=(",", ":"))
 
     def _link(self, login: Login) -> Link:

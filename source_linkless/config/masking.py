@@ -13,6 +13,7 @@ import io
 import json
 import logging
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets
 
 from source_linkless.config import logins
+from source_linkless.config.config import schemas
 
 MASK = "****"
 _SHORTEST_ANYWHERE = 8  # characters from which on a secret is masked anywhere; see `Register.hidden`
@@ -28,19 +30,13 @@ _SHORTEST_WORD = 4
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)
 _BARE = re.compile(r"""[^"',;:{}\[\]\t\r\n]+""")
 _OUR_WORDS = {*logins.FLEET_COLUMNS, "connections", "fleet", "identity", "login", "refused", "salt", "submitted"}
-# By place and property, what stands there; any other property is what stands under "", else the place itself.
+_SECRET = {path.rpartition(".")[2] for path, schema in schemas().items() if schema.get("airbyte_secret")}
+_OPEN = {*logins.FLEET_COLUMNS} - _SECRET
+# By place and property, what stands there; any other property is what stands under "", else the place itself. In a
+# login, a property that nobody knows may be a misspelt password.
 _PLACES: dict[str, dict[Any, str]] = {
-    "form": {
-        **dict.fromkeys(("secret", "pseudonym_key", "password", "access_token", "login_fields"), "secret"),
-        "connection": "login",
-        "connections": "login",
-        "links": "links",
-    },
-    "login": {
-        **dict.fromkeys(("attempt", "key", "method", "source_id", "username"), "open"),
-        "connections": "login",
-        "": "secret",  # a property that nobody knows may be a misspelt password
-    },
+    "form": {**dict.fromkeys(_SECRET, "secret"), "connection": "login", "connections": "login", "links": "links"},
+    "login": {**dict.fromkeys(_OPEN, "open"), "connections": "login", "": "secret"},
     "links": {"access_token": "secret", "salt": "secret"},
     "remembered": {"access_token": "secret", "salt": "secret"},
 }
@@ -97,16 +93,14 @@ class Register:
     """The secrets of this process, each in every form in which a message could repeat it."""
 
     def __init__(self) -> None:
-        self._forms: dict[str, None] = {}
-        self._longest_first: list[str] = []  # empty until it is asked for
+        self._forms: defaultdict[int, dict[str, None]] = defaultdict(dict)  # by length, in their order
 
     def add(self, secret: str) -> None:
         """Mask a secret from now on."""
         in_json, in_json_as_it_is = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
         for form in {secret, in_json, in_json_as_it_is, repr(secret)[1:-1]}:
-            if form.strip() and not logins.is_masked(form) and form not in self._forms:
-                self._forms[form] = None
-                self._longest_first = []
+            if form.strip() and not logins.is_masked(form) and form not in self._forms[len(form)]:
+                self._forms[len(form)][form] = None
                 if len(form) >= _SHORTEST_ANYWHERE:
                     add_to_secrets(form)  # for a runner that calls us in its own process and masks with the CDK
 
@@ -116,11 +110,11 @@ class Register:
         A secret of fewer than 8 characters cannot be told from other text. It is masked where it stands as a whole
         word, never inside a longer word, a name with hyphens, or a number.
         """
-        self._longest_first = self._longest_first or sorted(self._forms, key=len, reverse=True)
-        for form in self._longest_first:
-            if form in text:
-                is_long = len(form) >= _SHORTEST_ANYWHERE
-                text = text.replace(form, MASK) if is_long else re.sub(_WHOLE % re.escape(form), MASK, text)
+        for length in sorted(self._forms, reverse=True):
+            is_long = length >= _SHORTEST_ANYWHERE
+            for form in self._forms[length]:
+                if form in text:
+                    text = text.replace(form, MASK) if is_long else re.sub(_WHOLE % re.escape(form), MASK, text)
         return text
 
 
