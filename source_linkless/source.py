@@ -119,7 +119,7 @@ class SourceLinkless(Source):
     ) -> Iterable[models.AirbyteMessage]:
         """Open every login, wait for all at once, and yield what changed; see `sync` and `linking`."""
         parsed, links = self._opened(config, logger)
-        streams = [SelectedStream(configured, state or (), parsed) for configured in catalog.streams]
+        streams = [SelectedStream(configured, state or (), parsed, self._output) for configured in catalog.streams]
         messages = SyncMessages(config, parsed, streams, now=self._surroundings.now, logger=logger, output=self._output)
         return messages.of(self._events(partial(sync_all, parsed, links, self._surroundings)))
 

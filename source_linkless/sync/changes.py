@@ -25,7 +25,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import blake2b
-from itertools import compress
+from itertools import chain, compress, islice
 from operator import not_
 from typing import Any
 
@@ -35,7 +35,7 @@ import orjson
 from source_linkless.bills import Account, Document, content
 from source_linkless.clock import latest_bill_date, parse_moment
 from source_linkless.errors import invalid_configuration
-from source_linkless.streams import Delivery, Part, Projection, Stream
+from source_linkless.streams import Delivery, Part, Stream
 
 _NO_CURSOR = "__ab_no_cursor_state_message"  # the only member of the state of a stream in full refresh
 State = Mapping[str, Any] | None
@@ -123,27 +123,26 @@ class StreamChanges:
                 if not to_send:
                     return
         common = {"connection_key": connection_key, "observed_at": known.observed_at, "snapshot_at": snapshot}
-        for rows in _blocks(content.members(common), projection, to_send):
+        members, rows = content.members(common), chain.from_iterable(map(projection.rows, to_send))
+        while block := [*islice(rows, _ROWS_OF_A_BLOCK)]:
             known.had_lines = known.had_lines or self._stream.name == "charges"
-            yield rows
+            yield content.Rows(members, block)
         if not is_kept:
             newest = max(filter(None, dates), default=None)
             known.accounts[account.number] = _Sent(newest, snapshot, self._digest(parts), account.lost)
 
-    def vanished(
-        self, connection_key: str, document: Document, still_expected: Iterable[str] = ()
-    ) -> Iterator[content.Rows]:
+    def vanished(self, connection_key: str, document: Document, expected: Iterable[str]) -> Iterator[content.Rows]:
         """Forget the accounts that the document no longer has; in `accounts`, yield a row for each.
 
-        A forgotten account that returns is sent whole. Accounts in `still_expected`, which exist according to the
-        provider, stay as they are; so does everything while part of the document cannot be read. Iterate this in
-        every stream, after `rows`.
+        A forgotten account that returns is sent whole. `expected` accounts, which exist according to the provider, stay
+        as they are; so does everything while part of the document cannot be read. Iterate this in every stream, after
+        `rows`.
         """
         known = self._connections.get(connection_key)
         if known is None or not document.is_readable:
             return
         known.had_others = False
-        present = document.entries.keys() | still_expected
+        present = document.entries.keys() | expected
         known.files = {number: marks for number, marks in known.files.items() if number in present}
         for number in [number for number in known.accounts if number not in present]:
             if self._stream.name == "accounts":
@@ -166,18 +165,6 @@ class StreamChanges:
         fingerprints = sorted([part.fingerprint for part in parts])
         everything = orjson.dumps([self._stream.version, *fingerprints])
         return base64.urlsafe_b64encode(blake2b(everything, digest_size=15).digest()).decode() if fingerprints else ""
-
-
-def _blocks(common: content.Members, projection: Projection, parts: Iterable[Part]) -> Iterator[content.Rows]:
-    """Put the rows of a few parts together: a block for each would cost more than its rows."""
-    own: list[content.Members] = []
-    for part in parts:
-        own += projection.rows(part)
-        if len(own) >= _ROWS_OF_A_BLOCK:
-            yield content.Rows(common, own)
-            own = []
-    if own:
-        yield content.Rows(common, own)
 
 
 def _read_state(stream_name: str, state: State, *, is_required: bool) -> dict[str, Known]:

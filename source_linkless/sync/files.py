@@ -14,7 +14,8 @@ import hashlib
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
@@ -61,10 +62,10 @@ class StatementFiles:
         """
         if not account.is_readable:
             return []
-        start, remembered = self.start_date or "", self.changes.known(connection_key).files
-        bills = {_mark_of(bill.fingerprint): bill for bill in account.statements}
-        failed = {mark: has for mark, has in _read(remembered.get(account.number, "")).items() if mark in bills}
-        _remember(remembered, account.number, failed)
+        start, bills = self.start_date or "", {_mark_of(bill.fingerprint): bill for bill in account.statements}
+        with self._remembered(connection_key, account.number) as failed:
+            for mark in failed.keys() - bills.keys():
+                del failed[mark]
         found = [
             events.WantedFile(statement_id, account.number, bill.key, bill.billing_date, mark, mark in failed)
             for mark, bill in bills.items()
@@ -99,9 +100,8 @@ class StatementFiles:
             except Exception as error:  # noqa: BLE001 - an unexpected error must fail this file only
                 status, reason = "failed", of_surprise(error).reason
         self._counts[status] += 1
-        known = self.changes.known(key)
-        failed = _read(known.files.get(wanted.account_number, ""))
-        _remember(known.files, wanted.account_number, {**failed, wanted.mark: status == "failed"})
+        with self._remembered(key, wanted.account_number) as failed:
+            failed[wanted.mark] = status == "failed"
         row = content.known(
             account_number=wanted.account_number,
             statement_key=wanted.statement_key,
@@ -110,7 +110,7 @@ class StatementFiles:
             reason=reason,
             **facts,
         )
-        common = {"connection_key": key, "observed_at": known.observed_at}
+        common = {"connection_key": key, "observed_at": self.changes.known(key).observed_at}
         return content.Rows(content.members(common), [content.members(row)]), reference
 
     def summary(self) -> str | None:
@@ -119,6 +119,18 @@ class StatementFiles:
         if left := self._wanted - self._counts.total():
             counts.append(f"{left} left to the next sync")
         return f"Files of bills: {', '.join(counts)}." if counts else None
+
+    @contextmanager
+    def _remembered(self, connection_key: str, number: str) -> Iterator[dict[str, bool]]:
+        """Give the marks of an account to be changed, and whether each has failed."""
+        files = self.changes.known(connection_key).files
+        done, _, failed = files.get(number, "").partition(" ")
+        marks = dict.fromkeys(_MARK.findall(failed), True) | dict.fromkeys(_MARK.findall(done), False)
+        yield marks
+        done, failed = ("".join(sorted(mark for mark in marks if marks[mark] is kind)) for kind in (False, True))
+        files[number] = f"{done} {failed}".rstrip()
+        if not marks:
+            del files[number]
 
     def _staged(self, file: Body, path: PurePath) -> FileReference:
         """Stage a file, in a folder of its own: the destination deletes it, whatever else has its name."""
@@ -136,19 +148,3 @@ class StatementFiles:
 def _mark_of(fingerprint: str) -> str:
     """Return what stands for a bill in the state: another one for every other content."""
     return base64.urlsafe_b64encode(hashlib.blake2b(fingerprint.encode(), digest_size=6).digest()).decode()[:6]
-
-
-def _read(written: str) -> dict[str, bool]:
-    """Return the marks of bills that were asked for, and whether each has failed."""
-    done, _, failed = written.partition(" ")
-    return dict.fromkeys(_MARK.findall(failed), True) | dict.fromkeys(_MARK.findall(done), False)
-
-
-def _remember(remembered: dict[str, str], number: str, failed: Mapping[str, bool]) -> None:
-    """Write the marks of an account, as `_read` returns them; an account without any is not written at all."""
-    done = "".join(sorted(mark for mark, has_failed in failed.items() if not has_failed))
-    text = f"{done} {''.join(sorted(mark for mark, has_failed in failed.items() if has_failed))}".rstrip()
-    if text:
-        remembered[number] = text
-    else:
-        remembered.pop(number, None)

@@ -125,18 +125,15 @@ def connection_row(finished: events.Finished, delivery: Delivery | None, observe
     return content.Rows(content.members(common), [content.members(row)])
 
 
-def _is_hole(outcome: Outcome) -> bool:
-    return outcome.status not in (Status.READY, Status.NO_DATA)
-
-
 def is_incomplete(outcome: Outcome, delivery: Delivery | None, *, had_rows: bool) -> bool:
-    """Tell whether a table that is replaced would lose rows of a login; `had_rows`: earlier syncs sent some.
+    """Tell whether a table that is replaced would lose rows of a login although it is no hole.
 
-    A document may have bills that could not be read, or a shape that only `sustainability` can show.
+    `had_rows`: earlier syncs sent some. A document may have bills that could not be read, or a shape that only
+    `sustainability` can show.
     """
     is_unread = delivery is not None and bool(delivery.document.warning or delivery.document.findings.lost)
     is_emptied = outcome.status is Status.NO_DATA and had_rows
-    return _is_hole(outcome) or outcome.reason == PARTIAL_ACCOUNTS or is_emptied or is_unread
+    return outcome.reason == PARTIAL_ACCOUNTS or is_emptied or is_unread
 
 
 def is_replaced(stream: ConfiguredAirbyteStream) -> bool:
@@ -160,12 +157,12 @@ def failure_of(
 ) -> AirbyteTracedException | None:
     """Return the one error of a failed run, naming every hole with its next step, or None if the run succeeded.
 
-    `ends` and `incomplete` have the keys of logins. The platform repeats only what a repeat within minutes can cure:
+    `ends` and `incomplete` are by the key of a login. The platform repeats only what a repeat within minutes can cure:
     any transient hole, but no other.
     """
-    holes, why = {key: end for key, end in ends.items() if _is_hole(end)}, ""
+    holes, why = {key: end for key, end in ends.items() if end.status not in (Status.READY, Status.NO_DATA)}, ""
     if len(holes) < len(ends) and not (holes and config.failed_connections == "fail"):
-        holes = {key: end for key, end in ends.items() if key in incomplete}
+        holes = {key: end for key, end in ends.items() if key in holes or key in incomplete}
         names = ", ".join(stream.stream.name for stream in streams if is_replaced(stream))
         if not holes or not names:
             return None
@@ -215,8 +212,7 @@ def check_status(
         told = f"{problem.reason}. {problem.meaning.advice}"
         if problem.meaning.then is not Then.ASK_KEYS:
             raise _out_of_reach(config, told) from problem
-        message = f"{told} Configured environment: {config.environment}."
-        return AirbyteConnectionStatus(status=models.Status.FAILED, message=message)
+        return AirbyteConnectionStatus(models.Status.FAILED, f"{told} Configured environment: {config.environment}.")
     counts = Counter(one.outcome.status for one in finished)
     failing = {one.login.key: one.outcome for one in finished if one.outcome.status in _FAILING}
     unchecked = len(config.logins) - len(finished)
@@ -226,8 +222,7 @@ def check_status(
             raise _out_of_reach(config, "\n".join(to_do))
         if not unchecked:
             warning = [_DO_NOT_REPEAT] if counts[Status.NEEDS_USER] else []
-            message = "\n".join([*to_do[:_STEPS_OF_A_CHECK], *warning])
-            return AirbyteConnectionStatus(status=models.Status.FAILED, message=message)
+            return AirbyteConnectionStatus(models.Status.FAILED, "\n".join([*to_do[:_STEPS_OF_A_CHECK], *warning]))
     parts = [
         (counts[Status.READY] + counts[Status.NO_DATA], "connected"),
         (counts[Status.PENDING], "still connecting; the sync goes on waiting"),
@@ -237,11 +232,9 @@ def check_status(
     said = ", ".join(f"{number} {what}" for number, what in parts if number)
     if config.method == "fleet":
         head = f"{len(config.logins)} login{'s' * (len(config.logins) > 1)}: {said}."
-        message = "\n".join([head, *to_do[:_STEPS_OF_A_CHECK]])
-    else:
-        key = config.logins[0].key
-        message = f"{said[2:].capitalize()}. Its key in the warehouse is {key}; keep this key when you move or edit it."
-    return AirbyteConnectionStatus(status=models.Status.SUCCEEDED, message=message)
+        return AirbyteConnectionStatus(models.Status.SUCCEEDED, "\n".join([head, *to_do[:_STEPS_OF_A_CHECK]]))
+    advice = f"Its key in the warehouse is {config.logins[0].key}; keep this key when you move or edit it."
+    return AirbyteConnectionStatus(models.Status.SUCCEEDED, f"{said[2:].capitalize()}. {advice}")
 
 
 def _out_of_reach(config: Config, told: str) -> AirbyteTracedException:

@@ -48,43 +48,35 @@ _NOT_ASKED = (
 
 
 class SelectedStream:
-    """One stream of the configured catalog during one sync: its changes, its status, its state.
+    """One stream of the configured catalog during one sync; of several `states` of the stream, the last counts.
 
-    Raises a config error for a stream that does not exist, and for a state that cannot be read. Of several `states` of
-    the stream, the last counts.
+    Raises a config error for a stream that does not exist, and for a state that cannot be read.
     """
 
     def __init__(
-        self, configured: ConfiguredAirbyteStream, states: Iterable[AirbyteStateMessage], config: Config
+        self, configured: ConfiguredAirbyteStream, states: Iterable[AirbyteStateMessage], config: Config, output: Output
     ) -> None:
-        self.name = configured.stream.name
+        self.name, self.configured, self._output = configured.stream.name, configured, output
         if self.name not in STREAMS:
             raise invalid_configuration(f"The catalog asks for the stream '{self.name}', which does not exist.")
         ours = [one.stream for one in states if one.stream and one.stream.stream_descriptor.name == self.name]
-        blobs = [stream.stream_state for stream in ours if stream.stream_state]
-        self.configured = configured
+        saved = [vars(one.stream_state) for one in ours if one.stream_state]
         self.changes = StreamChanges(
             STREAMS[self.name],
-            vars(blobs[-1]) if blobs else None,
+            saved[-1] if saved else None,
             start_date=config.start_date,
             mark=personal_of(config).mark(),
             is_full=configured.sync_mode is not SyncMode.incremental,
         )
         self.has_news = self._is_running = False
 
-    def status(self, status: StreamStatus) -> AirbyteMessage:
-        """Make a stream status message."""
-        return status_message(self.configured.stream, status)
-
-    def records(
-        self, blocks: Iterable[content.Rows], output: Output, file: FileReference | None = None
-    ) -> Iterator[AirbyteMessage]:
+    def records(self, blocks: Iterable[content.Rows], file: FileReference | None = None) -> Iterator[AirbyteMessage]:
         """Send rows, each with its file if there is one; the first of them sets the stream running."""
         for rows in blocks:
             if not self._is_running:
                 self._is_running = True
-                yield self.status(StreamStatus.RUNNING)
-            yield from output.records(self.name, rows, file)
+                yield status_message(self.configured.stream, StreamStatus.RUNNING)
+            yield from self._output.records(self.name, rows, file)
         self.has_news = True
 
     def state(self) -> AirbyteMessage:
@@ -126,7 +118,7 @@ class SyncMessages:
 
     def of(self, told: Iterable[events.Event]) -> Iterator[AirbyteMessage]:
         """Turn events into messages; raises the one error of a failed run after everything was sent."""
-        yield from (stream.status(StreamStatus.STARTED) for stream in self._streams)
+        yield from (status_message(stream.configured.stream, StreamStatus.STARTED) for stream in self._streams)
         for notice in self._personal.notices({one.name: one.changes.is_sent_again for one in self._streams}):
             self._logger.warning("%s", notice)
         for event in told:
@@ -144,7 +136,8 @@ class SyncMessages:
         failure = report.failure_of(self._config, self._ends, self._incomplete, chosen)
         for stream in self._streams:
             is_whole = failure is None or stream.name == "connections"
-            yield stream.status(StreamStatus.COMPLETE if is_whole else StreamStatus.INCOMPLETE)
+            status = StreamStatus.COMPLETE if is_whole else StreamStatus.INCOMPLETE
+            yield status_message(stream.configured.stream, status)
         if failure is not None:
             raise failure
 
@@ -162,7 +155,7 @@ class SyncMessages:
                 yield from self._finished(event)
             case events.FileAnswered() if self._file_stream and self._files:
                 rows, file = self._files.record(event)
-                yield from self._file_stream.records([rows], self._output, file)
+                yield from self._file_stream.records([rows], file)
             case events.Progress():
                 self._logger.info(_line_of(event.counts, event.slowest))
                 yield from (stream.state() for stream in self._streams if stream.has_news or event.heartbeat)
@@ -194,7 +187,7 @@ class SyncMessages:
             for account in document.accounts():
                 delivery.count(account)
                 for stream in self._tables:
-                    yield from stream.records(stream.changes.rows(key, document, account), self._output)
+                    yield from stream.records(stream.changes.rows(key, document, account))
                 wanted += self._files.wanted(key, account) if self._files else ()
             delivery.document = document.without_bills()
             event.receipt.files = sorted(wanted, key=lambda one: one.has_failed)
@@ -214,14 +207,14 @@ class SyncMessages:
             expected = {self._personal.account_number(number) for number in promised}
             if delivery:
                 for stream in self._tables:
-                    yield from stream.records(stream.changes.vanished(key, delivery.document, expected), self._output)
+                    yield from stream.records(stream.changes.vanished(key, delivery.document, expected))
             row = report.connection_row(end, delivery, observed_at)
         if key in self._failed:
             end = replace(end, outcome=self._failed.pop(key), context=None)
             row = report.connection_row(end, None, observed_at)
         for stream in self._health:
             stream.changes.observe(key, end.connection_id, observed_at)
-            yield from stream.records([row], self._output)
+            yield from stream.records([row])
         self._ends[key] = end.outcome
         if report.is_incomplete(end.outcome, delivery, had_rows=earlier.had_rows):
             self._incomplete.add(key)

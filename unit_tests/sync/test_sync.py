@@ -46,8 +46,8 @@ def read(method: str = "", context: Context | None = None) -> Sync:
     """Read two logins; one of them meets an error of ours in a method, or in what is known of its connection."""
     world = World()
     config = world.fleet(["odd", "instant"])
-    parsed = parse_config(config)
-    streams = [SelectedStream(one, (), parsed) for one in catalog_of(["connections", "statements"]).streams]
+    parsed, output = parse_config(config), Messages()
+    streams = [SelectedStream(one, (), parsed, output) for one in catalog_of(["connections", "statements"]).streams]
     streams[1].changes = Broken(streams[1].changes, method)  # type: ignore[assignment] # stands in for a stream with an error in it
     body = json.dumps(Backend(today=TODAY).document("instant")).encode()
     events: list[Event] = []
@@ -55,7 +55,7 @@ def read(method: str = "", context: Context | None = None) -> Sync:
         known = context if login.key == "odd" else None
         events += [Delivered(login, None, body), Finished(login, READY, None, known, 1.0)]
     logger = logging.getLogger("airbyte")
-    messages = SyncMessages(config, parsed, streams, now=world.surroundings().now, logger=logger, output=Messages())
+    messages = SyncMessages(config, parsed, streams, now=world.surroundings().now, logger=logger, output=output)
     return Sync(list[AirbyteMessage](messages.of(events)))
 
 
