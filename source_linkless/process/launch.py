@@ -56,7 +56,13 @@ class LinklessEntrypoint(AirbyteEntrypoint):
             case "spec":
                 yield models.AirbyteMessage(type=models.Type.SPEC, spec=self.source.spec(self.logger))
             case "check":
-                status = self._checked(parsed.config)
+                try:
+                    status = self.source.check(self.logger, self.source.read_config(parsed.config))
+                except AirbyteTracedException as error:  # a mistake in the configuration is an answer
+                    if error.failure_type is not models.FailureType.config_error:
+                        raise
+                    message = masking.hidden(error.message or "")
+                    status = models.AirbyteConnectionStatus(status=models.Status.FAILED, message=message)
                 self.logger.info("Check %s", "succeeded" if status.status is models.Status.SUCCEEDED else "failed")
                 yield models.AirbyteMessage(type=models.Type.CONNECTION_STATUS, connectionStatus=status)
             case "discover":
@@ -80,16 +86,6 @@ class LinklessEntrypoint(AirbyteEntrypoint):
             message = "No command was given: use spec, check, discover or read. See `source-linkless --help`."
             raise invalid_configuration(message)
         return parsed
-
-    def _checked(self, path: str) -> models.AirbyteConnectionStatus:
-        """Answer a check: a mistake in the configuration is FAILED, every other failure is raised."""
-        try:
-            return self.source.check(self.logger, self.source.read_config(path))
-        except AirbyteTracedException as error:
-            if error.failure_type is not models.FailureType.config_error:
-                raise
-            message = masking.hidden(error.message or "")
-            return models.AirbyteConnectionStatus(status=models.Status.FAILED, message=message)
 
     def _read(self, parsed: argparse.Namespace) -> Iterator[models.AirbyteMessage]:
         """Yield every message but the records, each after the records that were sent before it.
@@ -127,10 +123,9 @@ class _LogLines(AirbyteLogFormatter):
 def launch(arguments: list[str]) -> None:
     """Run one command of the connector to its end; raises SystemExit with 1 after a failure."""
     masking.silence_libraries()
-    handler = logging.StreamHandler(PRINT_BUFFER)
-    handler.setFormatter(_LogLines())
     logger = logging.getLogger("airbyte")
-    logger.handlers[:] = [handler]
+    logger.handlers[:] = [logging.StreamHandler(PRINT_BUFFER)]
+    logger.handlers[0].setFormatter(_LogLines())
     logger.setLevel(logging.WARNING)  # until the arguments are read: the CDK describes its memory guard
     logger.propagate = False
     with PRINT_BUFFER, contextlib.redirect_stderr(PRINT_BUFFER.old_stderr):  # a warning of Python's is no message

@@ -1,8 +1,5 @@
 """The provider's API: one method per endpoint, one attempt per call.
 
-    method ──► rate limit ──► transport ──► answer ──► what was asked for
-                                              └──────► Problem: what `outcomes` says about its code or HTTP status
-
 Repeating and waiting belong to the caller. Every request is a POST with a JSON body, except the test of the keys (API
 notes, section 1.2).
 """
