@@ -30,7 +30,7 @@ from source_linkless.errors import Status
 from source_linkless.linking import by_hand, events
 from source_linkless.provider import outcomes
 
-_ANSWERABLE = {outcomes.CODE.advice, outcomes.QUESTION.advice, outcomes.ACCOUNTS.advice}
+_ANSWERABLE = {outcomes.MEANINGS[name].advice for name in ("CODE", "QUESTION", "ACCOUNTS")}
 
 
 async def sources(terminal: Terminal, search: str, config: Path) -> int:

@@ -127,10 +127,7 @@ class HttpTransport:
         document: Bounds = DOCUMENT,
         new_file: NewFile = TemporaryFile,
     ) -> None:
-        """Prepare without touching the network; `new_file` makes the temporary file of a large body.
-
-        Raises a config error when the environment names a file of certificates that does not exist.
-        """
+        """Touch no network yet. Raises a config error for a file of certificates that does not exist."""
         # urllib3 logs what it cannot parse, which may be a token that nobody knows yet, so that it would not be masked.
         logging.getLogger("urllib3").propagate = False
         for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
@@ -166,7 +163,6 @@ class HttpTransport:
         self._threads.shutdown()
 
     def _send(self, request: Request) -> Answer:
-        """Send one request. Whatever goes wrong costs this request and nothing else: libraries raise many things."""
         shared = self._shared[request.large]
         method = "GET" if request.body is None else "POST"
         headers = self._headers | {"Accept": request.accept}
@@ -179,7 +175,7 @@ class HttpTransport:
             ):
                 request.began()
                 return self._answer(response, shared.bounds)
-        except Exception as error:  # noqa: BLE001 - see above
+        except Exception as error:  # noqa: BLE001 - what a library raises costs this request and nothing else
             raise _unanswered(error, request.path) from None  # the cause would show the address of a proxy or more
 
     def _answer(self, response: requests.Response, bounds: Bounds) -> Answer:
@@ -273,7 +269,7 @@ def _collected(pieces: Iterable[bytes], expected: int, most: int, new_file: NewF
 
 
 class _Session(requests.Session):
-    """A session with one adapter; thread-safe, as it keeps nothing between two requests but connections."""
+    """A session that keeps nothing between two requests but connections, so it is thread-safe."""
 
     def __init__(self, bounds: Bounds, connections: int) -> None:
         super().__init__()

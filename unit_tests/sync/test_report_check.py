@@ -21,7 +21,6 @@ from source_linkless.errors import Problem
 from source_linkless.linking.events import Finished
 from source_linkless.provider.outcomes import (
     BROKEN,
-    CAPTCHA,
     CREDENTIALS,
     MEANINGS,
     NO_DATA,
@@ -197,7 +196,7 @@ def test_a_refused_login_fails_the_check_and_is_not_submitted_by_the_next(checks
     first = checks.check(checks.world.config(username="captcha"))
     second = checks.check(checks.written[-1])
     assert first.status is second.status is FAILED
-    assert str(first.message).startswith(f"site: Captcha. {CAPTCHA.advice}")
+    assert str(first.message).startswith(f"site: Captcha. {MEANINGS['CAPTCHA'].advice}")
     assert checks.world.count(CONNECT) == 1
 
 
