@@ -116,7 +116,7 @@ async def forget(terminal: Terminal, config: Path, key: str, *, dry_run: bool) -
         terminal.tell("Nothing was deleted: type the confirmation in a terminal, or look with --dry-run.")
         return Exit.PERSON
     heading = [wrapped(f"This deletes the connection {key} and all its data at the provider, permanently.")]
-    if not await terminal.person.confirm(heading, key):
+    if not await terminal.confirm(heading, key):
         terminal.tell("Nothing was deleted.")
         return Exit.FAILED
     workspace.prove_writable()
@@ -145,13 +145,14 @@ async def link(terminal: Terminal, config: Path, output: Path | None, **options:
         raise click.UsageError("--browser takes neither --dry-run nor --password-stdin.")
     text = ConfigText.read(config)
     if options["password_stdin"]:
-        text = _with_piped_password(text, keys)
+        _set_piped_password(text, keys)
     for number, entry in enumerate(text.entries):
         if lacks_password(entry) and options["dry_run"]:
-            text = text.with_password(number, "typed later")
+            text.set_password(number, "typed later")
         elif lacks_password(entry) and terminal.person:
-            typed = await terminal.person.missing_password(str(entry.get("key") or entry.get("username")))
-            text = text.with_password(number, typed) if typed else text
+            name = str(entry.get("key") or entry.get("username"))
+            if typed := await terminal.missing_password(name):
+                text.set_password(number, typed)
     workspace = Workspace(text, output)
     if options["browser"]:
         script = options["form"] or browser.SCRIPT
@@ -159,7 +160,7 @@ async def link(terminal: Terminal, config: Path, output: Path | None, **options:
     return await _link_here(terminal, workspace, keys, is_dry_run=options["dry_run"])
 
 
-def _with_piped_password(text: ConfigText, keys: tuple[str, ...]) -> ConfigText:
+def _set_piped_password(text: ConfigText, keys: tuple[str, ...]) -> None:
     """Put the password from standard input into the entry of the one login that is meant."""
     entries = [str(entry.get("key")).strip() for entry in text.entries]
     numbers = [number for number, key in enumerate(entries) if len(entries) == 1 or (key,) == keys]
@@ -170,7 +171,7 @@ def _with_piped_password(text: ConfigText, keys: tuple[str, ...]) -> ConfigText:
     password = sys.stdin.read().rstrip("\r\n")
     if not password:
         raise click.UsageError("--password-stdin found no password on standard input.")
-    return text.with_password(numbers[0], password)
+    text.set_password(numbers[0], password)
 
 
 async def _link_here(terminal: Terminal, workspace: Workspace, keys: Collection[str], *, is_dry_run: bool) -> int:

@@ -191,8 +191,9 @@ class _Sync:
         text = self._text
         with suppress(FileProblem, AirbyteTracedException):  # it is broken now: the text of the start is not
             text = ConfigText.read(text.path)
+        text.raw["links"] = links
         try:
-            text.with_links(links).write(text.path)
+            text.write(text.path)
         except FileProblem as problem:
             self._stop(problem)
 
@@ -281,13 +282,12 @@ class _Download:
         is_hidden = not (bills and console.is_terminal)
         with Progress(*columns, console=console, disable=is_hidden, transient=True) as progress:
             task = progress.add_task(login.key, total=len(bills))
-            try:
-                async with asyncio.TaskGroup() as tasks:
-                    for row in bills:
-                        fetching = tasks.create_task(self._bill(login, row))
-                        fetching.add_done_callback(lambda _: progress.advance(task))
-            except ExceptionGroup as problems:
-                raise problems.exceptions[0] from None
+
+            async def fetch(row: Row) -> None:
+                await self._bill(login, row)
+                progress.advance(task)
+
+            await asyncio.gather(*map(fetch, bills))
         return Exit.FAILED if any(self._index[_identity(row)]["status"] == "failed" for row in bills) else Exit.OK
 
     def _bills(self, key: str, body: Body) -> Iterator[Row]:

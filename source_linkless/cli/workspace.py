@@ -45,11 +45,11 @@ class Exit(IntEnum):
 
 
 class ConfigText:
-    """The text of a configuration file, and `raw`, the object in it. Each change returns a new one."""
+    """A configuration file; `raw`, the object in it, may be changed, and is written in the form of the file."""
 
     def __init__(self, text: str, path: Path) -> None:
         """Take the text of the file at `path`. Raises a config error when it holds no JSON object."""
-        self.text, self.path = text, path
+        self._text, self.path = text, path
         try:
             self.raw = json_files.parse_object(text, path, "configuration")
         except FileProblem as problem:
@@ -61,8 +61,14 @@ class ConfigText:
         return cls(json_files.read_text(path, "configuration"), path)
 
     def write(self, target: Path) -> None:
-        """Replace a file by this text; see `replace_file`. Raises FileProblem."""
+        """Replace a file by the text as it is now; see `replace_file`. Raises FileProblem."""
         replace_file(target, self.text.encode())
+
+    @property
+    def text(self) -> str:
+        """The text of the file as it is now; one that has not changed keeps every character."""
+        before = json_files.parse(self._text, self.path, "configuration")
+        return self._text if self.raw == before else _written_like(self._text, self.raw)
 
     @property
     def entries(self) -> list[Mapping[str, Any]]:
@@ -79,36 +85,27 @@ class ConfigText:
             return []
         return [entry if isinstance(entry, Mapping) else {} for entry in entries]
 
-    def with_links(self, links: str) -> "ConfigText":
-        """Return the text with another value of the property `links`."""
-        return self._with({**self.raw, "links": links})
-
-    def with_password(self, number: int, password: str) -> "ConfigText":
-        """Return the text with another password in the entry `number` (from 0).
-
-        Raises a config error for a CSV list without a column for passwords.
-        """
+    def set_password(self, number: int, password: str) -> None:
+        """Set the password of the entry `number` (from 0). Raises a config error for CSV without a column for it."""
         entries = self.entries
         entries[number] = {**entries[number], "password": password}
-        return self._with_entries(entries)
+        self._set_entries(entries)
 
-    def without_entry(self, number: int) -> "ConfigText":
-        """Return the text without the entry `number`; the last entry takes the property `connection` with it."""
+    def remove_entry(self, number: int) -> None:
+        """Remove the entry `number`; the last entry takes the property `connection` with it."""
         entries = self.entries
         del entries[number]
-        return self._with_entries(entries)
+        self._set_entries(entries)
 
-    def _with_entries(self, entries: list[Mapping[str, Any]]) -> "ConfigText":
-        if not entries:
-            return self._with({name: value for name, value in self.raw.items() if name != "connection"})
+    def _set_entries(self, entries: Sequence[Mapping[str, Any]]) -> None:
         connection = self.raw["connection"]
-        if connection.get("method") != "fleet":
-            return self._with({**self.raw, "connection": entries[0]})
-        listed = _listed_like(connection["connections"], entries)
-        return self._with({**self.raw, "connection": {**connection, "connections": listed}})
-
-    def _with(self, raw: Mapping[str, Any]) -> "ConfigText":
-        return self if raw == self.raw else ConfigText(_written_like(self.text, raw), self.path)
+        if not entries:
+            del self.raw["connection"]
+        elif connection.get("method") == "fleet":
+            listed = _listed_like(connection["connections"], entries)
+            self.raw["connection"] = {**connection, "connections": listed}
+        else:
+            self.raw["connection"] = entries[0]
 
 
 def _written_like(text: str, value: object) -> str:
@@ -179,19 +176,16 @@ class Workspace:
 
     def keep(self, passwords: Mapping[str, str]) -> None:
         """Write the links as they are now, and the passwords that a person typed, by key. Raises FileProblem."""
-        text = self.text.with_links(self.links.dump())
+        self.text.raw["links"] = self.links.dump()
         for key, password in passwords.items():
-            text = text.with_password(self._keys.index(key), password)
-        self._write(text)
+            self.text.set_password(self._keys.index(key), password)
+        self.text.write(self.target)
 
     def forget(self, login: Login) -> None:
         """Remove a login and its link from the file. Raises FileProblem."""
         self.links.drop(login)
-        self._write(self.text.without_entry(self._keys.index(login.key)).with_links(self.links.dump()))
-
-    def _write(self, text: ConfigText) -> None:
-        text.write(self.target)
-        self.text = text
+        self.text.remove_entry(self._keys.index(login.key))
+        self.keep({})
 
 
 def code_of(ends: Sequence[outcomes.Outcome]) -> Exit:
