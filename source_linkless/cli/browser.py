@@ -37,10 +37,8 @@ from source_linkless.linking import Run, by_hand
 from source_linkless.provider import outcomes
 from source_linkless.provider.outcomes import Outcome
 
-SCRIPT = "https://link.deck.co/link-initialize.js"
-"""The provider's script (its public sample applications)."""
-LINK_SECONDS = 20 * 60.0
-"""How long a link token lives at least (API notes, section 2.1)."""
+SCRIPT = "https://link.deck.co/link-initialize.js"  # the provider's (its public sample applications)
+LINK_SECONDS = 20 * 60.0  # how long a link token lives at least (API notes, section 2.1)
 _HOST = "127.0.0.1"
 _MOST_BYTES, _REQUEST_SECONDS = 16_384, 60
 _HEADERS = {
@@ -56,7 +54,6 @@ _NOT_LOADED = _ending("FORM_NOT_LOADED", "The provider's form could not be opene
 _PAGE_CLOSED = _ending("PAGE_CLOSED", "The page was closed or loaded again before the login was linked.")
 _INTERRUPTED = _ending("INTERRUPTED", "It was not linked.")
 _NOT_WRITTEN = _ending("NOT_WRITTEN", "The configuration could not be written; link this login again.")
-
 _GONE: dict[str, Any] = {}  # in the place of a message: the window is gone
 
 

@@ -7,6 +7,7 @@ import asyncio
 import pkgutil
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ _config = click.option(
     "--config", metavar="FILE", required=True, type=_FILE, help="The configuration of the connector, a JSON file."
 )
 _config_argument = click.argument("config", metavar="CONFIG", type=_FILE)
+_to = partial(click.option, "--to", "folder", metavar="FOLDER", type=_FOLDER)
 
 
 def _examples(*lines: str) -> str:
@@ -168,13 +170,7 @@ def catalog(**options: Any) -> None:
 
 @main.command(epilog=_examples("linkless run config.json", "linkless run config.json --to bills"))
 @_config_argument
-@click.option(
-    "--to",
-    "folder",
-    metavar="FOLDER",
-    type=_FOLDER,
-    help="Keep the files here; by default beside CONFIG, in config.sync for config.json.",
-)
+@_to(help="Keep the files here; by default beside CONFIG, in config.sync for config.json.")
 def run(**options: Any) -> None:
     """Sync once, into files of JSON lines.
 
@@ -188,9 +184,7 @@ def run(**options: Any) -> None:
 @main.command(epilog=_examples("linkless files config.json --to bills --since 2026-01-01"))
 @_config_argument
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
-@click.option(
-    "--to", "folder", metavar="FOLDER", required=True, type=_FOLDER, help="Write the files and their index here."
-)
+@_to(required=True, help="Write the files and their index here.")
 @click.option(
     "--since", metavar="DATE", type=click.DateTime(["%Y-%m-%d"]), help="Leave out bills before this day (YYYY-MM-DD)."
 )

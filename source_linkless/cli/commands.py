@@ -115,8 +115,8 @@ async def forget(terminal: Terminal, config: Path, key: str, *, dry_run: bool) -
     if terminal.person is None:
         terminal.tell("Nothing was deleted: type the confirmation in a terminal, or look with --dry-run.")
         return Exit.PERSON
-    heading = [wrapped(f"This deletes the connection {key} and all its data at the provider, permanently.")]
-    if not await terminal.confirm(heading, key):
+    warning = f"This deletes the connection {key} and all its data at the provider, permanently."
+    if not await terminal.confirm(warning, key):
         terminal.tell("Nothing was deleted.")
         return Exit.FAILED
     workspace.prove_writable()

@@ -306,8 +306,7 @@ class _Download:
                 self._index[_identity(row)] = {**known, "billing_date": row["billing_date"]}
                 self.counts["already there"] += 1
                 return
-            found = await self._fetched(login, row)
-            self._index[_identity(row)] = found
+            self._index[_identity(row)] = found = await self._fetched(login, row)
             self.counts[found["status"]] += 1
             if self.counts.total() % _SAVE_EVERY == 0:
                 self.write_index()

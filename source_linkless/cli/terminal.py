@@ -124,8 +124,7 @@ class Terminal:
         self._seen: dict[str, str] = {}
         self._held: list[tuple[TextIO, str]] | None = None
         self._turn = asyncio.Lock()
-        self.passwords: dict[str, str] = {}
-        """New passwords by key, to be written."""
+        self.passwords: dict[str, str] = {}  # new ones by key, to be written
 
     @property
     def person(self) -> Self | None:
@@ -211,9 +210,9 @@ class Terminal:
         """Ask for a password that the configuration does not hold."""
         return await self._new_password(f"{name} has no password in the configuration.")
 
-    async def confirm(self, heading: list[str], key: str) -> bool:
+    async def confirm(self, warning: str, key: str) -> bool:
         """Ask for a key to be typed, as a confirmation."""
-        return (await self._ask(heading, "Type its key to go on: ")).strip() == key
+        return (await self._ask([wrapped(warning)], "Type its key to go on: ")).strip() == key
 
     async def _new_password(self, heading: str) -> str | None:
         while typed := await self._ask([wrapped(heading)], _PASSWORD, hidden=True):

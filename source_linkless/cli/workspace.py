@@ -143,8 +143,7 @@ def lacks_password(entry: Mapping[str, Any]) -> bool:
     return bool(entry.get("username")) and not any(entry.get(name) for name in others)
 
 
-OUTSIDE = Surroundings()
-"""The real network and clocks."""
+OUTSIDE = Surroundings()  # the real network and clocks
 
 
 class Workspace:

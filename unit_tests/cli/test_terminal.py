@@ -128,7 +128,7 @@ def test_a_missing_password_is_asked_for() -> None:
 def test_a_confirmation_is_the_key_itself(typed: str | None, *, confirmed: bool) -> None:
     """Anything else is a no."""
     at = Desk(typed)
-    assert at.run(at.person.confirm(["Really?"], "hq")) is confirmed
+    assert at.run(at.person.confirm("Really?", "hq")) is confirmed
 
 
 def test_questions_wait_for_one_another_and_news_wait_for_both() -> None:
