@@ -88,18 +88,12 @@ class LinklessEntrypoint(AirbyteEntrypoint):
         return parsed
 
     def _read(self, parsed: argparse.Namespace) -> Iterator[models.AirbyteMessage]:
-        """Yield every message but the records, each after the records that were sent before it.
-
-        A state says how many records it covers; the CDK writes that for those that it sees.
-        """
+        """Yield every message but the records, each after the records that were sent before it."""
         config = self.source.read_config(parsed.config)
         catalog, state = self.source.read_catalog(parsed.catalog), self.source.read_state(parsed.state)
         try:
             for message in self.source.read(self.logger, config, catalog, state):
                 self._lines.flush()
-                if message.state is not None and message.state.stream is not None:
-                    count = self._lines.taken(message.state.stream.stream_descriptor.name)
-                    message.state.sourceStats = models.AirbyteStateStats(recordCount=float(count))
                 yield message
                 self._watch_memory(1)
         finally:

@@ -10,7 +10,6 @@ lines itself. Both ways copy the same text (see `bills.content`). Every other me
 import json
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 
 import orjson
@@ -80,7 +79,6 @@ class Lines:
         self._write, self._watch = write, watch
         self._block: list[bytes] = []
         self._bytes = self._records = 0
-        self._counts: Counter[str] = Counter()
 
     def records(self, stream: str, rows: content.Rows, file: FileReference | None = None) -> Iterable[AirbyteMessage]:
         """Write the rows, each with its file; returns no message, as nothing is left for the caller to send."""
@@ -90,7 +88,6 @@ class Lines:
         pieces = head, (tail + head).join(rows.own), tail
         self._block += pieces
         self._bytes += sum(map(len, pieces))
-        self._counts[stream] += len(rows.own)
         self._records += len(rows.own)
         if self._bytes >= _BLOCK_BYTES:
             self.flush()
@@ -102,10 +99,6 @@ class Lines:
         """Write the block as it is."""
         block, self._block, self._bytes = b"".join(self._block), [], 0
         self._write(block)
-
-    def taken(self, stream: str) -> int:
-        """Return how many records of a stream were sent since this was asked last: a state says it."""
-        return self._counts.pop(stream, 0)
 
 
 Output = Messages | Lines  # where the rows of a sync go

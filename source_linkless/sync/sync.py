@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from airbyte_cdk import models
 from airbyte_cdk.config_observation import create_connector_config_control_message
-from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, ConfiguredAirbyteStream, SyncMode
+from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, ConfiguredAirbyteStream
 from airbyte_cdk.models import AirbyteRecordMessageFileReference as FileReference
 from airbyte_cdk.models import AirbyteStreamStatus as StreamStatus
-from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -66,9 +66,9 @@ class SelectedStream:
             saved[-1] if saved else None,
             start_date=config.start_date,
             mark=personal_of(config).mark(),
-            is_full=configured.sync_mode is not SyncMode.incremental,
+            is_full=configured.sync_mode is not models.SyncMode.incremental,
         )
-        self.has_news = self._is_running = False
+        self.has_news, self._is_running, self._sent = False, False, 0
 
     def records(self, blocks: Iterable[content.Rows], file: FileReference | None = None) -> Iterator[AirbyteMessage]:
         """Send rows, each with its file if there is one; the first of them sets the stream running."""
@@ -77,14 +77,16 @@ class SelectedStream:
                 self._is_running = True
                 yield status_message(self.configured.stream, StreamStatus.RUNNING)
             yield from self._output.records(self.name, rows, file)
+            self._sent += len(rows.own)
         self.has_news = True
 
     def state(self) -> AirbyteMessage:
-        """Make the state message for everything sent so far."""
-        self.has_news = False
-        states = ConnectorStateManager()
-        states.update_state_for_stream(self.name, None, self.changes.state())
-        return states.create_state_message(self.name, None)
+        """Make the state message for everything sent so far; it says how many records it covers."""
+        blob, stats = models.AirbyteStateBlob(self.changes.state()), models.AirbyteStateStats(float(self._sent))
+        stream = models.AirbyteStreamState(models.StreamDescriptor(self.name), blob)
+        self.has_news, self._sent = False, 0
+        state = AirbyteStateMessage(type=models.AirbyteStateType.STREAM, stream=stream, sourceStats=stats)
+        return AirbyteMessage(type=models.Type.STATE, state=state)
 
 
 class SyncMessages:

@@ -7,14 +7,15 @@ from typing import Any
 import orjson
 import pytest
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.models import AirbyteMessage, FailureType, Type
+from airbyte_cdk.models import AirbyteMessage, AirbyteStateStats, FailureType, Type
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from linkless_simulator.bills import Sizes
 from linkless_simulator.scenarios import STORIES
 from source_linkless.bills.content import Rows, members
-from source_linkless.sync.output import Lines
-from testing.worlds import World
+from source_linkless.config import parse_config
+from source_linkless.sync import Lines, Messages, Output, SelectedStream
+from testing.worlds import World, catalog_of
 
 MINUTES = 0.2
 """Long enough for every story that delivers something."""
@@ -69,12 +70,17 @@ def test_lines_say_what_the_cdk_would_print(story: str) -> None:
     assert by_lines.failure_type == by_messages.failure_type
 
 
-def test_a_record_is_counted_until_a_state_has_taken_it() -> None:
-    """The count of a stream goes into its next state, once."""
-    lines = Lines(lambda _: None)
-    lines.records("charges", Rows(members({"a": 1}), [members({"b": 2}), members({"b": 3})]))
-    lines.records("payments", Rows(members({"a": 1}), [members({"b": 2})]))
-    assert [lines.taken("charges"), lines.taken("charges"), lines.taken("payments")] == [2, 0, 1]
+@pytest.mark.parametrize("output", [Messages(), Lines(lambda _: None)], ids=["messages", "lines"])
+def test_a_state_counts_the_records_that_it_covers(output: Output) -> None:
+    """Each record is counted once, in the next state of its stream."""
+    world = World()
+    chosen = catalog_of(["charges", "payments"]).streams
+    charges, payments = (SelectedStream(one, (), parse_config(world.config()), output) for one in chosen)
+    list(charges.records([Rows(members({"a": 1}), [members({"b": 2}), members({"b": 3})])]))
+    list(payments.records([Rows(members({"a": 1}), [members({"b": 2})])]))
+    states = [stream.state().state for stream in (charges, charges, payments)]
+    counts = [state.sourceStats for state in states if state]
+    assert counts == [AirbyteStateStats(2.0), AirbyteStateStats(0.0), AirbyteStateStats(1.0)]
 
 
 def test_lines_are_written_in_blocks_and_the_rest_when_asked() -> None:
