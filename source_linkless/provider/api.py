@@ -265,10 +265,9 @@ def _problem_in(answer: Answer, request: Request, special: Mapping[str, Meaning]
     is_success = status in SUCCESSES
     if is_success and "encrypted" in answer.headers.get("content-type", ""):
         return _problem(answer, request, "ENCRYPTED_ANSWER")
-    written = _error_code(answer.body)
-    if is_success and written is None and (status == HTTPStatus.OK or answer.body or not request.large):
+    is_error, code = _error_in(answer.body)
+    if is_success and not is_error and (status == HTTPStatus.OK or answer.body or not request.large):
         return None
-    code = _canonical(written)
     meaning = special.get(code or f"HTTP_{status}")
     if meaning is None and code is not None and code.isdecimal() and int(code) in _ERRORS:
         code, status = f"HTTP_{code}", int(code)  # a gateway that reports its HTTP status as the code
@@ -290,23 +289,19 @@ def _problem(answer: Answer, request: Request, code: str | None = None, meaning:
     )
 
 
-def _error_code(body: Body) -> Any:
-    """Return the `error_code` of an error object, None if there is none; a document is not decoded for it."""
+def _error_in(body: Body) -> tuple[bool, str | None]:
+    """Tell whether a body is an error object, and its `error_code` if it is one that may be passed on.
+
+    Codes have been seen in other spellings elsewhere: `product-not-ready`, `Product not ready`. They are returned in
+    that of `ERROR_CODES`. A document is not decoded for it.
+    """
     if not isinstance(body, bytes) or len(body) > LARGEST_ERROR or b'"error_code"' not in body:
-        return None
+        return False, None
     value = _decoded(body)
     code = value.get("error_code") if isinstance(value, dict) else None
-    return None if code == "" else code
-
-
-def _canonical(code: Any) -> str | None:
-    """Return a code as it is passed on: in the spelling of `ERROR_CODES` if it is one of them; None if it is not one.
-
-    Codes have been seen in other spellings elsewhere: `product-not-ready`, `Product not ready`.
-    """
     text = str(code) if isinstance(code, int) and code in _ERRORS else code
     known = _BETWEEN_WORDS.sub("_", text.strip()).upper() if isinstance(text, str) else ""
-    return intern(known) if known in outcomes.ERROR_CODES else _code(text)
+    return code not in (None, ""), intern(known) if known in outcomes.ERROR_CODES else _code(text)
 
 
 def _code(value: Any) -> str | None:

@@ -14,6 +14,7 @@ file has no name, so the system frees its space when the last user closes it, ev
 """
 
 import asyncio
+import gzip
 import http.client
 import io
 import logging
@@ -24,7 +25,6 @@ import re
 import socket
 import ssl
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import closing, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -53,7 +53,6 @@ CONNECT_SECONDS = 10.0  # longest time for opening a connection to one address o
 IN_MEMORY = 32 * MB
 """Most bytes of a body that stay in memory. A body with a larger announced length goes to disk from its first byte."""
 CHUNK = 2**18  # most bytes that are read, or unpacked, at once
-_PACKED_CHUNK = 2**14  # most packed bytes that zlib gets at once: it copies what it could not use yet
 FREELY_UNPACKED = 16 * MB  # bytes that a body may always have when unpacked, however few were received
 MOST_PER_PACKED_BYTE = 200
 """Most bytes per received byte above that. JSON of bills packs 10 to 40 times smaller; gzip allows 1,000 times."""
@@ -185,8 +184,7 @@ class HttpTransport:
         # The first 18 digits of a length say enough: any such number is above every limit.
         length = headers.get("content-length", "")[:18]
         expected = int(length) if length.isascii() and length.isdecimal() else 0
-        read = partial(response.raw.read, decode_content=False)
-        pieces = _unpacked(read, headers.get("content-encoding", ""), expected)
+        pieces = _unpacked(response.raw, headers.get("content-encoding", ""), expected)
         try:
             body = _collected(pieces, expected, bounds.most if is_good else LARGEST_ERROR, self._new_file)
         except _TooLargeError:
@@ -196,39 +194,26 @@ class HttpTransport:
         return Answer(status, headers, body)
 
 
-def _unpacked(read: Callable[[int], bytes], encoding: str, expected: int) -> Iterator[bytes]:
+def _unpacked(raw: Any, encoding: str, expected: int) -> Iterator[bytes]:
     """Yield a body without its `Content-Encoding`, in pieces; a short one that is not packed is one piece of memory.
 
     Raises _TooLargeError when it grows beyond MOST_PER_PACKED_BYTE, other errors when it is damaged or incomplete.
     """
     match encoding.strip().lower():
         case "" | "identity":
-            yield from iter(partial(read, expected if 0 < expected <= IN_MEMORY else CHUNK), b"")
+            yield from iter(partial(raw.read, expected if 0 < expected <= IN_MEMORY else CHUNK), b"")
         case "gzip" | "x-gzip":
-            yield from _gunzipped(iter(partial(read, _PACKED_CHUNK), b""))
+            sent = 0
+            try:
+                for piece in iter(partial(gzip.GzipFile(fileobj=raw, mode="rb").read, CHUNK), b""):
+                    sent += len(piece)
+                    if sent > max(FREELY_UNPACKED, MOST_PER_PACKED_BYTE * raw.tell()):
+                        raise _TooLargeError
+                    yield piece
+            except gzip.BadGzipFile:  # an OSError, as those of the disk are
+                raise DecodeError from None
         case _:
             raise DecodeError
-
-
-def _gunzipped(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Unpack gzip, which may consist of several members and end with zero bytes (RFC 1952, section 2.2)."""
-    received = sent = 0
-    member = None
-    for packed in pieces:
-        received += len(packed)
-        rest = packed
-        while rest:
-            member = member or zlib.decompressobj(zlib.MAX_WBITS | 16)
-            data = member.decompress(rest, CHUNK)
-            rest = member.unconsumed_tail
-            if member.eof:
-                rest, member = member.unused_data.lstrip(b"\0"), None
-            sent += len(data)
-            if sent > max(FREELY_UNPACKED, MOST_PER_PACKED_BYTE * received):
-                raise _TooLargeError
-            yield data
-    if member is not None:
-        raise DecodeError
 
 
 def _collected(pieces: Iterable[bytes], expected: int, most: int, new_file: NewFile) -> Body:
