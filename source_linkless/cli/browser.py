@@ -54,7 +54,6 @@ _NOT_LOADED = _ending("FORM_NOT_LOADED", "The provider's form could not be opene
 _PAGE_CLOSED = _ending("PAGE_CLOSED", "The page was closed or loaded again before the login was linked.")
 _INTERRUPTED = _ending("INTERRUPTED", "It was not linked.")
 _NOT_WRITTEN = _ending("NOT_WRITTEN", "The configuration could not be written; link this login again.")
-_GONE: dict[str, Any] = {}  # in the place of a message: the window is gone
 
 
 class _PageClosed(Exception):  # noqa: N818 - what a person did
@@ -70,8 +69,9 @@ class _Page:
         self._host = ""
         self._is_taken = False
         self._events: asyncio.StreamWriter | None = None
-        self._heard = asyncio.Queue[dict[str, Any]]()
+        self._heard = asyncio.Queue[dict[str, Any] | None]()  # None: the window is gone
         self._step = 0
+        self.opened = asyncio.Event()
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
@@ -90,19 +90,16 @@ class _Page:
         if self._events and not self._events.is_closing():
             self._events.write(json.dumps({"type": kind, **event}).encode() + b"\n")
 
-    def begin(self, kind: str, **event: Any) -> None:
-        """Send an event that begins a step: answers to an earlier one do not count."""
+    async def ask(self, kind: str, **event: Any) -> dict[str, Any]:
+        """Send an event that begins a step, and return the answer to this step. Raises _PageClosed."""
         self._step += 1
         self.tell(kind, step=self._step, **event)
-
-    async def said(self, *kinds: str) -> dict[str, Any]:
-        """Wait for one of these messages about the present step. Raises _PageClosed."""
-        while (message := await self._heard.get()) is not _GONE:
+        while (message := await self._heard.get()) is not None:
             match message:
                 case {"type": "blocked", "detail": what}:
                     text = f"The page did not load {what}, which the provider's form asked for."
                     self._terminal.note(printable(text))
-                case {"type": kind, "step": self._step} if kind in kinds:
+                case {"type": str(), "step": self._step}:
                     return message
         raise _PageClosed
 
@@ -114,12 +111,12 @@ class _Page:
                     writer.write(await self._answer_to(reader, writer))
                     await writer.drain()
                 if writer is self._events:
-                    self._heard.put_nowait({"type": "opened", "step": self._step})
+                    self.opened.set()
                     await reader.read(1)  # ends with the window
         finally:
             writer.close()
             if writer is self._events:
-                self._heard.put_nowait(_GONE)
+                self._heard.put_nowait(None)
 
     async def _answer_to(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -217,7 +214,7 @@ class _Session:
         """Link the logins; each is reported, those too that a closed page or Ctrl-C leaves over."""
         left, heading, code = _PAGE_CLOSED, "Finished", None
         try:
-            await self.page.said("opened")
+            await self.page.opened.wait()
             for number, login in enumerate(logins, start=1):
                 await self._one(login, f"{login.key} ({number} of {len(logins)})", is_last=number == len(logins))
         except _PageClosed:
@@ -242,21 +239,19 @@ class _Session:
         """Bring one login to its end: linked, or given up."""
         leave = "Leave it and finish" if is_last else "Leave it and go to the next login"
         while (result := await self._tried(login, heading)).status is not Status.READY:
-            self.page.begin("stopped", heading=heading, text=result.message, again=True, next=leave)
-            if (await self.page.said("again", "next"))["type"] == "next":
+            said = await self.page.ask("stopped", heading=heading, text=result.message, again=True, next=leave)
+            if said["type"] == "next":
                 break
         self._report(login, result)
         if result.status is Status.READY and not is_last:
-            self.page.begin("stopped", heading=heading, text="Linked.", again=False, next="Next login")
-            await self.page.said("next")
+            await self.page.ask("stopped", heading=heading, text="Linked.", again=False, next="Next login")
 
     async def _tried(self, login: Login, heading: str) -> Outcome:
         """Open the form for a login once; returns how that ended."""
         try:
             token = await by_hand.link_token(self.run, login)
-            self.page.begin("link", heading=heading, token=token, source_id=login.source_id)
             async with asyncio.timeout(self.link_seconds):
-                said = await self.page.said("success", "exit", "failed")
+                said = await self.page.ask("link", heading=heading, token=token, source_id=login.source_id)
         except TimeoutError:
             return _EXPIRED
         except Problem as problem:

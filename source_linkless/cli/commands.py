@@ -208,10 +208,7 @@ class Choice:
 
 
 def chosen(workspace: Workspace, keys: Collection[str], *, has_person: bool) -> Choice:
-    """Sort the logins, or the named ones; a submission that nothing in the login asks for is noted in the links.
-
-    Raises a config error for a key that is not configured.
-    """
+    """Sort the logins, or the named ones; a submission that nothing in the login asks for is noted in the links."""
     links, choice = workspace.links, Choice()
     for login in workspace.selected(keys):
         is_linked, reason = links.step(login) is Step.USE, links.refused(login)
@@ -256,10 +253,7 @@ def _request(workspace: Workspace, path: str, payload: Mapping[str, Any]) -> str
 async def link_by_hand(
     workspace: Workspace, terminal: Terminal, person: by_hand.Person | None, logins: Sequence[Login]
 ) -> tuple[list[events.Finished], bool]:
-    """Link logins all at once, and write each change; returns how each ended, and whether Ctrl-C ended it.
-
-    Raises Problem when the keys are refused, FileProblem when a token was lost.
-    """
+    """Link logins all at once, and write each change; returns how each ended, and whether Ctrl-C ended it."""
     ends: list[events.Finished] = []
     stops: list[events.Stopping] = []
 

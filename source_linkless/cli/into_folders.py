@@ -48,14 +48,9 @@ _CONNECTOR = [sys.executable, "-P", "-c", "from source_linkless.run import run; 
 _RECORD = b'{"type":"RECORD","record":'
 _SAVE_EVERY = 25  # files that a run asks for again after a kill
 
-Message = dict[str, Any]
 
-
-def configured_catalog(streams: Collection[str], mode: str) -> Message:
-    """Return a configured catalog of the named streams, in the order of the connector; by default all but opt-in ones.
-
-    Raises a config error for a stream that does not exist.
-    """
+def configured_catalog(streams: Collection[str], mode: str) -> dict[str, Any]:
+    """Return a configured catalog of the named streams, by default all but opt-in ones, in the connector's order."""
     text = resources.files("source_linkless").joinpath("messages/catalog.json").read_text(encoding="utf-8")
     offered = {stream["name"]: stream for stream in json.loads(text)["catalog"]["streams"]}
     if unknown := sorted({*streams} - {*offered}):
@@ -85,11 +80,7 @@ def catalog(terminal: Terminal, streams: Sequence[str], mode: str) -> int:
 
 
 def run(terminal: Terminal, config: Path, folder: Path | None) -> int:
-    """Sync once and keep records, states and links; returns the exit code of the connector.
-
-    `folder` is by default CONFIG without its suffix and with `.sync`. Raises FileProblem, and the config error of a
-    mistake in the configuration before anything is sent.
-    """
+    """Sync once, by default into CONFIG without its suffix and with `.sync`; returns the connector's exit code."""
     workspace = Workspace(ConfigText.read(config))
     folder = folder or config.with_suffix(".sync")
     with _alone(folder):
@@ -119,16 +110,15 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         (folder / "records").mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        lock = os.fdopen(os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
     except OSError as error:
         raise FileProblem(f"Cannot write {error.filename or folder}: {error.strerror}.") from None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FileProblem(f"Another sync is using {folder}.") from None
         yield
-    except BlockingIOError:
-        raise FileProblem(f"Another sync is using {folder}.") from None
-    finally:
-        os.close(descriptor)
 
 
 class _Sync:
@@ -139,7 +129,7 @@ class _Sync:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
         self.problem: FileProblem | None = None
-        self.states: dict[str, Message] = {}
+        self.states: dict[str, Any] = {}
         self.counts: Counter[str] = Counter()
         self.target = folder / "records" / f"{workspace.surroundings.now():%Y%m%dT%H%M%S%f}Z.jsonl"
 
@@ -178,7 +168,8 @@ class _Sync:
                 self.counts[message["record"]["stream"]] += 1
                 records.write(record_in(line) + b"\n")
             case "STATE":
-                self.states[_stream_of(message["state"])] = message["state"]
+                state = message["state"]
+                self.states[state["stream"]["stream_descriptor"]["name"]] = state
             case "CONTROL":
                 self._keep_links(message["control"]["connectorConfig"]["config"]["links"])
             case "LOG" if message["log"]["level"] != "FATAL":  # the error trace says the same
@@ -203,18 +194,14 @@ def record_in(line: bytes) -> bytes:
     return line.rstrip()[len(_RECORD) : -1]
 
 
-def _states_in(path: Path) -> dict[str, Message]:
+def _states_in(path: Path) -> dict[str, Any]:
     """Return the states of earlier runs by stream: a stream that is not selected this time keeps its own."""
     try:
-        return {_stream_of(state): state for state in json.loads(path.read_bytes())}
+        return {state["stream"]["stream_descriptor"]["name"]: state for state in json.loads(path.read_bytes())}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         raise FileProblem(f"{path} is not a list of states: delete it to load everything again.") from None
-
-
-def _stream_of(state: Message) -> str:
-    return str(state["stream"]["stream_descriptor"]["name"])
 
 
 def _save(path: Path, value: object) -> None:
@@ -231,10 +218,7 @@ _identity = itemgetter("key", "account_number", "statement_id")
 
 
 async def files(terminal: Terminal, config: Path, keys: Sequence[str], folder: Path, since: datetime | None) -> int:
-    """Download the files of bills, and write the index, in any case; returns the exit code.
-
-    Bills before `since` are left out, bills without a date are not. Raises FileProblem.
-    """
+    """Download the files of bills, but for those dated before `since`, and write the index; returns the exit code."""
     workspace = Workspace(ConfigText.read(config))
     personal_data = workspace.config.personal_data
     if personal_data != "keep":

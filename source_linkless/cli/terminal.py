@@ -188,9 +188,12 @@ class Terminal:
             heading.append(wrapped(f"  {number:>2}  {account.number}  {account.address or ''}".rstrip(), "      "))
         if len(accounts) > _ACCOUNTS:
             heading.append(f"  ... and {len(accounts) - _ACCOUNTS} more")
+        by_number = {str(number): account.account_id for number, account in enumerate(accounts, start=1)}
         while typed := (await self._ask(heading, _NUMBERS, ends)).strip():
-            if chosen := _chosen(typed, accounts):
-                return chosen
+            words = by_number if typed.lower() == "all" else typed.replace(",", " ").split()
+            numbers = {word.lstrip("0") for word in words}
+            if numbers and numbers <= by_number.keys():
+                return [account_id for number, account_id in by_number.items() if number in numbers]
             heading = [f"Please type numbers from 1 to {len(accounts)}, or all. {_GIVE_UP}."]
         return None
 
@@ -222,13 +225,10 @@ class Terminal:
         return None
 
     async def _ask(self, heading: Sequence[str], prompt: str, ends: float = 0, *, hidden: bool = False) -> str:
-        """Ask when no other question is open; the prompt may have a place for the time that is left then.
-
-        What is printed meanwhile follows after the answer.
-        """
+        """Ask when no other question is open; the prompt may have a place for the time that is left then."""
         async with self._turn:
             self.rest()
-            self._held = []
+            self._held = []  # what is printed meanwhile follows after the answer
             try:
                 self._err.write("\n".join([*heading, ""]))
                 minutes, seconds = divmod(max(0, round(ends - waiting.time())), 60)
@@ -262,14 +262,3 @@ class Terminal:
                 self._err.write("\n")
                 self._err.flush()
         return typed.rstrip("\r\n") if typed else None
-
-
-def _chosen(typed: str, accounts: Sequence[Account]) -> list[str]:
-    """Return the ids of the accounts whose numbers were typed; none when that makes no sense."""
-    if typed.lower() == "all":
-        return [account.account_id for account in accounts]
-    words = typed.replace(",", " ").split()
-    numbers = {int(word) for word in words if word.isascii() and word.isdecimal()}
-    if len({*words}) != len(numbers) or not numbers <= set(range(1, len(accounts) + 1)):
-        return []
-    return [accounts[number - 1].account_id for number in sorted(numbers)]

@@ -15,7 +15,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from enum import IntEnum
 from pathlib import Path
 from typing import IO, Any, Self
@@ -150,10 +150,7 @@ class Workspace:
     """What a command works with; `keep` and `forget` write each change before anything else happens."""
 
     def __init__(self, text: ConfigText, target: Path | None = None, surroundings: Surroundings = OUTSIDE) -> None:
-        """Register every secret for masking, then parse. Changes go to `target`, by default back.
-
-        Raises the config error of the first mistake in the configuration.
-        """
+        """Register every secret for masking, then parse. Changes go to `target`, by default back."""
         self.text, self.surroundings, self.target = text, surroundings, target or text.path
         self.config, self.links = opened(text.raw, surroundings)
         self._keys = [login.key for login in self.config.logins]
@@ -196,10 +193,7 @@ def code_of(ends: Sequence[outcomes.Outcome]) -> Exit:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file in one step, as `whole_file` does. Raises FileProblem.
-
-    Only a regular file is replaced: a device, a folder or a symbolic link is refused.
-    """
+    """Replace a regular file in one step, as `whole_file` does; nothing else is replaced. Raises FileProblem."""
     with suppress(OSError):  # there is no such file yet, or the next step says why it cannot be written
         if not stat.S_ISREG(path.lstat().st_mode):
             raise FileProblem(f"Cannot write {path}: it is not a regular file. Name one, and no symbolic link to it.")
@@ -236,9 +230,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         Path(name).replace(path)
     finally:
         Path(name).unlink(missing_ok=True)
-    with suppress(OSError):  # some file systems do not support it
+    with suppress(OSError), ExitStack() as stack:  # some file systems do not support it
         folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        stack.callback(os.close, folder)
+        os.fsync(folder)
