@@ -8,11 +8,12 @@ import io
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -200,6 +201,15 @@ def asked(
         connection.close()
 
 
+def status_of(port: int, request: bytes) -> bytes:
+    """Send bytes as a request; return the first line of the answer, or nothing."""
+    with socket.create_connection(("127.0.0.1", port), LONGEST_SECONDS) as connection, suppress(OSError):
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        return connection.recv(65536).partition(b"\r\n")[0]
+    return b""
+
+
 class Window:
     """A window without a browser: it opens the page, reads its events and says what a test wants."""
 
@@ -253,6 +263,11 @@ def test_requests_that_are_not_from_the_window_get_nothing(simulator: Simulator,
             assert asked(command.port, "GET", path, host=host)[::2] == (421, b"")
         assert asked(command.port, "GET", "/")[::2] == (404, b"")
         assert asked(command.port, "GET", f"{path}events")[::2] == (404, b"")
+        header = f"host: 127.0.0.1:{command.port}".encode()
+        for garbage in (b"", b"\r\n\r\n", b"GET\r\n\r\n", b"\xff" * 200_000, b"GET / HTTP/1.1\r\n" + header):
+            assert status_of(command.port, garbage) == b""
+        for line in (b"GET  HTTP/1.1", b"HEAD %b HTTP/1.1" % path.encode(), b"GET //evil.example%b x" % path.encode()):
+            assert status_of(command.port, b"%b\r\n%b\r\n\r\n" % (line, header)) == b"HTTP/1.0 404 Not Found"
         window = Window(command.address)
         step = window.next("link")["step"]
         exit_ = {"type": "exit", "step": step}
