@@ -320,7 +320,7 @@ async def find_sources(config: Config, surroundings: Surroundings, text: str) ->
     run = await started(config, links, surroundings, config.check_timeout_seconds)
     async with run.deadline.applied():
         token = await run.ask(lambda api: api.create_link_token({}))
-        return await run.ask(lambda api: api.search_sources(token, text))
+        return await run.ask(lambda api: api.sources(token, search=text))
 
 
 async def destroy(config: Config, links: Links, surroundings: Surroundings, login: Login) -> bool:

@@ -169,7 +169,7 @@ def _named(named: Iterable[tuple[str, str]]) -> dict[str, Any]:
 async def _named_form(opening: Opening, link_token: str) -> dict[str, Any] | None:
     """Name username and password as this utility's form does: its first Text and its first Password field."""
     login = opening.login
-    sources = await opening.ask(lambda api: api.find_sources(link_token, login.source_id or ""))
+    sources = await opening.ask(lambda api: api.sources(link_token, source_id=login.source_id or ""))
     fields = [entry for source in sources[:1] for entry in source.get("fields") or [] if isinstance(entry, dict)]
     names = {str(entry.get("field_type")): entry.get("field_name") for entry in reversed(fields)}
     text, password = names.get("Text"), names.get("Password")

@@ -121,14 +121,13 @@ class Api:
         """Open a link session (API notes, section 2.1); submits nothing to the utility."""
         return await self._text("link_token", _post("/link/token/create", **options))
 
-    async def find_sources(self, link_token: str, source_id: str) -> list[dict[str, Any]]:
-        """Return the utility with a source id, with the names of its login fields (API notes, section 2.6)."""
-        request = _post("/link/sources", link_token=link_token, source_id=source_id)
-        return _objects((await self._ask(request, first=True)).get("sources"))  # first: it is part of a submission
+    async def sources(self, link_token: str, **by: Any) -> list[dict[str, Any]]:
+        """Return utilities by `source_id`, or by `search`, 3 to 255 characters of their name (API notes, section 2.6).
 
-    async def search_sources(self, link_token: str, search: str) -> list[dict[str, Any]]:
-        """Return utilities by 3 to 255 characters of their name (API notes, section 2.6)."""
-        return _objects((await self._ask(_post("/link/sources", link_token=link_token, search=search))).get("sources"))
+        Each has the names of its login fields. By `source_id` it is part of a submission, and goes first.
+        """
+        request = _post("/link/sources", link_token=link_token, **by)
+        return _objects((await self._ask(request, first="source_id" in by)).get("sources"))
 
     async def connect(self, link_token: str, source_id: str, credentials: Mapping[str, Any]) -> str | None:
         """Submit a login; returns the public token, or None in update mode (API notes, section 2.2). Never repeat."""
