@@ -14,7 +14,7 @@ import hashlib
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -22,7 +22,6 @@ from typing import Any
 from uuid import uuid4
 
 from airbyte_cdk.models import AirbyteRecordMessageFileReference as FileReference
-from airbyte_cdk.sources.utils.files_directory import get_files_directory
 
 from source_linkless.bills import Account, content
 from source_linkless.clock import Now, stamp
@@ -43,23 +42,19 @@ class StatementFiles:
     """The files of one sync.
 
     `changes` has the state of the stream. Bills dated before `start_date`, an ISO date, are not asked for. A
-    destination that `takes_files` finds them in the staging `folder`, which the platform shares with it.
+    destination that takes files finds them in the `staging` folder, which the platform shares with it.
     """
 
     changes: StreamChanges
     start_date: str | None
-    takes_files: bool
     now: Now
-    folder: Callable[[], str] = get_files_directory
+    staging: str | None
     _wanted: int = 0
     _asked: int = 0
     _counts: Counter[str] = field(default_factory=Counter)
 
     def wanted(self, connection_key: str, account: Account) -> list[events.WantedFile]:
-        """Return the files to ask for of an account, of the newest bills first.
-
-        Forgets the bills that the account no longer has.
-        """
+        """Return the files to ask for of an account, of the newest bills first; forgets bills that are gone."""
         if not account.is_readable:
             return []
         start, bills = self.start_date or "", {_mark_of(bill.fingerprint): bill for bill in account.statements}
@@ -87,7 +82,7 @@ class StatementFiles:
         if file is not None:
             try:
                 path = file.path(key, wanted.account_number, wanted.billing_date, wanted.statement_key)
-                reference = self._staged(file.content, path) if self.takes_files else None
+                reference = _staged(file.content, self.staging, path) if self.staging else None
                 facts = {
                     "file_name": path.name,
                     "content_type": file.content_type,
@@ -132,19 +127,20 @@ class StatementFiles:
         if not marks:
             del files[number]
 
-    def _staged(self, file: Body, path: PurePath) -> FileReference:
-        """Stage a file, in a folder of its own: the destination deletes it, whatever else has its name."""
-        own = Path(self.folder(), "statement_files", uuid4().hex)
-        try:
-            (own / path).parent.mkdir(parents=True)
-            (own / path).write_bytes(file)
-        except OSError:
-            shutil.rmtree(own, ignore_errors=True)
-            raise
-        staged, name = str(own / path), str(path)
-        return FileReference(staging_file_url=staged, source_file_relative_path=name, file_size_bytes=len(file))
-
 
 def _mark_of(fingerprint: str) -> str:
     """Return what stands for a bill in the state: another one for every other content."""
     return base64.urlsafe_b64encode(hashlib.blake2b(fingerprint.encode(), digest_size=6).digest()).decode()[:6]
+
+
+def _staged(file: Body, folder: str, path: PurePath) -> FileReference:
+    """Stage a file, in a folder of its own: the destination deletes it, whatever else has its name."""
+    own = Path(folder, "statement_files", uuid4().hex)
+    try:
+        (own / path).parent.mkdir(parents=True)
+        (own / path).write_bytes(file)
+    except OSError:
+        shutil.rmtree(own, ignore_errors=True)
+        raise
+    staged, name = str(own / path), str(path)
+    return FileReference(staging_file_url=staged, source_file_relative_path=name, file_size_bytes=len(file))

@@ -4,7 +4,7 @@
          └► Lines      blocks of finished lines beside the CDK's print buffer: the connector as a process
 
 The CDK spends nine times as long on a record as it takes to read it from the document. So the process writes RECORD
-lines itself. Both ways copy the same text (see `bills.content`). Every other message becomes a line in `line_of`.
+lines itself.
 """
 
 import json

@@ -18,6 +18,7 @@ from airbyte_cdk.config_observation import create_connector_config_control_messa
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage, ConfiguredAirbyteStream
 from airbyte_cdk.models import AirbyteRecordMessageFileReference as FileReference
 from airbyte_cdk.models import AirbyteStreamStatus as StreamStatus
+from airbyte_cdk.sources.utils.files_directory import get_files_directory
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -114,9 +115,8 @@ class SyncMessages:
         self._warnings, self._is_large = 0, False
         with_files = [one for one in streams if STREAMS[one.name].has_files and self._personal.is_kept]
         self._file_stream = with_files[0] if with_files else None
-        self._files = self._file_stream and StatementFiles(
-            self._file_stream.changes, config.start_date, bool(self._file_stream.configured.include_files), now
-        )
+        staging = get_files_directory() if self._file_stream and self._file_stream.configured.include_files else None
+        self._files = self._file_stream and StatementFiles(self._file_stream.changes, config.start_date, now, staging)
 
     def of(self, told: Iterable[events.Event]) -> Iterator[AirbyteMessage]:
         """Turn events into messages; raises the one error of a failed run after everything was sent."""

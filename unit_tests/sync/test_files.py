@@ -280,7 +280,7 @@ def files_into(folder: Path, *, takes_files: bool = True) -> tuple[StatementFile
     changes = StreamChanges(STREAMS[STREAM], None, start_date=None)
     changes.observe("hq", None, "2026-03-01T06:00:00.000000Z")
     world = World()
-    files = StatementFiles(changes, None, takes_files, world.surroundings().now, lambda: str(folder))
+    files = StatementFiles(changes, None, world.surroundings().now, str(folder) if takes_files else None)
     (wanted,) = files.wanted("hq", account())
     return files, wanted
 
