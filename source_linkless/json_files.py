@@ -75,11 +75,11 @@ def parse(text: str, path: "FilePath", what: str) -> "Any":
 def _mistake(text: str, error: "Any") -> str:
     """Return place and kind of a mistake, without any part of the text: it may hold secrets."""
     place, what = error.pos, f"{error.msg[:1].lower()}{error.msg[1:]}"
-    before = text[:place].rstrip()
-    rest = text[place:].lstrip(" \t\r\n,")
-    if before.endswith(",") or text[place : place + 1] == ",":  # which one depends on the version of Python
-        place = len(before) - 1 if before.endswith(",") else place
-        what = "remove the comma before the closing bracket" if rest[:1] in ("}", "]") else what
+    before, rest = text[:place].rstrip(), text[place:].lstrip(" \t\r\n,")
+    if before.endswith(","):  # the version of Python decides whether the place is the comma or what follows it
+        place = len(before) - 1
+    if text[place : place + 1] == "," and rest[:1] in ("}", "]"):
+        what = "remove the comma before the closing bracket"
     if text.lstrip()[:1] not in ("{", "["):
         what = "it must begin with { or [; YAML and other formats are not read"
     elif not rest:

@@ -43,9 +43,8 @@ _PASTED_LIST = "In the pasted list (connection.connections)"
 class Login:
     """One set of credentials at one utility, or the access token of a connection that exists already.
 
-    `key` names the connection in the warehouse. Credentials are `username` and `password`, or `fields` (the
-    provider's field name → value); with `access_token` there are none. `attempt` is raised by a person to
-    submit the same credentials once more.
+    `key` names the connection in the warehouse. Credentials are `username` and `password`, or `fields`: the provider's
+    field name → value. `attempt` is raised by a person to submit the same credentials once more.
     """
 
     key: str
@@ -171,10 +170,7 @@ def label_of(path: str) -> str:
 
 
 def parse_config(raw: Mapping[str, Any]) -> Config:
-    """Read a raw configuration.
-
-    Raises the error of `invalid_configuration`: the first mistake in the order of the form, without its value.
-    """
+    """Read a raw configuration. Raises the config error of the first mistake, in the order of the form."""
     if not isinstance(raw, Mapping):
         raise invalid_configuration("The configuration must be a JSON object.")
     form = _Section(raw, label_of)
@@ -185,10 +181,7 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
 
 
 def notices(raw: Any) -> list[str]:
-    """Return a sentence for each slip that a valid configuration may hold: unknown names, an address without a path.
-
-    A name that begins with an underscore is the platform's.
-    """
+    """Return a sentence for each slip that a valid configuration may hold: unknown names, an address without a path."""
     if not isinstance(raw, Mapping):
         return []
     unknown = [*_unknown(raw, ""), *_unknown(raw.get("connection"), " in connection")]
@@ -203,7 +196,7 @@ def notices(raw: Any) -> list[str]:
 def _unknown(values: object, where: str) -> Iterator[str]:
     names = [path.partition(".")[2] if where else path for path in schemas() if where or "." not in path]
     for name in values if isinstance(values, Mapping) else ():
-        if name not in names and not str(name).startswith("_"):
+        if name not in names and not str(name).startswith("_"):  # the platform's own names begin so
             near = difflib.get_close_matches(str(name).lower().replace("-", "_"), names, 1)
             yield f"{pasted.shown_name(name)}{where}" + (f' (did you mean "{near[0]}"?)' if near else "")
 
@@ -232,17 +225,17 @@ def _logins(form: _Section, name: str) -> tuple[str, tuple[Login, ...]]:
     return method, tuple(login for _, login in named)
 
 
-def _same_login(login: Login) -> object | None:
-    who = frozenset((login.fields or {}).items()) or (login.username or "").lower()
-    return (login.source_id, who) if who else None
-
-
 # What two entries of a list may not have in common, unless it is empty.
 _IDENTITIES: tuple[tuple[str, Callable[[Login], object]], ...] = (
-    ("have the same key: give each a name of its own", lambda login: login.key),
-    ("have keys that differ in case only, which many warehouses merge: rename one", lambda login: login.key.casefold()),
-    ("are the same login at the same utility: keep one of them", _same_login),
-    ("have the same access token: keep one of them", lambda login: login.access_token),
+    ("have the same key: give each a name of its own", lambda one: one.key),
+    ("have keys that differ in case only, which many warehouses merge: rename one", lambda one: one.key.casefold()),
+    (
+        "are the same login at the same utility: keep one of them",
+        lambda one: (
+            one.source_id and (one.source_id, (one.username or "").lower(), *sorted((one.fields or {}).items()))
+        ),
+    ),
+    ("have the same access token: keep one of them", lambda one: one.access_token),
 )
 
 
@@ -277,13 +270,13 @@ def _login(section: _Section, method: str, environment: str, *, is_listed: bool 
             other = f"is of the {found} environment, but Environment (environment) is {environment}"
             section.expect((found == "sandbox") == (environment == "sandbox"), "access_token", other)
         choose = "choose a name for this connection that never changes" if is_listed else ""
-        return Login(_key(section, choose) or _digest(token), access_token=token)
+        return Login(_key(section, choose, token), access_token=token)
     source_id = section.text("source_id").lower()
     fields, username, password = _login_fields(section), None, None
     if fields is None:
         username, password = section.text("username").strip(), section.text("password")
     choose = "choose a name for this login that never changes" if is_listed or fields is not None else ""
-    key = _key(section, choose) or _digest(source_id, (username or "").lower())
+    key = _key(section, choose, source_id, (username or "").lower())
     attempt = section.number("attempt", schemas()["connection.attempt"])
     return Login(key, source_id, username, password, fields, attempt=attempt)
 
@@ -314,8 +307,9 @@ def _login_fields(section: _Section) -> dict[str, str] | None:
     return dict(fields)
 
 
-def _key(section: _Section, demand: str) -> str:
-    key = section.text("key", demand).strip()
+def _key(section: _Section, demand: str, *parts: str) -> str:
+    """Return the key of an entry, by default digits made of what tells the login from others."""
+    key = section.text("key", demand).strip() or hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
     section.expect(not (wrong := _wrong_key(key, section.values)), "key", wrong)
     return key
 
@@ -326,10 +320,6 @@ def _wrong_key(key: str, beside: Mapping[str, Any]) -> str:
         return f"must be one line of at most {_LONGEST_KEY} visible characters"
     secrets = [value.strip() for name in ("password", "access_token") if isinstance(value := beside.get(name), str)]
     return "repeats a secret: choose a name that may be seen in every table" if key in secrets else ""
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def _day(form: _Section, name: str) -> str | None:

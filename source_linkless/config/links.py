@@ -18,7 +18,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Any, ClassVar
@@ -44,7 +44,7 @@ class Step(Enum):
     EXHAUSTED = "submitted twice within 24 hours"
 
 
-@dataclass
+@dataclass(repr=False)
 class Link:
     """What is remembered of one login. The fingerprints `identity` and `login` tell changes apart; they hold no secret.
 
@@ -53,13 +53,13 @@ class Link:
     """
 
     identity: str
-    login: str = field(repr=False)
-    access_token: str | None = field(default=None, repr=False)
-    connection_id: str | None = field(default=None, repr=False)
+    login: str
+    access_token: str | None = None
+    connection_id: str | None = None
     submitted: tuple[str, ...] = ()
     refused: str | None = None
-    updating: bool = field(default=False, repr=False)
-    before: "Link | None" = field(default=None, repr=False)
+    updating: bool = False
+    before: "Link | None" = None
 
 
 class Links:

@@ -40,10 +40,9 @@ def shown_name(name: object) -> str:
 
 
 def read_entries(listed: str | list[Any]) -> list[Any]:
-    """Return the entries of a pasted list, or of an array that is one already.
+    """Return the entries of a pasted list, or of an array that is one already. Raises `UnreadableError`.
 
     A JSON entry is returned as it is, whatever its type. A CSV entry is a dict without its empty cells.
-    Raises `UnreadableError`.
     """
     entries: Any = listed
     if isinstance(listed, str):
@@ -61,10 +60,7 @@ def looks_like_json(text: str) -> bool:
 
 
 def read_json(text: str) -> Any:
-    """Return the value of a JSON text in which no object names a property twice. Raises `UnreadableError`.
-
-    The error is raised outside the handlers: the one of `json` carries the whole text.
-    """
+    """Return the value of a JSON text in which no object names a property twice. Raises `UnreadableError`."""
     try:
         return json.loads(text.removeprefix(_MARK), object_pairs_hook=_object)
     except json.JSONDecodeError as error:
@@ -73,14 +69,11 @@ def read_json(text: str) -> Any:
         problem = "is not valid JSON (it holds a number with too many digits)"
     except RecursionError:
         problem = "is not valid JSON (it is nested too deeply)"
-    raise UnreadableError(problem)
+    raise UnreadableError(problem)  # outside the handlers: the error of `json` carries the whole text
 
 
 def csv_reader(text: str) -> Any:
-    """Return a reader of the rows of a CSV text, `line_num` and `dialect.delimiter`.
-
-    Spreadsheets of some countries write semicolons, and cells copied out of one are divided by tabs.
-    """
+    """Return a reader of CSV. Spreadsheets of some countries write semicolons; cells copied out of one have tabs."""
     delimiter = max(",;\t", key=text.lstrip().partition("\n")[0].count)
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
 

@@ -49,10 +49,7 @@ _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
 
 
 def secrets_in(raw: Any) -> list[str]:
-    """Return every secret of a raw configuration, however broken, the longest first.
-
-    The longest first, because masking one that is part of another would leave the rest of the other in clear.
-    """
+    """Return every secret of a raw configuration, however broken, the longest first."""
     found: dict[str, None] = {}
     pending: list[tuple[Any, str]] = [(raw, "form")]
     while pending:  # no recursion: the nesting is the user's
@@ -72,7 +69,7 @@ def secrets_in(raw: Any) -> list[str]:
                 except logins.UnreadableError:
                     pending += [(word, "word") for word in _words(value)]
     secrets = (secret for secret in found if secret.strip() and not logins.is_masked(secret))
-    return sorted(secrets, key=len, reverse=True)
+    return sorted(secrets, key=len, reverse=True)  # one that is part of another would leave its rest in clear
 
 
 def _words(text: str) -> list[str]:
@@ -119,15 +116,11 @@ class Register:
 
 
 _REGISTER = Register()
-register = _REGISTER.add  # in everything that this process says from now on
-hidden = _REGISTER.hidden  # texts only: never finished JSON
+register, hidden = _REGISTER.add, _REGISTER.hidden  # for texts only: never finished JSON
 
 
 def silence_libraries() -> None:
-    """Keep what other libraries log out of our output, at every level: they quote headers and bodies.
-
-    The connector's own messages go through the logger `airbyte`, whose handler is not touched.
-    """
+    """Keep the logs of other libraries, which quote headers and bodies, out of ours; our logger is `airbyte`."""
     root = logging.getLogger()
     root.handlers[:] = [logging.NullHandler()]  # without any handler, Python would print warnings to standard error
     logging.raiseExceptions = False  # a record that cannot be formatted would be printed with its arguments
