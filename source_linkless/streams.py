@@ -10,9 +10,8 @@ A projection divides an account into parts: what is compared, and sent, as one p
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib import resources
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import orjson
 from airbyte_cdk.models import AirbyteStream, SyncMode
@@ -22,8 +21,7 @@ from source_linkless.bills import Account, Document, Statement, content
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One account of a document that arrived, as a projection sees it. `start_date`: ISO date or None."""
 
     connection_id: str | None
@@ -33,59 +31,36 @@ class Delivery:
 
     def bills(self) -> Sequence[Statement]:
         """Return the bills that `start_date` lets through; a bill without a billing date always passes."""
-        start, bills = self.start_date, self.account.statements
-        if start is None:
-            return bills
-        return [bill for bill in bills if bill.billing_date is None or bill.billing_date >= start]
+        start = self.start_date or ""
+        return [bill for bill in self.account.statements if bill.billing_date is None or bill.billing_date >= start]
 
 
-class Part(Protocol):
-    """A bill, or a whole account."""
-
-    @property
-    def billing_date(self) -> str | None:
-        """The ISO date; None for a part without one."""
-
-    @property
-    def fingerprint(self) -> str:
-        """A text that is equal for two parts exactly if their rows are."""
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """An account as one part."""
+class Whole(NamedTuple):
+    """An account as one part; `fingerprint` is equal for two parts exactly if their rows are."""
 
     fingerprint: str
-    row: Callable[[], content.Members] = field(repr=False)
-    billing_date: None = None
+    row: Callable[[], content.Members]
+    billing_date: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Projection:
-    """How an account becomes rows.
-
-    `parts` divides the account; None when the stream cannot show it (unreadable bills) or must not (personal data).
-    `rows` makes the rows of one part.
-    """
-
-    parts: Callable[[Delivery], Sequence[Part] | None]
-    rows: Callable[[Any], Sequence[content.Members]]
+Part = Statement | Whole
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(NamedTuple):
     """One stream.
 
-    `version` is raised whenever the same document would give other rows: then all are sent again. `projection` is
-    None where the rows do not come from a document.
+    `version` is raised whenever the same document would give other rows: then all are sent again. `parts` divides an
+    account; it returns None when the stream cannot show the account (unreadable bills) or must not (personal data).
+    `rows` makes the rows of a part. A stream without `parts` is not made from documents. `has_files`: each record comes
+    with a file, which costs a request.
     """
 
     name: str
     primary_key: tuple[str, ...]
     version: int
-    projection: Projection | None
+    parts: Callable[[Delivery], Sequence[Part] | None] | None = None
+    rows: Callable[[Any], Sequence[content.Members]] = lambda whole: [whole.row()]
     has_files: bool = False
-    """Whether its records come with files, each of which costs a request."""
 
     def json_schema(self) -> dict[str, Any]:
         """Load the packaged schema of the stream's records."""
@@ -118,7 +93,7 @@ def _sustainability(delivery: Delivery) -> Sequence[Part] | None:
     def written() -> content.Members:
         # One bill at a time: an account may be too large to be held decoded.
         texts = None if sent is None else [orjson.Fragment(one.content().text()) for one in sent]
-        return content.members(row | _connection(delivery) | content.known(statements=texts))
+        return content.members(row | content.known(connection_id=delivery.connection_id, statements=texts))
 
     return [Whole(content.digest({**row, "bills": bills}), written)]
 
@@ -133,15 +108,8 @@ def _accounts(delivery: Delivery) -> Sequence[Part] | None:
         first_billing_date=min(dates, default=None),
         last_billing_date=max(dates, default=None),
     )
-    return [Whole(content.digest(row), lambda: content.members(row | _connection(delivery)))]
-
-
-def _connection(delivery: Delivery) -> Row:
-    return content.known(connection_id=delivery.connection_id)
-
-
-def _whole_rows(account: Whole) -> Sequence[content.Members]:
-    return [account.row()]
+    connection = content.known(connection_id=delivery.connection_id)
+    return [Whole(content.digest(row), lambda: content.members(row | connection))]
 
 
 def _bills(delivery: Delivery) -> Sequence[Part] | None:
@@ -153,13 +121,13 @@ _BILL = ("connection_key", "account_number", "statement_key")
 STREAMS: Mapping[str, Stream] = {
     stream.name: stream
     for stream in (
-        Stream("sustainability", ("connection_key", "account_number"), 3, Projection(_sustainability, _whole_rows)),
-        Stream("accounts", ("connection_key", "account_number"), 3, Projection(_accounts, _whole_rows)),
-        Stream("statements", _BILL, 2, Projection(_bills, Statement.row)),
-        Stream("charges", (*_BILL, "charge_key"), 4, Projection(_bills, Statement.charges)),
-        Stream("payments", (*_BILL, "payment_key"), 3, Projection(_bills, Statement.payments)),
-        Stream("connections", ("connection_key",), 1, None),
-        Stream("statement_files", _BILL, 1, None, has_files=True),
+        Stream("sustainability", ("connection_key", "account_number"), 3, _sustainability),
+        Stream("accounts", ("connection_key", "account_number"), 3, _accounts),
+        Stream("statements", _BILL, 2, _bills, Statement.row),
+        Stream("charges", (*_BILL, "charge_key"), 4, _bills, Statement.charges),
+        Stream("payments", (*_BILL, "payment_key"), 3, _bills, Statement.payments),
+        Stream("connections", ("connection_key",), 1),
+        Stream("statement_files", _BILL, 1, has_files=True),
     )
 }
 
@@ -179,7 +147,7 @@ def catalog_streams() -> list[AirbyteStream]:
             default_cursor_field=["observed_at"],
             source_defined_primary_key=[[column] for column in stream.primary_key],
             is_resumable=False,
-            is_file_based=True if stream.has_files else None,
+            is_file_based=stream.has_files or None,
         )
         for stream in STREAMS.values()
     ]

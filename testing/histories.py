@@ -217,13 +217,11 @@ class World:
 
 def _at_version(stream: Stream, version: int) -> Stream:
     """Return a stream after an upgrade: a higher version with another column."""
-    projection = stream.projection
-    assert projection is not None
 
     def rows_of(part: Any) -> Sequence[Members]:
-        return [row + b"," + members({"version": version}) for row in projection.rows(part)]
+        return [row + b"," + members({"version": version}) for row in stream.rows(part)]
 
-    return replace(stream, version=version, projection=replace(projection, rows=rows_of))
+    return stream._replace(version=version, rows=rows_of)
 
 
 def _current(rows: Collection[Row]) -> list[Row]:

@@ -39,7 +39,7 @@ def _read(answer: Pipe, before: bytes, unit: bytes, times: int, after: bytes) ->
     at_first = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
     body = before + unit * times + after
     for stream in STREAMS.values():
-        if stream.projection is not None:
+        if stream.parts is not None:
             changes = StreamChanges(stream, None, start_date=None)
             with suppress(UnreadableDocument):
                 deque(delivered(changes, Connection("site", None), read_document(body), ""), maxlen=0)

@@ -24,7 +24,7 @@ from testing.deliveries import Connection, delivered
 FOLDER = Path(__file__).parent / "projection_versions"
 DOCUMENT = (FOLDER / "document.json").read_bytes()
 RECORDED = FOLDER / "fingerprints.json"
-STREAMS_OF_DOCUMENTS = [name for name, stream in STREAMS.items() if stream.projection is not None]
+STREAMS_OF_DOCUMENTS = [name for name, stream in STREAMS.items() if stream.parts is not None]
 """`connections` is left out: its rows are sent in every sync, so it needs no version."""
 
 

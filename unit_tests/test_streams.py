@@ -244,9 +244,9 @@ def test_every_record_has_its_key_columns_as_text() -> None:
 def test_unchanged_bills_are_not_projected() -> None:
     """A part makes its rows only when they are asked for."""
     (account,) = document(BILL).accounts()
-    projection = STREAMS["statements"].projection
-    assert projection is not None
-    (part,) = projection.parts(Delivery(None, document(BILL), account, None)) or []
+    parts = STREAMS["statements"].parts
+    assert parts is not None
+    (part,) = parts(Delivery(None, document(BILL), account, None)) or []
     assert (part.billing_date, part.fingerprint) == ("2026-02-11", f"{account.statements[0].content_hash} s1")
 
 

@@ -9,7 +9,8 @@ and rows as text.
 """
 
 from source_linkless.bills import content
-from source_linkless.bills.documents import Account, Document, Statement, UnreadableDocument, read_document
+from source_linkless.bills.bill import Statement
+from source_linkless.bills.documents import Account, Document, UnreadableDocument, read_document
 from source_linkless.bills.personal import Personal, personal_of
 
 __all__ = [

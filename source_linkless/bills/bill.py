@@ -11,32 +11,20 @@ all fit their columns is copied into its row. A line that does not is divided an
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import repeat
 from typing import Any
 
 import orjson
 
-from source_linkless.bills import columns
+from source_linkless.bills import columns, content
 from source_linkless.bills.charge_texts import Reading, read_charges
 from source_linkless.bills.columns import Columns
-from source_linkless.bills.content import (
-    MOST_LEVELS,
-    Fields,
-    Members,
-    TooDeepError,
-    canonical,
-    digest,
-    known,
-    line_keys,
-    make_plain,
-    members,
-)
-from source_linkless.bills.cutting import UnreadableError, decoded
+from source_linkless.bills.content import MOST_LEVELS, Fields, Members, canonical, known, make_plain, members
+from source_linkless.bills.cutting import Piece, decoded
 from source_linkless.bills.findings import Findings, shown
 
-LINE_ARRAYS = ("charges", "payments", "corrections")
-"""The same items in another order are the same bill."""
-
+_LINE_ARRAYS = ("charges", "payments", "corrections")  # the same items in another order are the same bill
 _LINE_LEVELS = MOST_LEVELS - 3
 
 
@@ -54,9 +42,8 @@ class Lines:
 
     def rows(self, head: Members, key_column: bytes, more: Iterable[Members]) -> list[Members]:
         """Write the rows: `head` are members that all share; `more` those that are added to each, behind a comma."""
-        head = b'%b,"%b":"' % (head, key_column)
-        parts = zip(repeat(head, len(self.texts)), line_keys(self.texts), self.rests, more, strict=True)
-        return [*map(b"".join, parts)]
+        heads = repeat(b'%b,"%b":"' % (head, key_column))
+        return [*map(b"".join, zip(heads, content.line_keys(self.texts), self.rests, more, strict=False))]
 
 
 @dataclass(slots=True)
@@ -80,7 +67,64 @@ class Bill:
         return orjson.dumps({**self.fields, **self.arrays})
 
 
-def read_bill(text: bytes, findings: Findings, *, is_kept: bool = True) -> Bill:
+@dataclass(slots=True)
+class Statement:
+    """One bill of the account `number`, a part of it in `streams`.
+
+    `key_basis` says which field made the `key`: statement_id, statement_number or content. `billing_date` is None when
+    the bill has none that is a date; `content_hash` is that of `Bill`.
+    """
+
+    number: str
+    key: str
+    key_basis: str
+    billing_date: str | None
+    content_hash: str
+    source: Bill | partial[Bill] = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for bills that make the same rows, in every stream."""
+        return f"{self.content_hash} {self.key}"
+
+    def content(self) -> Bill:
+        """Return what it says; of an account too large to be kept it is decoded again."""
+        return self.source() if isinstance(self.source, partial) else self.source
+
+    def row(self) -> Sequence[Members]:
+        """Return its row in `statements`."""
+        bill = self.content()
+        values = {"statement_key_basis": self.key_basis, "content_hash": self.content_hash, **bill.values}
+        printed = values.pop("account_number", self.number)
+        if other := bill.other if printed == self.number else {**bill.other, "account_number": printed}:
+            values["other_fields"] = other
+        return [self._keys() + b"," + members(values)]
+
+    def charges(self) -> Sequence[Members]:
+        """Return its rows in `charges`."""
+        bill, head = self.content(), self._keys()
+        if self.billing_date is not None:
+            head = b'%b,"billing_date":"%b"' % (head, self.billing_date.encode())
+        said = read_charges([(one.get("charge_name", ""), one.get("amount")) for one in bill.charges.values])
+        return bill.charges.rows(head, b"charge_key", [b"" if one.unit is None else _members_of(one) for one in said])
+
+    def payments(self) -> Sequence[Members]:
+        """Return its rows in `payments`."""
+        return self.content().payments.rows(self._keys(), b"payment_key", repeat(b""))
+
+    def _keys(self) -> Members:
+        """Return the columns that say which bill a row is of."""
+        return members({"account_number": self.number, "statement_key": self.key})
+
+
+def _members_of(reading: Reading) -> Members:
+    """Write what the text of a charge says as members that follow others."""
+    quantity, unit, price = reading
+    said = {"quantity": quantity, "unit": unit, "unit_price": price}
+    return b"," + orjson.dumps(known(**said) if None in reading else said)[1:-1]
+
+
+def read_bill(piece: Piece, findings: Findings, *, is_kept: bool = True) -> Bill:
     """Read the JSON text of one bill, an object.
 
     Unless `is_kept`, only the values of columns are kept, but for the hash: what has no column is free text.
@@ -88,12 +132,7 @@ def read_bill(text: bytes, findings: Findings, *, is_kept: bool = True) -> Bill:
     Raises:
         UnreadableError: the text is no JSON that could be read, or nested deeper than a record can be.
     """
-    said: dict[str, Any] = decoded(text, findings)
-    try:
-        return _Reading(said, findings, is_kept=is_kept).bill()
-    except (TooDeepError, RecursionError):
-        problem = "is nested too deeply"
-    raise UnreadableError(problem)
+    return _Reading(decoded(piece, findings), findings, is_kept=is_kept).bill()
 
 
 class _Reading:
@@ -118,37 +157,33 @@ class _Reading:
             if column == "corrections":
                 make_plain(items, MOST_LEVELS - 1)
                 self._inside += [(name, items)] if items else []
-                objects = [one for one in items if type(one) is dict]
-                values["corrections"] = objects
-                texts = _canonical_texts(objects)
+                values[column] = [one for one in items if type(one) is dict]
+                texts = _canonical_texts(values[column])
             elif column == "charges":
                 texts = self._lines(columns.CHARGE, items, charges)
             else:
                 texts = self._lines(columns.PAYMENT, items, payments)
             ordered = [b"{%b}" % b"},{".join(sorted(texts))] if texts else []
-            if odd := [one for one in items if type(one) is not dict] if len(texts) < len(items) else []:
+            if len(texts) < len(items):
+                other[name] = odd = [one for one in items if type(one) is not dict]
                 make_plain(odd, MOST_LEVELS - 1)
-                other[name] = odd
                 for one in odd:
                     self._findings.misfit(f"statements[].{column}", one)
                 ordered += sorted(map(canonical, odd))
             unordered[name] = orjson.Fragment(b"[%b]" % b",".join(ordered))
         hashed = self._fields
-        if self._inside and self._enclosed(charges):
+        if enclosed := [one for name, value in self._inside for one in _enclosed_in(value, name, {})]:
             hashed = {name: _without_order(value) for name, value in hashed.items()}
-        content_hash = digest({**hashed, **unordered})
+        for part_of, items in enclosed:
+            self._lines(columns.CHARGE, items, charges, part_of)
         if charges.texts:
             self._findings.with_lines += 1
         elif any(values.get(name) for name in columns.AMOUNTS):
-            self._tell_of_missing_lines()
-        if not self._is_kept:
-            other = {}
-        return Bill(self._fields, self._arrays, values, other, charges, payments, content_hash)
-
-    def _tell_of_missing_lines(self) -> None:
-        fields = self._fields.items()
-        found = [one for name, value in fields for one in _amounts_in(value, f"statements[].{shown(name)}")]
-        self._findings.bill_without_lines(found if self._is_kept else ["a field without a column"] * bool(found))
+            self._findings.without_lines += 1
+            places = _amounts_in(self._fields, "statements[]")
+            self._findings.amounts_in.update(places if self._is_kept else ("a field without a column" for _ in places))
+        content_hash = content.digest({**hashed, **unordered})
+        return Bill(self._fields, self._arrays, values, other if self._is_kept else {}, charges, payments, content_hash)
 
     def _lines(self, kind: Columns, items: list[Any], lines: Lines, part_of: Fields | None = None) -> list[bytes]:
         """Read the objects of an array into `lines`; return the canonical text of each, without braces."""
@@ -169,36 +204,27 @@ class _Reading:
         around = b"," + canonical({"part_of": part_of})[1:-1] if part_of and self._is_kept else b""
         for line, text in zip(objects, texts, strict=True):
             values, other = kind.split(line, self._findings)
-            if not self._is_kept:
-                other = {}
-            rest = members(self._currency | values | known(other_fields=other or None))
+            rest = members(self._currency | values | known(other_fields=(self._is_kept and other) or None))
             lines.values.append(values)
             lines.texts.append((text if self._is_kept else canonical(values)[1:-1]) + around)
             lines.rests.append(b'"' + (rest and b"," + rest) + around)
         return texts
 
-    def _enclosed(self, charges: Lines) -> bool:
-        """Read the charges that are not the bill's own; return whether there are any."""
-        found = [one for name, value in self._inside for one in _enclosed_in(value, name, {})]
-        for part_of, items in found:
-            self._lines(columns.CHARGE, items, charges, part_of)
-        return bool(found)
-
 
 def _canonical_texts(objects: list[Any]) -> list[bytes]:
     """Return the canonical text of each object, without braces: written at once, and divided between the objects."""
-    texts = canonical(objects)[2:-2].split(b"},{") if objects else []
-    if len(texts) > len(objects):  # what divides the objects stands inside one of them, too
+    texts = canonical(objects)[2:-2].split(b"},{")
+    if len(texts) != len(objects):  # there are none, or what divides them stands inside one of them, too
         return [canonical(one)[1:-1] for one in objects]
     return texts
 
 
 def _line_arrays(said: dict[str, Any]) -> list[str]:
     """Name the fields of a bill that are arrays of lines; another case of a name stands for one that is missing."""
-    found = [name for name in LINE_ARRAYS if type(said.get(name)) is list]
-    if len(found) < len(LINE_ARRAYS):
+    found = [name for name in _LINE_ARRAYS if type(said.get(name)) is list]
+    if len(found) < len(_LINE_ARRAYS):
         others = {name: name.lower() for name in said if type(said[name]) is list}
-        found += [name for name, plain in others.items() if plain in LINE_ARRAYS and plain not in said]
+        found += [name for name, plain in others.items() if plain in _LINE_ARRAYS and plain not in said]
     return found
 
 
@@ -206,7 +232,8 @@ def _enclosed_in(value: Any, name: str, around: Fields) -> Iterator[tuple[Fields
     """Yield each array of charges inside a value, and the scalar fields of the objects that enclose it.
 
     `name` is the field that holds the value, `around` what encloses it. An object without scalar fields stands for
-    itself by its name: of {"gas": {"charges": …}} that is {"gas": {}}.
+    itself by its name: of {"gas": {"charges": …}} that is {"gas": {}}. Where an outer object has another value for a
+    name, both are kept in order.
     """
     if isinstance(value, list):
         for item in value:
@@ -214,7 +241,10 @@ def _enclosed_in(value: Any, name: str, around: Fields) -> Iterator[tuple[Fields
                 yield from _enclosed_in(item, "", around)
         return
     scalars = {one_name: one for one_name, one in value.items() if one is not None and type(one) not in (dict, list)}
-    around = _with(around, scalars or ({name: {}} if name else {}))
+    scalars = scalars or ({name: {}} if name else {})
+    outer = {name: one if isinstance(one, list) else [one] for name, one in around.items() if name in scalars}
+    both = {name: [*one, scalars[name]] for name, one in outer.items() if scalars[name] not in one}
+    around = {**around, **scalars, **both}
     for inner_name, inner in value.items():
         if type(inner) is list and inner_name.lower() == "charges":
             yield around, inner
@@ -230,20 +260,10 @@ def _amounts_in(value: Any, place: str) -> Iterator[str]:
     elif isinstance(value, list):
         objects = [item for item in value if isinstance(item, dict)]
         amounts = [one[name] for one in objects for name in one if name.lower().endswith("amount")]
-        if any(columns.number(amount) is not columns.NO_VALUE for amount in amounts):
+        if any(columns.number(amount) is not None for amount in amounts):
             yield place
         for item in value:
             yield from _amounts_in(item, f"{place}[]")
-
-
-def _with(around: Fields, scalars: Fields) -> Fields:
-    """Add the fields of an inner object; where an outer one has another value for a name, both are kept in order."""
-    outer = {name: one if isinstance(one, list) else [one] for name, one in around.items() if name in scalars}
-    return {
-        **around,
-        **scalars,
-        **{name: [*one, scalars[name]] for name, one in outer.items() if scalars[name] not in one},
-    }
 
 
 def _without_order(value: Any) -> Any:
@@ -254,24 +274,3 @@ def _without_order(value: Any) -> Any:
         items = [_without_order(item) for item in value]
         return sorted(items, key=canonical) if all(isinstance(item, dict) for item in items) else items
     return value
-
-
-def charge_rows(bill: Bill, head: Members) -> Sequence[Members]:
-    """Return the rows of the charges of a bill, behind the members that say which bill it is."""
-    date = bill.values.get("billing_date")
-    dated = head if date is None else b'%b,"billing_date":"%b"' % (head, date.encode())
-    said = read_charges([(one.get("charge_name", ""), one.get("amount")) for one in bill.charges.values])
-    more = [b"" if reading.unit is None else _members_of(reading) for reading in said]
-    return bill.charges.rows(dated, b"charge_key", more)
-
-
-def payment_rows(bill: Bill, head: Members) -> Sequence[Members]:
-    """Return the rows of the payments of a bill, behind the members that say which bill it is."""
-    return bill.payments.rows(head, b"payment_key", repeat(b"", len(bill.payments.texts)))
-
-
-def _members_of(reading: Reading) -> Members:
-    """Write what the text of a charge says as members that follow others."""
-    quantity, unit, price = reading
-    said = {"quantity": quantity, "unit": unit, "unit_price": price}
-    return b"," + orjson.dumps(known(**said) if None in reading else said)[1:-1]

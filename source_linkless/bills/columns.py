@@ -11,11 +11,13 @@ a value in another notation that can be read in one way only:
 Every other value stays under its own name in `other_fields`, like every undeclared field, and is counted.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any, Final
+from importlib import resources
+from typing import Any
 
 from source_linkless.bills.content import WHOLE_BELOW
 from source_linkless.bills.findings import Findings
@@ -33,68 +35,63 @@ _AMOUNT = re.compile(
 )
 _DIGITS = re.compile(r"[0-9]+(?:[.,](?:[0-9]{1,2}|[0-9]{4,}))?|0[.,][0-9]+")
 """Without marks of thousands: three digits behind a single mark could be thousands."""
-_GROUPS = re.compile(r"[0-9]{1,3}(?P<mark>[,.' \u00a0\u202f])[0-9]{3}(?P<more>(?:(?P=mark)[0-9]{3})*)([.,][0-9]+)?")
+_GROUPS = re.compile(
+    r"(?![0-9]+[,.][0-9]{3}\Z)"  # could be either
+    r"[0-9]{1,3}(?P<mark>[,.' \u00a0\u202f])[0-9]{3}(?:(?P=mark)[0-9]{3})*(?:(?!(?P=mark))[.,][0-9]+)?"
+)
 _MOST_DIGITS = 15  # every decimal of so many digits survives as a double
 _OF_A_NUMBER = "-\u2212 0123456789.,'\u00a0\u202f"
 _CODE = re.compile(r"[A-Z]{3}")
 
 
-class _NoValue:
-    """What a reader returns for a value that its column cannot hold."""
-
-
-NO_VALUE: Final = _NoValue()
 Reader = Callable[[Any], Any]
+"""Returns what a column holds of a value; None when it cannot hold it."""
 
 
-def text(value: object) -> str | _NoValue:
+def text(value: object) -> str | None:
     """Accept a string as sent, and a whole number as its digits."""
     if type(value) is int:
-        return str(value) if abs(value) <= _MAX_INTEGER else NO_VALUE
-    return value if isinstance(value, str) else NO_VALUE
+        return str(value) if abs(value) <= _MAX_INTEGER else None
+    return value if isinstance(value, str) else None
 
 
-def number(value: object) -> float | _NoValue:
+def number(value: object) -> float | None:
     """Accept a number as sent, and an amount as text or object; below 10^29, beyond which destinations fail."""
     if type(value) is str or type(value) is dict:
         value = amount_and_currency(value)[0]
     if type(value) is not int and type(value) is not float:  # isinstance with a union takes ten times as long
-        return NO_VALUE
-    return value if -MOST_AMOUNT < value < MOST_AMOUNT else NO_VALUE
+        return None
+    return value if -MOST_AMOUNT < value < MOST_AMOUNT else None
 
 
-def integer(value: object) -> int | _NoValue:
+def integer(value: object) -> int | None:
     """Accept a whole number of 64 bits, as number or text; in a document that was read, 31.0 is 31 already."""
     if type(value) is str and value.isascii() and value.isdecimal() and len(value) <= _MOST_DIGITS:
         return int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _MAX_INTEGER:
-        return NO_VALUE
-    return value
+    return value if type(value) is int and abs(value) <= _MAX_INTEGER else None
 
 
-def day(value: object) -> str | _NoValue:
+def day(value: object) -> str | None:
     """Accept an ISO date, also with midnight, without a zone or in UTC; not a date that stands for "unknown".
 
     With another time or zone the date would depend on where it is read.
     """
-    return _day(value) if isinstance(value, str) else NO_VALUE
+    return _day(value) if isinstance(value, str) else None
 
 
 @lru_cache(maxsize=4096)
-def _day(value: str) -> str | _NoValue:
+def _day(value: str) -> str | None:
     match = _DATE.fullmatch(value)
     if match is None or _SAYS_NOTHING.fullmatch(value):
-        return NO_VALUE
+        return None
     try:
-        date.fromisoformat(match[1])
+        return date.fromisoformat(match[1]).isoformat()
     except ValueError:
-        return NO_VALUE
-    return match[1]
+        return None
 
 
-def lines(_: object) -> _NoValue:
+def _not_lines(_: object) -> None:
     """Accept nothing: `bill` reads arrays of lines, and any other value is not one."""
-    return NO_VALUE
 
 
 def amount_and_currency(sent: str | dict[str, Any]) -> tuple[float | None, str | None]:
@@ -124,7 +121,7 @@ def _amount(sent: str) -> tuple[float | None, str | None]:
     digits = match[4]
     if _DIGITS.fullmatch(digits):
         plain = digits.replace(",", ".")
-    elif (groups := _GROUPS.fullmatch(digits)) and _is_grouped(groups):
+    elif groups := _GROUPS.fullmatch(digits):
         plain = digits.replace(groups["mark"], "").replace(",", ".")
     else:
         return None, None
@@ -135,12 +132,6 @@ def _amount(sent: str) -> tuple[float | None, str | None]:
     currency = match[2] or match[5]
     code = currency if currency and _CODE.fullmatch(currency) else None
     return (-amount if match[1] or match[3] else amount), code
-
-
-def _is_grouped(groups: re.Match[str]) -> bool:
-    """Tell whether the marks in a number can only be those of thousands."""
-    point = (groups[3] or "")[:1]
-    return point != groups["mark"] and bool(point or groups["more"] or groups["mark"] not in ",.")
 
 
 class Columns:
@@ -194,7 +185,7 @@ class Columns:
                 values[column] = sent
                 continue
             value: Any = reader(sent)
-            if value is NO_VALUE:
+            if value is None:
                 other[name] = sent
                 if not (isinstance(sent, str) and _SAYS_NOTHING.fullmatch(sent)):
                     findings.misfit(f"{self._where}{column}", sent)
@@ -226,29 +217,20 @@ DOCUMENT = Columns("", source_name=text, source_country=text)
 ACCOUNT = Columns("accounts[].", account_number=text)
 """An account, beside `statements`."""
 
+_BILL = json.loads(resources.files("source_linkless").joinpath("schemas", "statements.json").read_bytes())
+_READERS = {"string": text, "date": day, "number": number, "integer": integer, "array": _not_lines}
 STATEMENT = Columns(
     "statements[].",
     account_number=text,
-    statement_id=text,
-    statement_number=text,
-    customer_name=text,
-    customer_number=text,
-    billing_address=text,
-    billing_date=day,
-    billing_period_start_date=day,
-    billing_period_end_date=day,
-    billing_period_duration_days=integer,
-    next_billing_date=day,
-    payment_due_date=day,
-    auto_pay_date=day,
-    previous_total_due_amount=number,
-    balance_forward=number,
-    total_due_amount=number,
-    currency_code=text,
-    charges=lines,
-    payments=lines,
-    corrections=lines,
+    charges=_not_lines,
+    payments=_not_lines,
+    **{
+        name: _READERS[column.get("format", column["type"][1])]
+        for name, column in _BILL["properties"].items()
+        if name not in {*_BILL["required"], "other_fields"}  # these are ours
+    },
 )
+"""A bill, beside the arrays of lines: the columns of the schema that can be null."""
 
 CHARGE = Columns("charges[].", charge_name=text, amount=number, currency_code=text)
 

@@ -33,19 +33,21 @@ _FEW_ESCAPES = 8  # backslashes that are looked at one by one: a bill has some i
 _LINE = blake2b(digest_size=16)  # the hash of a line before its first byte
 _SORTED = orjson.OPT_SORT_KEYS
 
+TOO_DEEP = "is nested too deeply"
 
-class TooDeepError(ValueError):
-    """A JSON value is nested deeper than a record can be."""
+
+class UnreadableError(ValueError):
+    """A text is no JSON that could be read or sent; never quotes the text."""
 
 
 def make_plain(container: dict[str, Any] | list[Any], levels: int = MOST_LEVELS) -> None:
     """Write each whole number in a parsed JSON value as an integer, in place: 12.0 says the same as 12.
 
     Raises:
-        TooDeepError: the value has more levels than `levels`.
+        UnreadableError: the value has more levels than `levels`.
     """
     if not levels:
-        raise TooDeepError
+        raise UnreadableError(TOO_DEEP)
     places: Iterable[tuple[Any, Any]] = container.items() if isinstance(container, dict) else enumerate(container)
     contents: Any = container
     for place, value in places:
@@ -67,18 +69,12 @@ def digest(value: object) -> str:
     return sha256(canonical(value)).hexdigest()
 
 
-def key_of(content: object) -> str:
-    """Return a key for what has no identifier of its own: 32 hex digits of its digest."""
-    return digest(content)[:32]
-
-
 def numbered(key: str, ordinal: int) -> str:
-    """Return the key of the `ordinal`-th thing that claims `key`, counted from 1.
+    """Return the key of the `ordinal`-th thing that claims `key`: `key`, then `key~2` and so on.
 
-    The second is written `key~2`. A key that ends like that itself gets `~1`, so that no two ever share one.
+    A key that ends like that itself gets `~1`, so that no two ever share one.
     """
-    is_taken = "~" in key and _ORDINAL.fullmatch(key)
-    return key if ordinal == 1 and not is_taken else f"{key}~{ordinal}"
+    return key if ordinal == 1 and not _ORDINAL.fullmatch(key) else f"{key}~{ordinal}"
 
 
 def line_keys(texts: Sequence[bytes]) -> list[bytes]:
@@ -97,14 +93,12 @@ def line_keys(texts: Sequence[bytes]) -> list[bytes]:
     return keys
 
 
-def merged_fields(parts: Sequence[Fields]) -> Fields:
+def merged_fields(parts: Iterable[Fields]) -> Fields:
     """Unite the fields of several objects; a name with different values gets all of them, as an array."""
-    if len(parts) == 1:
-        return parts[0]
     values: dict[str, dict[bytes, Any]] = defaultdict(dict)
     for name, value in (item for part in parts for item in part.items()):
-        values[name].setdefault(canonical(value), value)
-    ordered = {name: [different[text] for text in sorted(different)] for name, different in values.items()}
+        values[name][canonical(value)] = value
+    ordered = {name: [value for _, value in sorted(different.items())] for name, different in values.items()}
     return {name: different if len(different) > 1 else different[0] for name, different in ordered.items()}
 
 

@@ -5,7 +5,6 @@ The sentences name documented fields, the kinds of values, and accounts and bill
 
 import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 _SHOWN = 5  # fields, or bills, that one sentence names
@@ -20,11 +19,12 @@ def shown(name: str) -> str:
 
 @dataclass(slots=True)
 class Findings:
-    """What was found in a document.
+    """What was found in the accounts of a document that were read.
 
     `misfits` counts values by field and JSON type; `lost` are bills that could not be read, as (account number, name
-    of the bill, problem); `repaired` counts texts with characters that no destination can hold. `with_lines` and
-    `without_lines` count bills; `amounts_in` names fields of the latter whose arrays hold objects with an amount.
+    of the bill, problem); `repaired` counts texts with characters that no destination can hold. `with_lines` counts
+    bills that have charges, `without_lines` those that have amounts but no charge; `amounts_in` names the fields of the
+    latter whose arrays hold objects with an amount.
     """
 
     misfits: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -32,23 +32,11 @@ class Findings:
     repaired: int = 0
     with_lines: int = 0
     without_lines: int = 0
-    amounts_in: Counter[str] = field(default_factory=Counter)
-
-    def bill_without_lines(self, amounts_in: Iterable[str]) -> None:
-        """Count a bill with amounts but no charge, and name its arrays of objects with an amount."""
-        self.without_lines += 1
-        self.amounts_in.update(amounts_in)
+    amounts_in: set[str] = field(default_factory=set)
 
     def misfit(self, where: str, value: object) -> None:
         """Count a value that the column of its field cannot hold."""
         self.misfits[where, _KINDS.get(type(value), "null")] += 1
-
-    def clear(self) -> None:
-        """Forget everything: the document is read again from the start."""
-        self.misfits.clear()
-        self.lost.clear()
-        self.amounts_in.clear()
-        self.repaired = self.with_lines = self.without_lines = 0
 
     def sentences(self, *, had_lines: bool = False) -> list[str]:
         """Say what was found, one sentence for each kind; `had_lines`: earlier syncs of the login had charges."""
@@ -58,20 +46,16 @@ class Findings:
             were = "was" if len(places) == 1 else "were"
             told.append(f"{_count(len(places), 'bill')} could not be read and {were} left out ({_listed(places)}).")
         if self.misfits:
-            fields = [
-                f"{where} ({kind}, {_count(number, 'value')})" for (where, kind), number in sorted(self.misfits.items())
-            ]
-            told.append(f"Some values do not fit their columns, which stay empty: {_listed(fields)}.")
+            fields = [f"{where} ({kind}, {_count(number, 'value')})" for (where, kind), number in self.misfits.items()]
+            told.append(f"Some values do not fit their columns, which stay empty: {_listed(sorted(fields))}.")
         if self.amounts_in or (self.without_lines and (self.with_lines or had_lines)):
-            fields = sorted(self.amounts_in) or ["statements[].charges"]
             told.append(
                 f"{_count(self.without_lines, 'bill')} with amounts had no line that is known, so 'charges' has no row "
-                f"of them: look into {_listed(fields)}."
+                f"of them: look into {_listed(sorted(self.amounts_in) or ['statements[].charges'])}."
             )
         if self.repaired:
-            told.append(
-                f"Characters that no destination can hold were replaced by U+FFFD in {_count(self.repaired, 'place')}."
-            )
+            where = _count(self.repaired, "place")
+            told.append(f"Characters that no destination can hold were replaced by U+FFFD in {where}.")
         return told
 
 
@@ -79,6 +63,5 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
-def _listed(items: Iterable[str]) -> str:
-    every = [*items]
-    return "; ".join(every[:_SHOWN]) + (f"; and {len(every) - _SHOWN:,} more" if len(every) > _SHOWN else "")
+def _listed(items: list[str]) -> str:
+    return "; ".join(items[:_SHOWN]) + (f"; and {len(items) - _SHOWN:,} more" if len(items) > _SHOWN else "")

@@ -13,19 +13,13 @@ depends only on the value, its column and the user's key: tables of several sour
 import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from source_linkless.bills.bill import LINE_ARRAYS, Bill
+from source_linkless.bills.bill import Bill
 from source_linkless.config import Config
 
 PERSONAL_COLUMNS = frozenset({"customer_name", "customer_number", "billing_address"})
 """The columns of `statements` that identify the customer, beside the key `account_number`."""
-
-FREE_FORM = frozenset({"corrections"})
-"""Columns of unpublished shape, which could hold anything."""
-
-_PSEUDONYM_DIGITS = 32
-_MARK_DIGITS = 16
+_LEFT_OUT = {"account_number", "corrections"}  # the account's number is in the key; corrections could hold anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +45,18 @@ class Personal:
         """Return what may be sent of a bill that was read without what has no column."""
         if self.is_kept:
             return bill
-        content_hash = self._keyed("content_hash", bill.content_hash).hex()
-        return Bill({}, {}, self._values(bill.values), {}, bill.charges, bill.payments, content_hash)
+        left_out = _LEFT_OUT if self.mode == "hash" else _LEFT_OUT | PERSONAL_COLUMNS
+        values = {
+            name: self._pseudonym(name, value) if name in PERSONAL_COLUMNS else value
+            for name, value in bill.values.items()
+            if name not in left_out
+        }
+        content_hash = self._keyed("content_hash", bill.content_hash)
+        return Bill({}, {}, values, {}, bill.charges, bill.payments, content_hash)
 
     def mark(self) -> str | None:
         """Return a text that differs for each mode and key, and does not reveal the key; None when all is kept."""
-        return None if self.is_kept else self._keyed("personal_data", self.mode).hex()[:_MARK_DIGITS]
+        return None if self.is_kept else self._keyed("personal_data", self.mode)[:16]
 
     def notices(self, streams: Mapping[str, bool]) -> Iterator[str]:
         """Return warnings for a sync of these streams; True marks a stream that had rows of another mode or key."""
@@ -74,23 +74,12 @@ class Personal:
                 f"{again}."
             )
 
-    def _values(self, sent: dict[str, Any]) -> dict[str, Any]:
-        values = dict(sent)
-        for name in (*FREE_FORM, *LINE_ARRAYS, "account_number"):  # the number of the account is in the key
-            values.pop(name, None)
-        for name in PERSONAL_COLUMNS & values.keys():
-            value = values.pop(name)
-            if self.mode == "hash":
-                values[name] = self._pseudonym(name, value)
-        return values
-
     def _pseudonym(self, column: str, value: str) -> str:
-        return self._keyed(column, value).hex()[:_PSEUDONYM_DIGITS] if value else ""
+        return self._keyed(column, value)[:32] if value else ""
 
-    def _keyed(self, column: str, value: str) -> bytes:
-        """Return the HMAC of a column and its value."""
+    def _keyed(self, column: str, value: str) -> str:
         text = f"{column}\0{value}".encode(errors="surrogatepass")
-        return hmac.digest(self.key.encode(), text, "sha256")
+        return hmac.digest(self.key.encode(), text, "sha256").hex()
 
 
 KEEP = Personal()

@@ -104,9 +104,9 @@ class StreamChanges:
 
     def rows(self, connection_key: str, document: Document, account: Account) -> Iterator[content.Rows]:
         """Yield the records to send for an account of a document; it is remembered once all its rows were taken."""
-        known, projection = self._connections[connection_key], self._stream.projection
+        known, stream = self._connections[connection_key], self._stream
         delivery = Delivery(known.connection_id, document, account, self._start_date)
-        if projection is None or (parts := projection.parts(delivery)) is None:
+        if stream.parts is None or (parts := stream.parts(delivery)) is None:
             return
         to_send, snapshot, is_kept = parts, known.observed_at, False
         latest = latest_bill_date(known.observed_at)
@@ -123,9 +123,9 @@ class StreamChanges:
                 if not to_send:
                     return
         common = {"connection_key": connection_key, "observed_at": known.observed_at, "snapshot_at": snapshot}
-        members, rows = content.members(common), chain.from_iterable(map(projection.rows, to_send))
+        members, rows = content.members(common), chain.from_iterable(map(stream.rows, to_send))
         while block := [*islice(rows, _ROWS_OF_A_BLOCK)]:
-            known.had_lines = known.had_lines or self._stream.name == "charges"
+            known.had_lines = known.had_lines or stream.name == "charges"
             yield content.Rows(members, block)
         if not is_kept:
             newest = max(filter(None, dates), default=None)

@@ -235,7 +235,7 @@ def _readings(value: Any) -> set[str]:
     """Return a value, and what a column may hold in its place: a date, a number, the digits of a number."""
     sent = int(value) if isinstance(value, float) and value.is_integer() else value
     read = (reader(sent) for reader in (columns.text, columns.number, columns.integer, columns.day))
-    return {plain(value), *(plain(one) for one in read if one is not columns.NO_VALUE)}
+    return {plain(value), *(plain(one) for one in read if one is not None)}
 
 
 def _is_held(held: list[str], value: Any) -> bool:

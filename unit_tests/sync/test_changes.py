@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -206,7 +205,7 @@ def test_a_start_date_after_every_bill_leaves_an_account_without_bills() -> None
 
 def test_a_raised_projection_version_sends_everything_again() -> None:
     """After an upgrade that adds a column, old rows get it too."""
-    newer = replace(STREAMS["statements"], version=STREAMS["statements"].version + 1)
+    newer = STREAMS["statements"]._replace(version=STREAMS["statements"].version + 1)
     upgraded = StreamChanges(newer, after(document(JANUARY)), start_date=None)
     assert keys(sent(upgraded, document(JANUARY), T2)) == [("s1", T2)]
 

@@ -20,7 +20,7 @@ from testing.worlds import Sync, World, catalog_of
 Row = dict[str, Any]
 Tables = dict[str, dict[tuple[Any, ...], Row]]
 
-DOCUMENT_STREAMS = tuple(name for name, stream in STREAMS.items() if stream.projection)
+DOCUMENT_STREAMS = tuple(name for name, stream in STREAMS.items() if stream.parts)
 JANUARY = {"statement_id": "s1", "billing_date": "2026-01-11", "charges": [{"charge_name": "Energy", "amount": 1}]}
 FEBRUARY = {"statement_id": "s2", "billing_date": "2026-02-11", "payments": [{"amount": 2, "date": "2026-02-01"}]}
 MARCH = {"statement_id": "s3", "billing_date": "2026-03-11", "charges": [{"charge_name": "Water", "amount": 3}]}
