@@ -121,18 +121,6 @@ def test_each_way_loads_the_same_bills(hour: FirstHour, simulator: Simulator) ->
     assert '"status":"SUCCEEDED"' in hour.of(" check ")
 
 
-def test_pyairbyte_goes_on_from_there(hour: FirstHour, simulator: Simulator) -> None:
-    """The script that README links, with the same configuration, submits nothing and loads every bill."""
-    folder = hour.folder
-    assert "(examples/pyairbyte_duckdb.py)" in read("README.md")
-    program = ".venv/bin/source-linkless"
-    run(f".venv-demo/bin/python -W ignore examples/pyairbyte_duckdb.py my-config.json more.duckdb {program}", folder)
-    with duckdb.connect(str(folder / "more.duckdb"), read_only=True) as database:
-        count = database.sql("select count(*) from statements").fetchone()
-    assert count == (sum(len(one["statements"]) for one in simulator.backend.document(USERNAME)["accounts"]),)
-    assert simulator.backend.count("/link/connect", USERNAME) == 1
-
-
 def test_the_command_that_the_demo_prints_shows_the_health_of_every_login(hour: FirstHour) -> None:
     """Word for word, from the folder in which the demo was run."""
     command = hour.of("scripts/demo").partition("Query the file\n")[2].partition("\n\n")[0]

@@ -25,7 +25,7 @@ from linkless_simulator import Simulator
 from linkless_simulator.answers import Answer
 from linkless_simulator.backend import Backend
 from linkless_simulator.bills import Sizes
-from testing.connector import catalog_json, fleet_at, together
+from testing.connector import STOP_SECONDS, catalog_json, fleet_at, together
 from testing.destination import Destination, Rows
 from testing.forked_connector import Ended, ForkedRun
 
@@ -256,8 +256,9 @@ def whole_before_the_cut(run: Ended) -> bool:
 
 
 def test_a_run_ends_soon_and_without_noise(stories: list[Story]) -> None:
-    """Told to stop or left alone, it ends by itself within two seconds and prints nothing on standard error."""
-    assert [(one.moment, one.seconds) for one in stories if one.seconds > 2 and one.moment.end is not KILL] == []
+    """Told to stop or left alone, it ends by itself, in time for `docker stop`, and prints nothing on stderr."""
+    ended_by_itself = [one for one in stories if one.moment.end is not KILL]
+    assert [(one.moment, one.seconds) for one in ended_by_itself if one.seconds > STOP_SECONDS] == []
     assert [one.first.errors for one in stories if one.first.errors] == []
 
 

@@ -1,13 +1,12 @@
 """The command `linkless` in a process forked from one that has imported it already: many runs cost no imports.
 
 With a terminal of its own, or with files for its input and outputs and no terminal at all, as in a scheduler. The
-forking happens in the fork server of `multiprocessing`, which has no other threads, never in the test's process.
+fork server of `testing.forking` has no other threads; the test's process is never forked.
 """
 
 from __future__ import annotations
 
 import faulthandler
-import multiprocessing
 import os
 import re
 import resource
@@ -25,9 +24,8 @@ from pexpect import fdpexpect
 
 import source_linkless.cli.commands  # noqa: F401 - imported here once, for every fork
 from source_linkless.cli.command_line import main
+from testing.forking import FORKING
 
-_FORKING = multiprocessing.get_context("forkserver")
-_FORKING.set_forkserver_preload([__name__])
 _ROWS, _COLUMNS, _SECONDS = 40, 80, 60
 _FILES = ("input", "output", "errors")
 _PIECES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+")
@@ -47,8 +45,8 @@ def type_at(
     """
     keyboard, terminal = os.openpty()
     termios.tcsetwinsize(terminal, (_ROWS, _COLUMNS))
-    is_open = _FORKING.Event()
-    process = _FORKING.Process(
+    is_open = FORKING.Event()
+    process = FORKING.Process(
         target=_at_terminal, args=(list(arguments), folder, os.ttyname(terminal), output, largest_file, is_open)
     )
     process.start()
@@ -90,7 +88,7 @@ def seen(text: str) -> str:
 def run_without_terminal(arguments: Sequence[str], folder: Path, text: str) -> tuple[int, str, str]:
     """Run the command in `folder`, with files of it as its streams; return the exit code and both outputs."""
     (folder / _FILES[0]).write_text(text, encoding="utf-8")
-    process = _FORKING.Process(target=_with_files, args=(list(arguments), folder))
+    process = FORKING.Process(target=_with_files, args=(list(arguments), folder))
     process.start()
     code = _code(process)
     output, errors = ((folder / name).read_text(encoding="utf-8") for name in _FILES[1:])

@@ -1,13 +1,12 @@
 """The connector in a process forked from one that has imported it already: many short runs cost no imports.
 
-The forking happens in the fork server of `multiprocessing`, which has no other threads, never in the test's process.
+The fork server of `testing.forking` has no other threads; the test's process is never forked.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
-import multiprocessing
 import os
 import signal
 import sys
@@ -22,9 +21,8 @@ from typing import Any, NoReturn
 
 import source_linkless.process.launch  # noqa: F401 - imported here once, for every fork
 from source_linkless.run import run
+from testing.forking import FORKING
 
-_FORKING = multiprocessing.get_context("forkserver")
-_FORKING.set_forkserver_preload([__name__])
 _ONE_AT_A_TIME = threading.Lock()  # a start asks all processes for their ends, and an end is told only once
 _OUTPUT, _ERRORS, _ADDRESSES = "output", "errors", "addresses"
 _SMALLEST_PIPE = 4096
@@ -83,7 +81,7 @@ class ForkedRun:
     def _start(self, folder: Path, arguments: list[str]) -> None:
         os.mkfifo(folder / _OUTPUT)
         self._folder, self._taken = folder, b""
-        self._process = _FORKING.Process(target=_run, args=(str(folder), arguments))
+        self._process = FORKING.Process(target=_run, args=(str(folder), arguments))
         with _ONE_AT_A_TIME:
             self._process.start()
         self._output = os.open(folder / _OUTPUT, os.O_RDONLY)

@@ -1,11 +1,10 @@
 """The memory of reading documents: each is read, and all its rows are made, in a forked process of its own.
 
-The forking happens in the fork server of `multiprocessing`, as in `forked_connector`. The kernel counts the memory.
+The fork server is that of `testing.forking`. The kernel counts the memory.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import resource
 from collections import deque
@@ -17,16 +16,15 @@ from source_linkless.bills import UnreadableDocument, read_document
 from source_linkless.streams import STREAMS
 from source_linkless.sync.changes import StreamChanges
 from testing.deliveries import Connection, delivered
+from testing.forking import FORKING
 
-_FORKING = multiprocessing.get_context("forkserver")
-_FORKING.set_forkserver_preload([__name__])
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def peak_of(before: bytes, unit: bytes, times: int, after: bytes) -> int:
     """Return the bytes of memory that it takes to read `before`, `times` times `unit`, and `after`."""
-    here, there = _FORKING.Pipe(duplex=False)
-    process = _FORKING.Process(target=_read, args=(there, before, unit, times, after))
+    here, there = FORKING.Pipe(duplex=False)
+    process = FORKING.Process(target=_read, args=(there, before, unit, times, after))
     process.start()
     there.close()
     with here:

@@ -43,7 +43,7 @@ def synced(catalog: ConfiguredAirbyteCatalog) -> Sync | None:
     return sync
 
 
-@examples(60)
+@examples(30)
 @given(damaged(st.sampled_from([CATALOG, GENERATIONS]), _strange))
 @example({"streams": []})
 @example({"streams": [CATALOG["streams"][0]] * 2})
@@ -57,7 +57,7 @@ def test_a_damaged_catalog_is_synced_or_refused(value: Any) -> None:
             assert sync.statuses(name)[-1] == "COMPLETE"
 
 
-@examples(60)
+@examples(30)
 @given(anything.map(json.dumps) | damaged_text(st.just(json.dumps(CATALOG))))
 @example("")
 @example('{"streams": null}')

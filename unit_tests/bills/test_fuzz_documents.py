@@ -64,7 +64,7 @@ def rows_of_document(document: dict[str, Any]) -> Sync:
     return sync
 
 
-@examples(80)
+@examples(40)
 @given(documents, st.integers(0, 999))
 def test_any_object_is_read_and_its_repetition_sends_nothing(document: dict[str, Any], seed: int) -> None:
     """Every record is valid; a second sync, in any order and notation, sends the row of `connections` alone."""
@@ -82,7 +82,7 @@ def test_any_object_is_read_and_its_repetition_sends_nothing(document: dict[str,
         first = following
 
 
-@examples(80)
+@examples(40)
 @given(documents)
 def test_sustainability_gives_the_whole_document_back(document: dict[str, Any]) -> None:
     """Every bill is there as it was sent, as often as it was sent, and everything else under its own name."""
@@ -98,7 +98,7 @@ def test_sustainability_gives_the_whole_document_back(document: dict[str, Any]) 
     assert lost == []
 
 
-@examples(80)
+@examples(40)
 @given(orderly)
 def test_a_bill_is_in_its_columns_or_in_other_fields(document: dict[str, Any]) -> None:
     """What no column of `statements`, `charges` and `payments` can hold stands in their `other_fields`."""
@@ -113,7 +113,7 @@ def test_a_bill_is_in_its_columns_or_in_other_fields(document: dict[str, Any]) -
             assert any(_holds(row, line, set()) for row in lines)
 
 
-@examples(120)
+@examples(60)
 @given(nearly_json())
 def test_a_body_that_is_nearly_json_is_read_or_refused(body: bytes) -> None:
     """Ordinary JSON is read. A body that cannot be read fails the login with one reason, and no other way."""

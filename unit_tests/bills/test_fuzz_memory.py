@@ -35,7 +35,7 @@ documents = st.tuples(
 )
 
 
-@examples(4)
+@examples(2)
 @given(documents)
 @example(("statements", b"{}", b",", 8))
 @example(("field", b"[]", b",", 8))

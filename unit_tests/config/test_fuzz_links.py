@@ -52,7 +52,7 @@ strange_texts = strange_links | damaged_text(valid.map(json.dumps)) | texts | an
 ENDS = {None, "SUBMITTED_TWICE", "InvalidCredentials", "CONNECTION_NOT_FOUND", "INVALID_ACCESS_TOKEN"}
 
 
-@examples(60)
+@examples(30)
 @given(strange_texts)
 @example("[" * 100_000)
 @example('{"salt":"\\ud800","connections":{}}')

@@ -113,7 +113,7 @@ def with_snapshot(text: str) -> tuple[str, Any]:
     return "statements", {**VALID["statements"], "connections": {key: {**known, "accounts": accounts}}}
 
 
-@examples(80)
+@examples(40)
 @given(blobs, st.sampled_from([BEFORE, AFTER, GROWN]))
 @example(with_snapshot(""), GROWN)
 @example(with_snapshot("2026-13-01T00:00:00Z"), GROWN)
@@ -130,7 +130,7 @@ def test_a_damaged_state_is_refused_or_the_destination_is_complete(blob: tuple[s
         assert shown(land(tables, sync)) == shown(land({}, syncing(World(), delivered, [])))
 
 
-@examples(80)
+@examples(40)
 @given(st.sampled_from(list(STREAMS)), foreign | st.dictionaries(st.text(max_size=3), anything))
 def test_a_foreign_state_is_refused_or_taken_for_none(name: str, value: Any) -> None:
     """A stream that goes on from what it does not know would leave rows out: it says so, or sends everything."""
@@ -150,7 +150,7 @@ _messages = st.fixed_dictionaries(
 )
 
 
-@examples(60)
+@examples(30)
 @given(anything.map(json.dumps) | st.lists(_messages, max_size=2).map(json.dumps) | damaged_text(st.just(FILE)))
 @example("5")
 @example('{"format": 1, "connections": {}}')
@@ -183,7 +183,7 @@ def read_or_refused(world: World, delivered: Row, states: dict[str, Any]) -> Syn
     return sync
 
 
-@examples(60)
+@examples(30)
 @given(blobs | st.tuples(st.sampled_from(list(STREAMS)), foreign))
 def test_a_full_refresh_ignores_every_state(blob: tuple[str, Any]) -> None:
     """Its rows are those of a first sync, whatever the state says."""
