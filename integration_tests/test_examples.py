@@ -12,6 +12,7 @@ import re
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -272,15 +273,27 @@ def test_a_wrong_configuration_file_of_an_example_ends_with_one_sentence(tmp_pat
     assert "password-of-nobody" not in result.stderr + result.stdout
 
 
-def test_pyairbyte_loads_postgresql_and_keeps_the_links(simulator: Simulator, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[dict[str, Any]]:
+    """Run a PostgreSQL server."""
+    with postgres_server() as options:
+        yield options
+
+
+def address_of(postgres: dict[str, Any]) -> str:
+    """Return the address of a server as SQLAlchemy takes it."""
+    return "postgresql+psycopg2://{username}:{password}@{host}:{port}/{database}".format(**postgres)
+
+
+def test_pyairbyte_loads_postgresql_and_keeps_the_links(
+    simulator: Simulator, tmp_path: Path, postgres: dict[str, Any]
+) -> None:
     """Two runs against a real server: one submission, the bills are there once."""
     config, server = prepared(tmp_path, simulator, "user_good+postgres"), tmp_path / "server.json"
-    with postgres_server() as options:
-        server.write_text(json.dumps({**options, "schema_name": "bills"}), encoding="utf-8")
-        for _ in range(2):
-            pyairbyte("pyairbyte_postgres.py", tmp_path, config, str(server))
-        address = "postgresql+psycopg2://{username}:{password}@{host}:{port}/{database}".format(**options)
-        found = asked(tmp_path, address, "select count(*) from bills.statements")
+    server.write_text(json.dumps({**postgres, "schema_name": "bills"}), encoding="utf-8")
+    for _ in range(2):
+        pyairbyte("pyairbyte_postgres.py", tmp_path, config, str(server))
+    found = asked(tmp_path, address_of(postgres), "select count(*) from bills.statements")
     assert submissions(simulator, "user_good+postgres") == 1
     bills = sum(len(account["statements"]) for account in simulator.backend.document("user_good+postgres")["accounts"])
     assert found == f"[({bills},)]"
@@ -342,18 +355,18 @@ INTO_POSTGRESQL = {
 """What is done in PostgreSQL by login: reads of a good password, and a read of a wrong one after a check."""
 
 
-def test_the_recipe_submits_a_login_once_into_postgresql(simulator: Simulator, tmp_path: Path) -> None:
+def test_the_recipe_submits_a_login_once_into_postgresql(
+    simulator: Simulator, tmp_path: Path, postgres: dict[str, Any]
+) -> None:
     """Each login is submitted once, and every bill of it is in the table once."""
-    with postgres_server() as options:
-        cache = f"ExactPostgresCache(**{ {**options, 'schema_name': 'recipe'}!r})"
-        endings = {
-            name: ending.replace('DuckDBCache(db_path="bills.duckdb")', cache)
-            for name, ending in INTO_POSTGRESQL.items()
-        }
-        beginning = "from demo.exact_postgres import ExactPostgresCache"
-        assert follow_recipe(simulator, tmp_path, endings, beginning) == dict.fromkeys(INTO_POSTGRESQL, 1)
-        address = "postgresql+psycopg2://{username}:{password}@{host}:{port}/{database}".format(**options)
-        found = asked(tmp_path, address, "select count(*), count(distinct statement_key) from recipe.statements")
+    cache = f"ExactPostgresCache(**{ {**postgres, 'schema_name': 'recipe'}!r})"
+    endings = {
+        name: ending.replace('DuckDBCache(db_path="bills.duckdb")', cache) for name, ending in INTO_POSTGRESQL.items()
+    }
+    beginning = "from demo.exact_postgres import ExactPostgresCache"
+    assert follow_recipe(simulator, tmp_path, endings, beginning) == dict.fromkeys(INTO_POSTGRESQL, 1)
+    query = "select count(*), count(distinct statement_key) from recipe.statements"
+    found = asked(tmp_path, address_of(postgres), query)
     documents = [simulator.backend.document(name) for name in INTO_POSTGRESQL if not name.startswith("wrong")]
     bills = sum(len(account["statements"]) for document in documents for account in document["accounts"])
     assert found == f"[({bills}, {bills})]"

@@ -292,7 +292,7 @@ def lines(draw: st.DrawFn) -> tuple[Charge, Reading]:
     return (text, draw(st.sampled_from([float(amount), -float(amount)]))), Reading(float(quantity), unit, float(worth))
 
 
-@examples(1_000)
+@examples(300)
 @given(lines())
 def test_what_is_printed_is_read_or_nothing_is(drawn: tuple[Charge, Reading]) -> None:
     """Each value is the one that was printed or is missing, in every form and notation, for any number."""
@@ -335,7 +335,7 @@ WORDS = (
 )
 
 
-@examples(400)
+@examples(200)
 @given(st.lists(st.sampled_from(WORDS), max_size=14), st.sampled_from([None, 0, 12.5, -11, 1e300, 5]))
 def test_any_text_is_read_without_an_error(words: list[str], amount: float | None) -> None:
     """A unit comes with a quantity or a price, and neither comes without a unit."""

@@ -383,7 +383,7 @@ _envelopes = st.dictionaries(
 )
 
 
-@examples(200)
+@examples(100)
 @given(_envelopes)
 def test_keys_are_unique_text_in_any_document(envelope: Bill) -> None:
     """Whatever JSON arrives, accounts and bills have keys that no other of their kind has."""
@@ -400,7 +400,7 @@ def test_keys_are_unique_text_in_any_document(envelope: Bill) -> None:
         assert all(names)
 
 
-@examples(200)
+@examples(100)
 @given(st.lists(_bills, max_size=6), st.integers(0, 999))
 def test_keys_and_hashes_depend_on_content_alone(bills: list[Bill], seed: int) -> None:
     """The same bills in another order and notation are the same keys with the same hashes."""
