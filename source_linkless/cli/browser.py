@@ -22,13 +22,12 @@ import webbrowser
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from http import HTTPStatus
 from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
-from source_linkless.cli.terminal import Terminal, line_of, printable
+from source_linkless.cli.terminal import TEXTS, Terminal, line_of, printable
 from source_linkless.cli.workspace import Exit, Workspace, code_of
 from source_linkless.config import Login
 from source_linkless.errors import Actor, Problem, Status
@@ -47,13 +46,9 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "cross-origin-resource-policy": "same-origin",
 }
-_ending = partial(Outcome, Status.NEEDS_USER, Actor.USER, None)
-_FORM_CLOSED = _ending("FORM_CLOSED", "The form was closed before the login was linked.")
-_EXPIRED = _ending("LINK_TOKEN_EXPIRED", "The form was open for too long, and its link token has expired.")
-_NOT_LOADED = _ending("FORM_NOT_LOADED", "The provider's form could not be opened.")
-_PAGE_CLOSED = _ending("PAGE_CLOSED", "The page was closed or loaded again before the login was linked.")
-_INTERRUPTED = _ending("INTERRUPTED", "It was not linked.")
-_NOT_WRITTEN = _ending("NOT_WRITTEN", "The configuration could not be written; link this login again.")
+_ENDINGS = {
+    reason: Outcome(Status.NEEDS_USER, Actor.USER, None, reason, text) for reason, text in TEXTS["in_browser"].items()
+}
 
 
 class _PageClosed(Exception):  # noqa: N818 - what a person did
@@ -212,7 +207,7 @@ class _Session:
 
     async def link(self, logins: list[Login]) -> int:
         """Link the logins; each is reported, those too that a closed page or Ctrl-C leaves over."""
-        left, heading, code = _PAGE_CLOSED, "Finished", None
+        left, heading, code = _ENDINGS["PAGE_CLOSED"], "Finished", None
         try:
             await self.page.opened.wait()
             for number, login in enumerate(logins, start=1):
@@ -220,7 +215,7 @@ class _Session:
         except _PageClosed:
             pass
         except asyncio.CancelledError:
-            left, heading, code = _INTERRUPTED, "The command was interrupted", Exit.INTERRUPTED
+            left, heading, code = _ENDINGS["INTERRUPTED"], "The command was interrupted", Exit.INTERRUPTED
         for login in logins[len(self.ends) :]:
             self._report(login, left)
         done = sum(result.status is Status.READY for result in self.ends)
@@ -253,14 +248,14 @@ class _Session:
             async with asyncio.timeout(self.link_seconds):
                 said = await self.page.ask("link", heading=heading, token=token, source_id=login.source_id)
         except TimeoutError:
-            return _EXPIRED
+            return _ENDINGS["LINK_TOKEN_EXPIRED"]
         except Problem as problem:
             return outcomes.of_problem(problem)
         if said["type"] == "failed":
             self.terminal.note(printable(f"{login.key}: {said.get('detail')}"))
-            return _NOT_LOADED
+            return _ENDINGS["FORM_NOT_LOADED"]
         if said["type"] == "exit":
-            return _FORM_CLOSED
+            return _ENDINGS["FORM_CLOSED"]
         exchange = asyncio.create_task(self._exchanged(login, said.get("public_token")))
         try:
             return await asyncio.shield(exchange)
@@ -273,4 +268,4 @@ class _Session:
             return await by_hand.exchange(self.run, login, public_token, lambda: self.workspace.keep({}))
         except FileProblem as problem:
             self.terminal.tell(str(problem))
-            return _NOT_WRITTEN
+            return _ENDINGS["NOT_WRITTEN"]

@@ -150,8 +150,8 @@ async def link(terminal: Terminal, config: Path, output: Path | None, **options:
         if lacks_password(entry) and options["dry_run"]:
             text.set_password(number, "typed later")
         elif lacks_password(entry) and terminal.person:
-            name = str(entry.get("key") or entry.get("username"))
-            if typed := await terminal.missing_password(name):
+            name = entry.get("key") or entry.get("username")
+            if typed := await terminal.new_password(f"{name} has no password in the configuration."):
                 text.set_password(number, typed)
     workspace = Workspace(text, output)
     if options["browser"]:

@@ -44,9 +44,9 @@ _NUMBERS = "Numbers such as 1,2 or all, within {}: "
 _PASSWORD = f"Password (not shown; {_GIVE_UP}): "
 _NO_TERMINAL = "It needs a person, and there is no terminal to ask one: run `linkless link` in a terminal."
 _ADVICE_FILE = resources.files(__package__).joinpath("advice.toml")
-_TEXTS: dict[str, dict[str, str]] = tomllib.loads(_ADVICE_FILE.read_text(encoding="utf-8"))
-_WORDS, _BY_REASON = _TEXTS["words"], _TEXTS["by_reason"]
-_BY_MESSAGE = {outcomes.MEANINGS[meaning].advice: text for meaning, text in _TEXTS["by_meaning"].items()}
+TEXTS: dict[str, dict[str, str]] = tomllib.loads(_ADVICE_FILE.read_text(encoding="utf-8"))
+_WORDS, _BY_REASON = TEXTS["words"], TEXTS["by_reason"]
+_BY_MESSAGE = {outcomes.MEANINGS[meaning].advice: text for meaning, text in TEXTS["by_meaning"].items()}
 
 
 def printable(text: str) -> str:
@@ -201,7 +201,7 @@ class Terminal:
         """Ask for another password after the utility has refused one."""
         if login.fields is not None:
             return None
-        typed = await self._new_password(f"{login.key}: the utility refused {login.username} or the password.")
+        typed = await self.new_password(f"{login.key}: the utility refused {login.username} or the password.")
         if typed == login.password:
             self.note(wrapped(f"{login.key}: that is the password that was refused. It is not sent again."))
         elif typed is not None:
@@ -209,15 +209,12 @@ class Terminal:
             return replace(login, password=typed)
         return None
 
-    async def missing_password(self, name: str) -> str | None:
-        """Ask for a password that the configuration does not hold."""
-        return await self._new_password(f"{name} has no password in the configuration.")
-
     async def confirm(self, warning: str, key: str) -> bool:
         """Ask for a key to be typed, as a confirmation."""
         return (await self._ask([wrapped(warning)], "Type its key to go on: ")).strip() == key
 
-    async def _new_password(self, heading: str) -> str | None:
+    async def new_password(self, heading: str) -> str | None:
+        """Ask for a password until one is typed that can be sent, or none."""
         while typed := await self._ask([wrapped(heading)], _PASSWORD, hidden=True):
             if logins.is_whole(typed) and not logins.is_masked(typed) and typed.strip():
                 return typed

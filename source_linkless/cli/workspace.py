@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from source_linkless import json_files
+from source_linkless.cli.terminal import TEXTS
 from source_linkless.concurrency import Emit
 from source_linkless.config import Login, logins
 from source_linkless.errors import Actor, Status, invalid_configuration
@@ -28,12 +29,6 @@ from source_linkless.json_files import FileProblem
 from source_linkless.linking import Run, Surroundings, by_hand, events, opened
 from source_linkless.provider import outcomes
 
-_ADVICE = {
-    errno.EBUSY: "A single file mounted into a container cannot be replaced: mount its folder.",
-    errno.ENOSPC: "The disk is full: free some space.",
-    errno.EFBIG: "The file may not grow any more: raise the limit for the size of files.",
-}
-_OTHER_ADVICE = "Make its folder writable."
 _MARK = "\ufeff"
 _INDENT = re.compile(r"\s*[\[{][^\S\n]*\r?\n([ \t]+)\S")
 
@@ -207,7 +202,8 @@ def told(path: Path, *, is_advised: bool = False) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        advice = f" {_ADVICE.get(error.errno or 0, _OTHER_ADVICE)}" if is_advised else ""
+        texts, name = TEXTS["by_errno"], errno.errorcode.get(error.errno or 0)
+        advice = f" {texts.get(name or '', texts['other'])}" if is_advised else ""
         raise FileProblem(f"Cannot write {path}: {error.strerror}.{advice}") from None
 
 

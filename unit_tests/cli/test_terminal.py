@@ -121,7 +121,7 @@ def test_a_password_stays_when_none_is_typed(login: Login) -> None:
 def test_a_missing_password_is_asked_for() -> None:
     """Before anything else."""
     at = Desk("pass_good")
-    assert at.run(at.person.missing_password("hq")) == "pass_good"
+    assert at.run(at.person.new_password("hq has no password in the configuration.")) == "pass_good"
 
 
 @pytest.mark.parametrize(("typed", "confirmed"), [("hq", True), ("HQ", False), ("", False), (None, False)])
