@@ -73,8 +73,7 @@ def seconds_until(text: str, sent: str | None) -> float | None:
 @lru_cache(maxsize=8)  # asked for each account of a document, in every stream
 def latest_bill_date(observed_at: str) -> str:
     """Return the latest date that a bill seen at a moment can have: 400 days ahead, further than any billing period."""
-    moment = parse_moment(observed_at)
+    moment = parse_moment(observed_at) or DateTime.max
     with suppress(OverflowError):
-        if moment is not None:
-            return (moment.date() + timedelta(days=_FURTHEST_DAYS)).isoformat()
+        return (moment.date() + timedelta(days=_FURTHEST_DAYS)).isoformat()
     return "9999-12-31"  # a damaged state can hold a moment that cannot be read, or the end of the calendar

@@ -64,8 +64,8 @@ def test_no_secret_is_checked_by_the_schema() -> None:
 def test_every_property_is_explained_under_the_title_that_the_messages_use() -> None:
     """A user finds the field of a message in the form."""
     shown = {path: f'"{schema["title"]}" ({path})' for path, schema in properties() if "const" not in schema}
-    assert {path: label_of(path) for path in shown} == shown
-    assert label_of("connection.method") == '"Utility logins" (connection.method)'
+    assert {path: label_of(path.removeprefix("connection.")) for path in shown} == shown
+    assert label_of("method") == '"Utility logins" (connection.method)'
     assert [path for path, schema in properties() if "const" not in schema and not schema["description"]] == []
 
 

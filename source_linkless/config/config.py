@@ -14,7 +14,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
@@ -124,11 +124,16 @@ class _Section:
         self.expect(not value or value in allowed, name, f"must be one of {', '.join(allowed)}")
         return value
 
-    def number(self, name: str, schema: Mapping[str, Any]) -> Any:
-        """Return a number within the bounds of a schema, or its default; 3.0 is a whole one, as in JSON Schema."""
+    def option(self, name: str) -> Any:
+        """Return what the form's schema describes completely, by default the schema's value or None."""
+        schema = schemas()[name]
         value = self.values.get(name, schema.get("default"))
-        if value is None:
-            return None
+        if schema["type"] == "string":
+            return (self.choice(name, schema["enum"]) if "enum" in schema else self.text(name)) or value
+        if schema["type"] == "boolean":
+            self.expect(value is None or isinstance(value, bool), name, "must be true or false, without quotes")
+        if schema["type"] == "boolean" or value is None:
+            return value
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         self.expect(is_number, name, "must be a number, without quotes")
         # Refuses NaN, infinity and what float() cannot hold, too.
@@ -138,35 +143,24 @@ class _Section:
         self.expect(value <= most, name, f"must be at most {most:.15g}")
         if schema["type"] == "number":
             return float(value)
-        self.expect(int(value) == value, name, "must be a whole number")
+        self.expect(int(value) == value, name, "must be a whole number")  # 3.0 is one, as in JSON Schema
         return int(value)
-
-    def option(self, name: str) -> Any:
-        """Return what the form's schema describes completely, by default the schema's value."""
-        schema = schemas()[name]
-        if schema["type"] == "string":
-            text = self.choice(name, schema["enum"]) if "enum" in schema else self.text(name)
-            return text or schema["default"]
-        if schema["type"] != "boolean":
-            return self.number(name, schema)
-        value = self.values.get(name)
-        self.expect(value is None or isinstance(value, bool), name, "must be true or false, without quotes")
-        return value
 
 
 @cache
 def schemas() -> dict[str, dict[str, Any]]:
-    """Return the schema of each property of the form, in its order, by the path that messages give."""
+    """Return the schema of each property of the form, in its order; one inside of `connection` has it as `owner`."""
     spec = json.loads(resources.files("source_linkless").joinpath("messages/spec.json").read_bytes())
     properties: dict[str, dict[str, Any]] = spec["spec"]["connectionSpecification"]["properties"]
     inside = (option["properties"].items() for option in properties["connection"]["oneOf"])
-    return {**properties, **{f"connection.{name}": schema for option in inside for name, schema in option}}
+    return properties | {name: {**schema, "owner": "connection"} for option in inside for name, schema in option}
 
 
-def label_of(path: str) -> str:
+def label_of(name: str) -> str:
     """Return what messages call a property: its title in the form, and its path."""
-    title = schemas()[path].get("title") or schemas()["connection"]["title"]
-    return f'"{title}" ({path})'
+    owner = schemas()[name].get("owner")
+    title = schemas()[name].get("title") or schemas()["connection"]["title"]
+    return f'"{title}" ({owner}.{name})' if owner else f'"{title}" ({name})'
 
 
 def parse_config(raw: Mapping[str, Any]) -> Config:
@@ -174,7 +168,8 @@ def parse_config(raw: Mapping[str, Any]) -> Config:
     if not isinstance(raw, Mapping):
         raise invalid_configuration("The configuration must be a JSON object.")
     form = _Section(raw, label_of)
-    options = {name: _READERS.get(name, _Section.option)(form, name) for name in schemas() if "." not in name}
+    names = [name for name, schema in schemas().items() if "owner" not in schema]
+    options = {name: _READERS.get(name, _Section.option)(form, name) for name in names}
     method, logins = options.pop("connection")
     seconds = options.pop("data_timeout_minutes") * 60
     return Config(method=method, logins=logins, data_timeout_seconds=seconds, **options)
@@ -184,7 +179,13 @@ def notices(raw: Any) -> list[str]:
     """Return a sentence for each slip that a valid configuration may hold: unknown names, an address without a path."""
     if not isinstance(raw, Mapping):
         return []
-    unknown = [*_unknown(raw, ""), *_unknown(raw.get("connection"), " in connection")]
+    unknown = []
+    for values, owner, where in ((raw, None, ""), (raw.get("connection"), "connection", " in connection")):
+        names = [name for name, schema in schemas().items() if schema.get("owner") == owner]
+        for name in values if isinstance(values, Mapping) else ():
+            if name not in names and not str(name).startswith("_"):  # the platform's own names begin so
+                near = difflib.get_close_matches(str(name).lower().replace("-", "_"), names, 1)
+                unknown.append(f"{pasted.shown_name(name)}{where}" + (f' (did you mean "{near[0]}"?)' if near else ""))
     found = [f"Unknown options in the configuration: {', '.join(unknown)}."] if unknown else []
     address = raw.get("api_url")
     parts = _split(address.strip() if isinstance(address, str) else "")
@@ -193,20 +194,12 @@ def notices(raw: Any) -> list[str]:
     return found
 
 
-def _unknown(values: object, where: str) -> Iterator[str]:
-    names = [path.partition(".")[2] if where else path for path in schemas() if where or "." not in path]
-    for name in values if isinstance(values, Mapping) else ():
-        if name not in names and not str(name).startswith("_"):  # the platform's own names begin so
-            near = difflib.get_close_matches(str(name).lower().replace("-", "_"), names, 1)
-            yield f"{pasted.shown_name(name)}{where}" + (f' (did you mean "{near[0]}"?)' if near else "")
-
-
 def _logins(form: _Section, name: str) -> tuple[str, tuple[Login, ...]]:
     """Return how the logins are given, and the logins."""
     form.demand(name)
     raw, environment = form.values[name], form.values["environment"]
     form.expect(isinstance(raw, Mapping), name, f'must be an object whose "method" is one of {", ".join(_METHODS)}')
-    connection = _Section(raw, lambda inner: label_of(f"connection.{inner}"))
+    connection = _Section(raw, label_of)
     method = connection.choice("method", _METHODS)
     if method != "fleet":
         return method, (_login(connection, method, environment),)
@@ -277,8 +270,7 @@ def _login(section: _Section, method: str, environment: str, *, is_listed: bool 
         username, password = section.text("username").strip(), section.text("password")
     choose = "choose a name for this login that never changes" if is_listed or fields is not None else ""
     key = _key(section, choose, source_id, (username or "").lower())
-    attempt = section.number("attempt", schemas()["connection.attempt"])
-    return Login(key, source_id, username, password, fields, attempt=attempt)
+    return Login(key, source_id, username, password, fields, attempt=section.option("attempt"))
 
 
 def _login_fields(section: _Section) -> dict[str, str] | None:

@@ -39,14 +39,13 @@ def shown_name(name: object) -> str:
     return f'"{name}"' if isinstance(name, str) and _PLAIN_NAME.fullmatch(name) else "with an unusual name"
 
 
-def read_entries(listed: str | list[Any]) -> list[Any]:
+def read_entries(entries: Any) -> list[Any]:
     """Return the entries of a pasted list, or of an array that is one already. Raises `UnreadableError`.
 
     A JSON entry is returned as it is, whatever its type. A CSV entry is a dict without its empty cells.
     """
-    entries: Any = listed
-    if isinstance(listed, str):
-        entries = read_json(listed) if looks_like_json(listed) else list(_csv_entries(listed.removeprefix(_MARK)))
+    if isinstance(entries, str):
+        entries = read_json(entries) if looks_like_json(entries) else list(_csv_entries(entries.removeprefix(_MARK)))
     if not isinstance(entries, list):
         raise UnreadableError("must be a JSON array: put the logins between [ and ]")
     if not entries:

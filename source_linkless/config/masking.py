@@ -30,7 +30,7 @@ _SHORTEST_WORD = 4
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)', re.DOTALL)
 _BARE = re.compile(r"""[^"',;:{}\[\]\t\r\n]+""")
 _OUR_WORDS = {*logins.FLEET_COLUMNS, "connections", "fleet", "identity", "login", "refused", "salt", "submitted"}
-_SECRET = {path.rpartition(".")[2] for path, schema in schemas().items() if schema.get("airbyte_secret")}
+_SECRET = {name for name, schema in schemas().items() if schema.get("airbyte_secret")}
 _OPEN = {*logins.FLEET_COLUMNS} - _SECRET
 # By place and property, what stands there; any other property is what stands under "", else the place itself. In a
 # login, a property that nobody knows may be a misspelt password.

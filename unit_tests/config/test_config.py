@@ -293,6 +293,7 @@ FORM_MISTAKES: list[tuple[Any, str]] = [
     (form(refresh_after_days=1.5), '"Refresh after (days)" (refresh_after_days) must be a whole number.'),
     (form(refresh_after_days=1e6), '"Refresh after (days)" (refresh_after_days) must be at most 36500.'),
     (form(auto_refresh="yes"), '"Automatic refresh" (auto_refresh) must be true or false, without quotes.'),
+    (form(auto_refresh=1), '"Automatic refresh" (auto_refresh) must be true or false, without quotes.'),
     (
         form(parsing_method="All"),
         '"Parsing method" (parsing_method) must be one of PdfOnly, Basic, FullSustainability, None.',
