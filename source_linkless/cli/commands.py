@@ -25,9 +25,9 @@ import click
 from source_linkless.cli import browser
 from source_linkless.cli.terminal import Terminal, advice, line_of, printable, table, wrapped
 from source_linkless.cli.workspace import OUTSIDE, ConfigText, Exit, Workspace, code_of, lacks_password
-from source_linkless.config import Login, Step, masking, parse_config
+from source_linkless.config import Login, Step, masking
 from source_linkless.errors import Status
-from source_linkless.linking import by_hand, events
+from source_linkless.linking import Run, by_hand, events, opened
 from source_linkless.provider import outcomes
 
 _ANSWERABLE = {outcomes.MEANINGS[name].advice for name in ("CODE", "QUESTION", "ACCOUNTS")}
@@ -39,8 +39,11 @@ async def sources(terminal: Terminal, search: str, config: Path) -> int:
     for secret in masking.secrets_in(raw):
         masking.register(secret)
     connection = {"method": "access_token", "access_token": "not used"}
-    keys_only = parse_config({**raw, "connection": connection, "links": "{}"})
-    found = await by_hand.find_sources(keys_only, OUTSIDE, search)
+    keys_only, links = opened({**raw, "connection": connection, "links": "{}"}, OUTSIDE)
+    run = Run(keys_only, links, OUTSIDE, keys_only.check_timeout_seconds)
+    await run.test_keys()
+    token = await run.ask(lambda api: api.create_link_token({}))
+    found = await run.ask(lambda api: api.sources(token, search=search))
     if not found:
         terminal.tell(f"No utility has '{search}' in its name. Try a shorter part of it.")
         return Exit.FAILED
@@ -120,7 +123,9 @@ async def forget(terminal: Terminal, config: Path, key: str, *, dry_run: bool) -
         terminal.tell("Nothing was deleted.")
         return Exit.FAILED
     workspace.prove_writable()
-    was_known = await by_hand.destroy(workspace.config, workspace.links, workspace.surroundings, login)
+    was_known = workspace.links.token(login) is not None and await by_hand.destroy(
+        await workspace.started(workspace.config.check_timeout_seconds), login
+    )
     workspace.forget(login)
     done = "deleted at the provider" if was_known else "not known to the provider"
     text = f"{key}: {done}; its entry and link are removed from {workspace.target}."

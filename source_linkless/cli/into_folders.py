@@ -41,7 +41,7 @@ from source_linkless.clock import stamp
 from source_linkless.config import Login
 from source_linkless.errors import Problem, Status, invalid_configuration
 from source_linkless.json_files import FileProblem
-from source_linkless.linking import Run, by_hand
+from source_linkless.linking import Run
 from source_linkless.provider import Body
 
 _CONNECTOR = [sys.executable, "-P", "-c", "from source_linkless.run import run; run()"]
@@ -252,11 +252,12 @@ class _Download:
 
     async def login(self, login: Login) -> Exit:
         """Download the files of one login that are missing; returns the exit code that it asks for."""
-        if self._run.links.token(login) is None:
+        token = self._run.links.token(login)
+        if token is None:
             self._terminal.tell(f"{login.key}: not linked yet. Run `linkless link` first.")
             return Exit.PERSON
         try:
-            bills = list(self._bills(login.key, await by_hand.document(self._run, login)))
+            bills = list(self._bills(login.key, await self._run.ask(lambda api: api.document(token))))
         except (Problem, UnreadableDocument) as error:
             advice = f" {error.meaning.advice}" if isinstance(error, Problem) else ""
             self._terminal.tell(f"{login.key}: {error}.{advice}".replace("..", "."))
@@ -268,7 +269,7 @@ class _Download:
             task = progress.add_task(login.key, total=len(bills))
 
             async def fetch(row: Row) -> None:
-                await self._bill(login, row)
+                await self._bill(token, row)
                 progress.advance(task)
 
             await asyncio.gather(*map(fetch, bills))
@@ -283,23 +284,23 @@ class _Download:
                 if isinstance(statement_id, str) and statement_id and not (date and date < self._since):
                     yield dict(zip(_COLUMNS, (key, account.number, bill.key, statement_id, date), strict=False))
 
-    async def _bill(self, login: Login, row: Row) -> None:
+    async def _bill(self, token: str, row: Row) -> None:
         async with self._run.files:
             known = self._index.get(_identity(row))
             if known and _sum(self._folder / known["file"]) == known["sha256"]:
                 self._index[_identity(row)] = {**known, "billing_date": row["billing_date"]}
                 self.counts["already there"] += 1
                 return
-            self._index[_identity(row)] = found = await self._fetched(login, row)
+            self._index[_identity(row)] = found = await self._fetched(token, row)
             self.counts[found["status"]] += 1
             if self.counts.total() % _SAVE_EVERY == 0:
                 self.write_index()
 
-    async def _fetched(self, login: Login, row: Row) -> Row:
+    async def _fetched(self, token: str, row: Row) -> Row:
         """Return the row with what became of its file. Raises FileProblem when it cannot be written."""
         now = self._run.surroundings.now
         try:
-            file = await by_hand.statement_file(self._run, login, row["statement_id"])
+            file = await self._run.ask(lambda api: api.statement_file(token, row["statement_id"]))
         except Problem as problem:
             status = "not_available" if problem.meaning.status is Status.NO_DATA else "failed"
             return {**row, "status": status, "reason": problem.reason, "fetched_at": stamp(now())}

@@ -29,7 +29,7 @@ from rich.text import Text
 from source_linkless.concurrency import waiting
 from source_linkless.config import Login, logins, masking
 from source_linkless.errors import Status
-from source_linkless.linking import by_hand, events
+from source_linkless.linking import events
 from source_linkless.provider import Account, outcomes
 
 COLUMNS = 80
@@ -175,11 +175,11 @@ class Terminal:
                 stream.write(f"{text}\n")
                 stream.flush()
 
-    async def answer(self, question: by_hand.Question) -> str | None:
+    async def answer(self, login: Login, question: str, ends: float, *, is_repeated: bool = False) -> str | None:
         """Ask for a code or the answer to a security question."""
-        asks = "that answer was not accepted; one more try" if question.is_repeated else "the utility asks"
-        heading = [wrapped(f"{question.login.key}: {asks}", "  "), wrapped(f"  {question.text}", "  ")]
-        return (await self._ask(heading, _ANSWER, question.ends, hidden=True)).strip() or None
+        asks = "that answer was not accepted; one more try" if is_repeated else "the utility asks"
+        heading = [wrapped(f"{login.key}: {asks}", "  "), wrapped(f"  {question}", "  ")]
+        return (await self._ask(heading, _ANSWER, ends, hidden=True)).strip() or None
 
     async def choose(self, login: Login, accounts: Sequence[Account], ends: float) -> Sequence[str] | None:
         """Ask which accounts to link."""

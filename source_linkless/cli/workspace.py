@@ -26,7 +26,7 @@ from source_linkless.concurrency import Emit
 from source_linkless.config import Login, logins
 from source_linkless.errors import Actor, Status, invalid_configuration
 from source_linkless.json_files import FileProblem
-from source_linkless.linking import Run, Surroundings, by_hand, events, opened
+from source_linkless.linking import Run, Surroundings, events, opened
 from source_linkless.provider import outcomes
 
 _MARK = "\ufeff"
@@ -157,9 +157,14 @@ class Workspace:
                 raise invalid_configuration(f"The configuration has no login with the key {key}.")
         return [login for login in self.config.logins if not keys or login.key in keys]
 
-    async def started(self, seconds: float, emit: Emit[events.Event] | None = None) -> Run:
-        """Begin a run on this configuration; see `by_hand.started`."""
-        return await by_hand.started(self.config, self.links, self.surroundings, seconds, emit)
+    async def started(self, seconds: float, *emit: Emit[events.Event]) -> Run:
+        """Begin a run of at most `seconds` on this configuration; `emit` takes what it reports, if that is of interest.
+
+        Raises Problem when the keys are refused or the provider is out of reach, TimeoutError when that takes too long.
+        """
+        run = Run(self.config, self.links, self.surroundings, seconds, *emit)
+        await run.test_keys()
+        return run
 
     def prove_writable(self) -> None:
         """Write the file as it is: a disk that refuses does so before anything is sent. Raises FileProblem."""

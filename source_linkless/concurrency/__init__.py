@@ -10,6 +10,6 @@
 
 from source_linkless.concurrency import waiting
 from source_linkless.concurrency.handover import DaemonThreads, Emit, events_of
-from source_linkless.concurrency.waiting import Place, RateLimit
+from source_linkless.concurrency.waiting import RateLimit
 
-__all__ = ["DaemonThreads", "Emit", "Place", "RateLimit", "events_of", "waiting"]
+__all__ = ["DaemonThreads", "Emit", "RateLimit", "events_of", "waiting"]

@@ -81,32 +81,19 @@ class DaemonThreads(Executor):
             self._idle.release()
 
 
-class _Consumer(Executor, Generic[E]):
-    """The consumer of the events as an executor: a call makes an event, and ends when the event was consumed."""
-
-    def __init__(self) -> None:
-        self.calls: queue.SimpleQueue[tuple[Future[None], Callable[[], E]] | None] = queue.SimpleQueue()
-        """What is to be consumed; None is the end."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        consumed: Future[None] = Future()
-        consumed.set_running_or_notify_cancel()  # an event that has begun to cross is consumed
-        self.calls.put((consumed, partial(fn, *args, **kwargs)))
-        return consumed
-
-
-class _Background(Generic[E]):
-    """`main` on an event loop in a thread of its own, and its way to the consumer."""
+class _Background(Executor, Generic[E]):
+    """`main` on an event loop in a thread of its own; calls of this executor end once their event was consumed."""
 
     def __init__(self, main: Callable[[Emit[E]], Awaitable[None]], new_loop: NewLoop | None) -> None:
-        self.consumer: _Consumer[E] = _Consumer()
+        self.crossing: queue.SimpleQueue[tuple[Future[None], Callable[[], E]] | None] = queue.SimpleQueue()
+        """What is to be consumed; None is the end."""
         self._main, self._new_loop = main, new_loop
         self._ordinary, self._door = asyncio.Lock(), asyncio.Lock()
         self._cancel: Callable[[], object] = lambda: None
         self._is_wanted = True
         self._thread = DaemonThreads(1, "waiting")
         self.done = self._thread.submit(self._run)
-        self.done.add_done_callback(lambda _: self.consumer.calls.put(None))
+        self.done.add_done_callback(lambda _: self.crossing.put(None))
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=self._new_loop) as runner:
@@ -122,7 +109,13 @@ class _Background(Generic[E]):
     async def _emit(self, event: E, *, urgent: bool = False) -> None:
         # At most one ordinary event at a time is at the door, so that an urgent one waits for no more than that.
         async with contextlib.nullcontext() if urgent else self._ordinary, self._door:
-            await asyncio.get_running_loop().run_in_executor(self.consumer, lambda: event)
+            await asyncio.get_running_loop().run_in_executor(self, lambda: event)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        consumed: Future[None] = Future()
+        consumed.set_running_or_notify_cancel()  # an event that has begun to cross is consumed
+        self.crossing.put((consumed, partial(fn, *args, **kwargs)))
+        return consumed
 
     def stop(self) -> None:
         """Wait for the end of `main`; cancel it first if it has not come to its own."""
@@ -132,8 +125,8 @@ class _Background(Generic[E]):
         if not self.done.done():
             with contextlib.suppress(RuntimeError):  # the loop has just been closed by itself
                 self._cancel()
-            while (crossing := self.consumer.calls.get()) is not None:
-                crossing[0].set_result(None)  # lets go who still waits for an acknowledgement
+            while (left := self.crossing.get()) is not None:
+                left[0].set_result(None)  # lets go who still waits for an acknowledgement
         self._thread.shutdown()
 
 
@@ -149,15 +142,15 @@ def events_of(
     `main` raises is raised here after its last event. Closing the iterator cancels `main` and waits for its end.
     """
     background = _Background(main, new_loop)
-    calls = background.consumer.calls
+    crossing = background.crossing
     try:
         while True:
-            if calls.empty():
+            if crossing.empty():
                 before_waiting()
-            if (crossing := calls.get()) is None:
+            if (item := crossing.get()) is None:
                 break
-            consumed, event = crossing[0], crossing[1]()
-            del crossing
+            consumed, event = item[0], item[1]()
+            del item
             yield event
             del event  # a document must not outlive its turn
             consumed.set_result(None)

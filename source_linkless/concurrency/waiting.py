@@ -11,8 +11,8 @@ import itertools
 import math
 import weakref
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from typing import NamedTuple
 
 pause = asyncio.sleep
 _ATTEMPTS = 4  # of a request that may be repeated
@@ -24,9 +24,10 @@ def time() -> float:
     return asyncio.get_running_loop().time()
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(NamedTuple):
     """How long to pause between two polls of one waiting connection, in seconds.
+
+    `poll_interval` is the shortest pause; `rate` is how many polls per second all waiting connections may use together.
 
     Polls of the status come every `poll_interval`, as the provider's guide asks. Polls of the product back off: their
     pause is a small share of the time already waited. Doubling pauses would make a wait 38 % longer (measured).
@@ -34,9 +35,7 @@ class Pace:
     """
 
     poll_interval: float
-    """Shortest pause in seconds."""
     rate: float
-    """Polls per second that all waiting connections may use together."""
 
     def between_status_polls(self, age: float, waiting: int) -> float:
         """Return the pause for a connection that has waited `age` seconds for its status, among `waiting` ones."""
@@ -56,30 +55,6 @@ def pause_before_retry(failures: int, chance: float) -> float | None:
     return None if failures >= _ATTEMPTS else 2.0 ** (failures - 1) * (0.5 + chance / 2)
 
 
-class Place:
-    """A place for one document in memory, held from the first byte of an answer until the document was consumed.
-
-    While all places are held, no further document is asked for. A request without an answer holds none, so that one
-    that hangs does not delay other connections; its document is held beyond the limit if need be.
-    """
-
-    def __init__(self, limit: "RateLimit") -> None:
-        self._limit = limit
-        self._is_held = self._is_over = False
-
-    def hold(self) -> None:
-        """Hold the place until it is given back: there is an answer."""
-        if not self._is_held and not self._is_over:
-            self._is_held = True
-            self._limit.places -= 1
-
-    def give_back(self) -> None:
-        """Free the place for good: the answer may still begin when nobody waits for it."""
-        self._limit.places += self._is_held
-        self._is_held, self._is_over = False, True
-        self._limit.serve()
-
-
 _Turn = tuple[int, int, asyncio.Future[bool], str]
 
 
@@ -88,8 +63,11 @@ class RateLimit:
 
     A login that was begun is finished before the next one begins, or a thousand of them would wait for each other
     between submission and token. `later` requests use only what is left. In any second after a rest at most 1.1 times
-    the limit is sent: enough to make up for late wake-ups, too little for a burst. A request for a document also waits
-    until one of the `places` in memory is free, without delaying the others.
+    the limit is sent: enough to make up for late wake-ups, too little for a burst.
+
+    A request for a document also waits until one of the `places` in memory is free, without delaying the others. A
+    place is held from the first byte of an answer until the document was consumed. A request without an answer holds
+    none, so that one that hangs delays no other connection; its document is held beyond the limit if need be.
 
     An endpoint that answers 429 is held, and all requests go at half the pace afterwards.
     """
@@ -99,8 +77,7 @@ class RateLimit:
 
     def __init__(self, per_second: float, places: int = 16) -> None:
         self._usual_gap = self._gap = 1 / per_second
-        self._depth = min(0.05, max(0.0, 0.08 - self._gap))
-        """Seconds of unused turns that can be made up for."""
+        self._depth = min(0.05, max(0.0, 0.08 - self._gap))  # seconds of unused turns that can be made up for
         self.places = places
         """Free places for documents; below 0 when requests that were under way together were answered."""
         self._next = 0.0
@@ -225,14 +202,12 @@ class Deadline:
             asyncio.get_running_loop().call_later(self.left() or _HELD_SECONDS, self._watch)
 
 
-async def every(seconds: float, action: Callable[[], object]) -> None:
-    """Call `action` each `seconds`, until cancelled; what it returns is awaited if it can be.
+async def every(seconds: float, action: Callable[[], Awaitable[object]]) -> None:
+    """Call `action` each `seconds`, until cancelled.
 
     It runs beside the work of a run, so that an exception of it costs nothing else: it is dropped.
     """
     while True:
         await pause(seconds)
         with contextlib.suppress(Exception):
-            done = action()
-            if asyncio.iscoroutine(done):
-                await done
+            await action()

@@ -13,60 +13,45 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from source_linkless.concurrency import Emit, waiting
-from source_linkless.config import Config, Links, Login, Step
+from source_linkless.concurrency import waiting
+from source_linkless.config import Config, Login, Step
 from source_linkless.errors import Actor, Problem, Status, Then
 from source_linkless.json_files import FileProblem
-from source_linkless.linking.events import Event, Finished, StillWaiting, Stopping
-from source_linkless.linking.handshake import announce, link_options, open_connection, relink
+from source_linkless.linking import handshake
+from source_linkless.linking.events import Finished, StillWaiting, Stopping
 from source_linkless.linking.opening import look_at, still_waiting
-from source_linkless.linking.running import Opening, Run, Surroundings
-from source_linkless.provider import Account, Api, Body, StatementFile, outcomes
+from source_linkless.linking.running import Opening, Run
+from source_linkless.provider import Account, Api, outcomes
 from source_linkless.provider.outcomes import READY, Outcome, outcome
 
-MASK = "********"
-"""What a dry run shows in the place of a secret."""
-ANSWER_SECONDS = 300.0
-"""How long the provider waits for a person (API notes, section 2.4)."""
+MASK = "********"  # what a dry run shows in the place of a secret
+ANSWER_SECONDS = 300.0  # how long the provider waits for a person (API notes, section 2.4)
 _WATCH_SECONDS = 0.25
 _ACCOUNTS, _WRONG_ANSWER = "AccountSelection", "MfaQuestionInvalidAnswer"
+# The link statuses that a person can answer here; captcha and choice of method have no endpoint.
 _ANSWERABLE = {"MfaQuestion", _WRONG_ANSWER, "SecurityQuestion", _ACCOUNTS}
-"""The link statuses that a person can answer here; captcha and choice of method have no endpoint."""
 _MOST_WRONG = 1  # one more try after a wrong answer
 _MOST_ANSWERS = 6  # so that a login with many questions ends
 _PATIENT_LOOKS = 3
-_NOT_WRITTEN = Outcome(
-    Status.FAILED, Actor.USER, None, "NOT_WRITTEN", "The configuration could not be written; link this login again."
-)
-_NOT_SUBMITTED = Outcome(Status.FAILED, Actor.USER, None, "INTERRUPTED", "It was not submitted.")
-_NOT_LINKED = Outcome(
-    Status.PENDING, Actor.CONNECTOR, None, "NOT_LINKED", "Not linked yet: the next sync links it, or `linkless link`."
-)
-_NOT_TOLD = Outcome(
-    Status.PENDING, Actor.PROVIDER, None, "NOT_TOLD", "The provider does not tell how it is; a sync will show."
-)
+_failed = partial(Outcome, Status.FAILED, Actor.USER, None)
+_later = partial(Outcome, Status.PENDING)
+_NOT_WRITTEN = _failed("NOT_WRITTEN", "The configuration could not be written; link this login again.")
+_NOT_SUBMITTED = _failed("INTERRUPTED", "It was not submitted.")
+_NOT_LINKED = _later(Actor.CONNECTOR, None, "NOT_LINKED", "Not linked yet: the next sync links it, or `linkless link`.")
+_NOT_TOLD = _later(Actor.PROVIDER, None, "NOT_TOLD", "The provider does not tell how it is; a sync will show.")
 _NO_TOKEN = Outcome(Status.NEEDS_USER, Actor.USER, None, "NO_PUBLIC_TOKEN", "The form ended without a public token.")
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A question of the provider, which takes an answer until the event loop's time `ends`, in seconds."""
-
-    login: Login
-    text: str
-    ends: float
-    is_repeated: bool = False
-    """Whether the answer before was wrong."""
-
-
 class Person(Protocol):
-    """A person at a terminal. Each method returns None when no answer is given; all may be cancelled at any moment."""
+    """A person at a terminal. Each method returns None when no answer is given; all may be cancelled at any moment.
+
+    A question takes an answer until the event loop's time `ends`, in seconds. `passwords` has those corrected, by key.
+    """
 
     passwords: dict[str, str]
-    """The corrected passwords by key."""
 
-    async def answer(self, question: Question) -> str | None:
-        """Return the code or the answer to a security question."""
+    async def answer(self, login: Login, question: str, ends: float, *, is_repeated: bool = False) -> str | None:
+        """Return the code or the answer to a security question; `is_repeated` after a wrong one."""
 
     async def choose(self, login: Login, accounts: Sequence[Account], ends: float) -> Sequence[str] | None:
         """Return the `account_id` of every account that shall be linked."""
@@ -75,30 +60,13 @@ class Person(Protocol):
         """Return the login with another password after the utility has refused it."""
 
 
-async def _ignored(event: Event, *, urgent: bool = False) -> None:
-    """Drop what a run reports: nothing changes that would have to be written."""
-
-
-async def started(
-    config: Config, links: Links, surroundings: Surroundings, seconds: float, emit: Emit[Event] | None = None
-) -> Run:
-    """Begin a run of at most `seconds` and test its keys; `emit` takes what it reports, if that is of interest.
-
-    Raises Problem when they are refused or the provider is out of reach, TimeoutError when that takes too long.
-    """
-    run = Run(config, links, surroundings, emit or _ignored, seconds)
-    await run.test_keys()
-    return run
-
-
 def planned(config: Config, login: Login, step: Step) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield path and body of every request that would submit a login, with its secrets masked; sends nothing."""
     is_update = step is Step.UPDATE
-    fields = [{"field_name": name, "field_value": MASK} for name in login.fields or ()]
-    credentials = {"username": login.username, "password": MASK} if login.fields is None else {"fields": fields}
-    later = "(from the answer)"
-    yield "/link/token/create", link_options(config, MASK if is_update else None)
-    yield "/link/connect", {"link_token": later, "source_id": login.source_id, **credentials}
+    flat, later = {"username": login.username, "password": MASK}, "(from the answer)"
+    form = flat if login.fields is None else handshake.named(dict.fromkeys(login.fields, MASK))
+    yield "/link/token/create", handshake.link_options(config, MASK if is_update else None)
+    yield "/link/connect", {"link_token": later, "source_id": login.source_id, **form}
     if not is_update:
         yield "/connection/public_token/exchange", {"public_token": later}
     yield "/link/connection/status", {"link_token": later}
@@ -114,7 +82,7 @@ async def link(run: Run, logins: Sequence[Login], person: Person | None) -> None
     """
     openings = [Opening(run, login, answers=_Answers(person) if person else None) for login in logins]
     for opening in openings:
-        announce(opening)
+        handshake.announce(opening)
     beside = asyncio.create_task(waiting.every(_WATCH_SECONDS, lambda: run.emit(StillWaiting(still_waiting(openings)))))
     work = asyncio.gather(*(opening.to_its_end(partial(_linked, opening)) for opening in openings))
     try:
@@ -133,13 +101,13 @@ async def _linked(opening: Opening) -> Outcome:
     run = opening.run
     try:
         try:
-            await open_connection(opening)
+            await handshake.open_connection(opening)
         except Problem as problem:
             if problem.meaning.then is not Then.RELINK:
                 raise
             run.links.ask_again(opening.login)  # the link that is not known any more may be a refused one
             opening.concern = None
-            await relink(opening, problem)
+            await handshake.relink(opening, problem)
     except TimeoutError:
         reason = run.links.refused(opening.login)
         if not opening.sent:
@@ -153,59 +121,48 @@ async def _linked(opening: Opening) -> Outcome:
 
 @dataclass(slots=True)
 class _Answers:
-    """Has a person answer what one login asks; see `running.Answers`."""
+    """Has a person answer what one login asks; see `Opening.answers`."""
 
     person: Person
-    status: str | None = None
-    """The status that was answered last, and `patience`: how often it may be seen again before it is a new question."""
-    patience: int = 0
+    status: str | None = None  # that was answered last
+    patience: int = 0  # how often that status may be seen again before it is a new question
     answers: int = 0
     wrong: int = 0
-    is_corrected: bool = False
-    """Whether the password was typed again: once, as a third wrong one could lock the account."""
+    is_corrected: bool = False  # the password was typed again: once, as a third wrong one could lock the account
 
-    async def answered(self, opening: Opening, link_token: str) -> bool:
-        """Have the person answer what the login waits for; True means: look at the status again.
+    async def __call__(self, opening: Opening, link_token: str) -> Then:
+        """Have the person answer what the login waits for.
 
-        False when there is nothing that a person could answer here, no answer, or a second wrong one.
+        STOP when there is nothing that a person could answer here, no answer, or a second wrong one.
         """
         reason = opening.reason
         if self.status == reason and self.patience:
             self.patience -= 1
-            return True
+            return Then.WAIT
         self.wrong += reason == _WRONG_ANSWER
-        if reason not in _ANSWERABLE or self.wrong > _MOST_WRONG or self.answers >= _MOST_ANSWERS:
-            return False
-        self._note(reason)
+        login = None
         try:
-            return await self._ask(opening, link_token)
+            if reason in _ANSWERABLE and self.wrong <= _MOST_WRONG and self.answers < _MOST_ANSWERS:
+                self._note(reason)
+                return Then.WAIT if await self._ask(opening, link_token) else Then.STOP
+            if outcomes.LINK_STATUSES.get(reason) is outcomes.CREDENTIALS and not self.is_corrected:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    login = await self.person.correct(opening.login)
         except Problem:
-            return True  # the status tells what has become of it
+            return Then.WAIT  # the status tells what has become of it
+        except TimeoutError:
+            return Then.STOP
         except asyncio.CancelledError:
             opening.run.links.refuse(opening.login, reason)  # so that no sync takes it for linked
             raise
-
-    async def corrected(self, opening: Opening) -> bool:
-        """Let the person correct a refused password, once; True: announced and ready for this link session."""
-        reason = opening.reason
-        if self.is_corrected or outcomes.LINK_STATUSES.get(reason) is not outcomes.CREDENTIALS:
-            return False
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                login = await self.person.correct(opening.login)
-        except TimeoutError:
-            return False
-        except asyncio.CancelledError:
-            opening.run.links.refuse(opening.login, reason)
-            raise
         if login is None:
-            return False
+            return Then.STOP
         self._note(reason)
         self.is_corrected = True
         opening.login, opening.announced = login, True
         opening.run.links.announce(login)
         await opening.run.written()
-        return True
+        return Then.RETRY
 
     def _note(self, status: str) -> None:
         self.status, self.patience = status, _PATIENT_LOOKS
@@ -217,14 +174,14 @@ class _Answers:
         True as well when the status has changed while the person was being asked.
         """
         login, reason, ends = opening.login, opening.reason, waiting.time() + ANSWER_SECONDS
-        is_choice = reason == _ACCOUNTS
         asking: Coroutine[Any, Any, Any]
-        if is_choice:
-            accounts = await opening.ask(lambda api: api.accounts(link_token))
+        send: Callable[..., Coroutine[Any, Any, None]]
+        if reason == _ACCOUNTS:
+            send, accounts = Api.select_accounts, await opening.ask(lambda api: api.accounts(link_token))
             asking = self.person.choose(login, accounts, ends)
         else:
-            text = await opening.ask(lambda api: api.question(link_token))
-            asking = self.person.answer(Question(login, text, ends, is_repeated=reason == _WRONG_ANSWER))
+            send, text = Api.answer, await opening.ask(lambda api: api.question(link_token))
+            asking = self.person.answer(login, text, ends, is_repeated=reason == _WRONG_ANSWER)
         task = asyncio.create_task(asking)
         try:
             while not task.done() and (left := ends - waiting.time()) > 0:
@@ -236,7 +193,6 @@ class _Answers:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         if answer is not None:
-            send = Api.select_accounts if is_choice else Api.answer
             await opening.ask(lambda api: send(api, link_token, answer), once=True)
         return answer is not None
 
@@ -246,7 +202,8 @@ async def link_token(run: Run, login: Login) -> str:
     opening = Opening(run, login)
     old = run.links.token(login)
     try:
-        return opening.learn(await opening.ask(lambda api: api.create_link_token(link_options(run.config, old))))
+        options = handshake.link_options(run.config, old)
+        return opening.learn(await opening.ask(lambda api: api.create_link_token(options)))
     except Problem as problem:
         if old is None or problem.meaning.then is not Then.RELINK:
             raise
@@ -281,18 +238,6 @@ async def exchange(run: Run, login: Login, public_token: object, write: Callable
     return result
 
 
-async def document(run: Run, login: Login) -> Body:
-    """Return the document of a linked login. Raises Problem, one that is not ready included."""
-    async with run.deadline.applied():
-        return await run.ask(lambda api: api.document(run.links.token(login) or ""))
-
-
-async def statement_file(run: Run, login: Login, statement_id: str) -> StatementFile:
-    """Return the original document of a bill. Raises Problem; its status is NO_DATA when there is none."""
-    async with run.deadline.applied():
-        return await run.ask(lambda api: api.statement_file(run.links.token(login) or "", statement_id))
-
-
 async def look_at_all(run: Run) -> list[Finished]:
     """Ask for the health of every connection at once, in the order of the configuration; submits nothing."""
     openings = [Opening(run, login, token=run.links.token(login) or "") for login in run.config.logins]
@@ -314,23 +259,10 @@ async def _standing(opening: Opening) -> Outcome:
     return READY if context.meaning.status is Status.READY else context.outcome
 
 
-async def find_sources(config: Config, surroundings: Surroundings, text: str) -> list[dict[str, Any]]:
-    """Return the utilities whose name contains a text, as the provider describes them. Raises Problem."""
-    links = Links(config, surroundings.now, surroundings.new_salt)
-    run = await started(config, links, surroundings, config.check_timeout_seconds)
-    async with run.deadline.applied():
-        token = await run.ask(lambda api: api.create_link_token({}))
-        return await run.ask(lambda api: api.sources(token, search=text))
-
-
-async def destroy(config: Config, links: Links, surroundings: Surroundings, login: Login) -> bool:
-    """Delete a connection at the provider; returns whether it had one. Raises Problem when the provider refuses."""
-    token = links.token(login)
-    if token is None:
-        return False
-    run = await started(config, links, surroundings, config.check_timeout_seconds)
+async def destroy(run: Run, login: Login) -> bool:
+    """Delete a connection at the provider; returns whether it knew it. Raises Problem when the provider refuses."""
     try:
-        await run.ask(lambda api: api.destroy(token))
+        await run.ask(lambda api: api.destroy(run.links.token(login) or ""))
     except Problem as problem:
         if problem.meaning.then is not Then.RELINK:
             raise

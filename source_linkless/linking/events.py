@@ -28,7 +28,10 @@ class LinksChanged:
 
 @dataclass(frozen=True, slots=True)
 class WantedFile:
-    """A bill whose file is to be asked for; `mark` stands for its content in the state of `statement_files`."""
+    """A bill whose file is to be asked for; `mark` stands for its content in the state of `statement_files`.
+
+    One that `has_failed` in an earlier sync is asked for last, so that it delays nothing else.
+    """
 
     statement_id: str
     account_number: str
@@ -36,39 +39,35 @@ class WantedFile:
     billing_date: str | None
     mark: str
     has_failed: bool = False
-    """In an earlier sync: it is asked for last, so that it delays nothing else."""
 
 
 @dataclass(slots=True)
-class Receipt:
-    """What the consumer found in a document; filled in before the document is acknowledged."""
-
-    accounts: int | None = None
-    """Number of accounts; None when the document could not be read completely."""
-    files: Sequence[WantedFile] = ()
-    """Files to ask for after the login has ended, in this order; what the deadline leaves is forgotten."""
-
-
-@dataclass(frozen=True, slots=True)
 class Delivered:
-    """The document of a connection, undecoded; acknowledging it frees its memory, or its file, for the next."""
+    """The document of a connection, undecoded; acknowledging it frees its memory, or its file, for the next.
+
+    The consumer says in it what it has found, before it acknowledges: the number of `accounts`, None when the document
+    could not be read completely, and the `files` to ask for after the login has ended, in this order.
+    """
 
     login: Login
     connection_id: str | None
     body: Body = field(repr=False)
-    receipt: Receipt = field(default_factory=Receipt)
+    accounts: int | None = None
+    files: Sequence[WantedFile] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of one login in this run; comes once for every configured login, after its document."""
+    """The end of one login in this run; comes once for every configured login, after its document.
+
+    `waited` is the seconds from the start of the run to the document or the failure.
+    """
 
     login: Login
     outcome: Outcome
     connection_id: str | None
     context: Context | None
     waited: float
-    """Seconds from the start of the run to the document or the failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +98,14 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Once a minute: how far the run is. `counts` by status; `slowest` are the longest waits, longest first."""
+    """Once a minute: how far the run is. `counts` by status; `slowest` are the longest waits, longest first.
+
+    With `heartbeat`, every few minutes, the states are repeated, so that the platform sees that the sync is alive.
+    """
 
     counts: dict[str, int]
-    slowest: tuple[Waiting, ...]
+    slowest: Sequence[Waiting]
     heartbeat: bool
-    """True every few minutes: time to repeat the states, so that the platform sees that the sync is alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +122,12 @@ class Stopping:
 
 Event = LinksChanged | Delivered | Finished | FileAnswered | Progress | Waiting | StillWaiting | Stopping
 
-_MANY_ESCAPES = 10_000
 _MASK = "****"
 _SHORTEST_IN_TEXT, _SHORTEST_IN_DOCUMENT = 4, 8
+# Names of login fields that are no account or customer number, which every bill repeats.
 _CREDENTIAL = re.compile("pass|pwd|secret|token|pin|code|answer", re.IGNORECASE)
-"""Names of login fields that are no account or customer number, which every bill repeats."""
+# The texts of the provider in what is told; the rest is ours.
 _TEXTS = {Outcome: ("reason", "detail"), Context: ("connection_id", "source_id", "source_name", "reason")}
-"""The texts of the provider in what is told; the rest is ours."""
 Told = TypeVar("Told", Outcome, Context)
 
 
@@ -143,17 +143,17 @@ class Echoes:
         typed = [("password", login.password or ""), *(login.fields or {}).items()]
         every = {one for one in (*keys, *(value for _, value in typed)) if len(one) >= _SHORTEST_IN_TEXT}
         self._in_texts = sorted(every, key=len, reverse=True)  # one that is part of another would leave its rest
-        self._in_documents = [(key, b"") for key in keys]
-        """With the quotes that must stand around it."""
-        for name, value in typed:
-            if _CREDENTIAL.search(name) and len(value) >= _SHORTEST_IN_DOCUMENT and not value.isdecimal():
-                self._in_documents.append((value, b'"'))
+        # Each with the quotes that must stand around it.
+        self._in_documents = [(key, b"") for key in keys] + [
+            (value, b'"')
+            for name, value in typed
+            if _CREDENTIAL.search(name) and len(value) >= _SHORTEST_IN_DOCUMENT and not value.isdecimal()
+        ]
 
     def hidden(self, told: Told) -> Told:
-        """Return an outcome or a status without secrets; itself, as good as always, if there are none in it."""
-        texts = {name: getattr(told, name) for name in _TEXTS[type(told)]}
-        changed: dict[str, Any] = {name: new for name, text in texts.items() if (new := self.text(text)) != text}
-        return replace(told, **changed) if changed else told
+        """Return an outcome or a status without secrets."""
+        texts: dict[str, Any] = {name: self.text(getattr(told, name)) for name in _TEXTS[type(told)]}
+        return replace(told, **texts)
 
     def text(self, text: str | None) -> str | None:
         """Return a text without secrets; a code of the contract stays legible, whatever the password is."""
@@ -167,7 +167,7 @@ class Echoes:
 
         A search for a plain text is many times as fast, so a document without any `\u` is searched for those alone.
         """
-        is_escaped = _has_escapes(body)
+        is_escaped = (at := body.find(b"\\")) >= 0 and body.find(b"\\u", at) >= 0  # one byte is found much faster
         for secret, quote in self._in_documents:
             plain = quote + json.dumps(secret, ensure_ascii=False)[1:-1].encode(errors="surrogatepass") + quote
             if is_escaped or any(body.find(form) >= 0 for form in {plain, plain.replace(b"/", b"\\/")}):
@@ -175,16 +175,6 @@ class Echoes:
                 if spelled.search(body):
                     body = spelled.sub(quote + _MASK.encode() + quote, bytes(body))
         return body
-
-
-def _has_escapes(body: Body) -> bool:
-    r"""Tell whether a body has a `\u`. One byte is found five times as fast as two, as long as there are not many."""
-    at = -1
-    for _ in range(_MANY_ESCAPES):
-        at = body.find(b"\\", at + 1)
-        if at < 0 or body[at + 1 : at + 2] == b"u":
-            return at >= 0
-    return body.find(b"\\u", at) >= 0
 
 
 def _spellings(character: str) -> bytes:

@@ -8,12 +8,12 @@ sends it again. Any status that needs a person is remembered, so that no later r
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from source_linkless.concurrency import waiting
 from source_linkless.config import Config, Step
-from source_linkless.errors import Actor, Meaning, Problem, Status, Then
+from source_linkless.errors import Actor, Problem, Status, Then
 from source_linkless.linking.running import Ended, Opening
 from source_linkless.provider import Api, outcomes
 from source_linkless.provider.outcomes import outcome
@@ -104,47 +104,51 @@ async def _link(opening: Opening) -> None:
 
 async def _submit(opening: Opening, link_token: str) -> None:
     """Submit the login and get its token: the part that must not be interrupted."""
+    run, login, is_taken = opening.run, opening.login, False
     opening.sent, opening.announced = True, False
     try:
-        async with asyncio.timeout(max(SUBMISSION_SECONDS, opening.run.deadline.left())):
-            await _exchange(opening, await _connect(opening, link_token))
+        async with asyncio.timeout(max(SUBMISSION_SECONDS, run.deadline.left())):
+            public_token = await _connect(opening, link_token)
+            is_taken = True
+            await _exchange(opening, public_token)
     except TimeoutError as cut_off:
         if opening.is_out:  # counted: it may have reached the utility
             raise Ended(outcome("TIMEOUT", outcomes.EXCHANGE_LOST)) from None
-        opening.run.links.withdraw(opening.login)  # its turn never came, or each answer was to come later
+        run.links.withdraw(login)  # its turn never came, or each answer was to come later
         raise Ended(opening.outcome_of(cut_off)) from None
-
-
-async def _connect(opening: Opening, link_token: str) -> str | None:
-    """Submit the login; returns the public token, or None in update mode."""
-    try:
-        return await _send(opening, link_token)
     except Problem as problem:
-        is_refused = problem.meaning.status is Status.FAILED and problem.meaning.actor is Actor.USER
-        if not opening.is_out or not problem.reached or is_refused:
-            opening.run.links.withdraw(opening.login)  # refused before it could reach the utility
-        if opening.is_out:
-            await _submission_failed(opening, problem)
+        meaning = problem.meaning
+        is_refused = meaning.status is Status.FAILED and meaning.actor is Actor.USER
+        if not is_taken and (is_refused or not opening.is_out or not problem.reached):
+            run.links.withdraw(login)  # refused before it could reach the utility
+        if not opening.is_out:
+            raise
+        if meaning.status is Status.NEEDS_USER:
+            run.links.refuse(login, problem.reason)
+        await run.written()
+        if meaning.then in (Then.RETRY, Then.WAIT, Then.ASK_CONTEXT):
+            raise Ended(outcome(problem.reason, outcomes.EXCHANGE_LOST, problem.detail)) from problem
         raise
 
 
-async def _send(opening: Opening, link_token: str) -> str | None:
+async def _connect(opening: Opening, link_token: str) -> str | None:
     """Submit the login in the form of the guide; in the other published form if the provider does not take that.
 
-    A form that is refused as invalid has reached no utility, so the second form is no second submission.
+    A form that is refused as invalid has reached no utility, so the second form is no second submission. Returns the
+    public token, or None in update mode.
     """
     login, flat = opening.login, {"username": opening.login.username, "password": opening.login.password}
     try:
-        return await _send_form(opening, link_token, flat if login.fields is None else _named(login.fields.items()))
+        return await _send(opening, link_token, flat if login.fields is None else named(login.fields))
     except Problem as problem:
         is_form_invalid = login.fields is None and problem.reason == outcomes.VALIDATION_FAILED
-        named = await _named_form(opening, link_token) if is_form_invalid else None
-        if named is None:
+        fields = await _fields_of_source(opening, link_token) if is_form_invalid else {}
+        if not fields:
             raise
-    return await _send_form(opening, link_token, named)
+    return await _send(opening, link_token, named(fields))
 
 
-async def _send_form(opening: Opening, link_token: str, form: dict[str, Any]) -> str | None:
+async def _send(opening: Opening, link_token: str, form: dict[str, Any]) -> str | None:
     """Submit one form, and note whether it may have reached the utility."""
 
     def sending() -> None:
@@ -162,11 +166,12 @@ async def _send_form(opening: Opening, link_token: str, form: dict[str, Any]) ->
     return await opening.ask(connect, once=True)
 
 
-def _named(named: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    return {"fields": [{"field_name": name, "field_value": value} for name, value in named]}
+def named(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return the form of a login whose fields have names of their own."""
+    return {"fields": [{"field_name": name, "field_value": value} for name, value in fields.items()]}
 
 
-async def _named_form(opening: Opening, link_token: str) -> dict[str, Any] | None:
+async def _fields_of_source(opening: Opening, link_token: str) -> dict[str, str]:
     """Name username and password as this utility's form does: its first Text and its first Password field."""
     login = opening.login
     sources = await opening.ask(lambda api: api.sources(link_token, source_id=login.source_id or ""))
@@ -174,9 +179,8 @@ async def _named_form(opening: Opening, link_token: str) -> dict[str, Any] | Non
     names = {str(entry.get("field_type")): entry.get("field_name") for entry in reversed(fields)}
     text, password = names.get("Text"), names.get("Password")
     if not (text and password):
-        return None
-    named = (text, login.username), (password, login.password)
-    return _named((name, value) for name, value in named if value)
+        return {}
+    return {name: value for name, value in ((text, login.username), (password, login.password)) if value}
 
 
 async def _exchange(opening: Opening, public_token: str | None) -> None:
@@ -187,31 +191,18 @@ async def _exchange(opening: Opening, public_token: str | None) -> None:
     if public_token is None:
         raise Ended(outcomes.own("UNEXPECTED_ANSWER", "/link/connect without public_token"))
     opening.learn(public_token)
-    try:
-        connected = await opening.ask(lambda api: api.exchange(public_token), once=True)
-    except Problem as problem:
-        await _submission_failed(opening, problem)
-        raise
+    connected = await opening.ask(lambda api: api.exchange(public_token), once=True)
     opening.token, opening.connection_id = opening.learn(connected.access_token), connected.connection_id
     links.remember(login, connected.access_token, connected.connection_id)
-
-
-async def _submission_failed(opening: Opening, problem: Problem) -> None:
-    """Remember what a failed submission means; raises Ended unless the problem itself is the outcome."""
-    meaning = problem.meaning
-    if meaning.status is Status.NEEDS_USER:
-        opening.run.links.refuse(opening.login, problem.reason)
-    await opening.run.written()
-    if meaning.then in (Then.RETRY, Then.WAIT, Then.ASK_CONTEXT):
-        raise Ended(outcome(problem.reason, outcomes.EXCHANGE_LOST, problem.detail)) from problem
 
 
 async def _is_decided(opening: Opening, link_token: str) -> bool:
     """Poll the status until the login is accepted or refused (API notes, section 2.4).
 
-    False: a person has corrected the refused password, and the login goes once more into the same link session.
+    A refusal is over for a new login, which raises Ended; an existing connection still has its data. False: a person
+    has corrected the refused password, and the login goes once more into the same link session.
     """
-    run, answers, started = opening.run, opening.answers, waiting.time()
+    run, started = opening.run, waiting.time()
     run.waiting += 1
     try:
         while True:
@@ -222,23 +213,18 @@ async def _is_decided(opening: Opening, link_token: str) -> bool:
                 if problem.meaning.then is not Then.ASK_CONTEXT and problem.meaning.status is not Status.NEEDS_USER:
                     raise
                 opening.reason, meaning = problem.reason, problem.meaning
-            if meaning.then in (Then.PROCEED, Then.ASK_CONTEXT):
-                return True
-            if meaning.then is Then.STOP and not (answers and await answers.answered(opening, link_token)):
-                if answers and await answers.corrected(opening):
-                    return False
-                await _refused(opening, meaning)
-                return True
+            then = meaning.then
+            if then is Then.STOP and opening.answers:
+                then = await opening.answers(opening, link_token)
+            if then is Then.STOP:
+                opening.concern = outcome(opening.reason, meaning)
+                if meaning.status is Status.NEEDS_USER:
+                    run.links.refuse(opening.login, opening.reason)
+                    await run.written()
+                if not opening.is_update:
+                    raise Ended(opening.concern)
+            if then is not Then.WAIT:
+                return then is not Then.RETRY
             await waiting.pause(run.pace.between_status_polls(waiting.time() - started, run.waiting))
     finally:
         run.waiting -= 1
-
-
-async def _refused(opening: Opening, meaning: Meaning) -> None:
-    """The utility did not take the login: over for a new one; an existing connection still has its data."""
-    opening.concern = outcome(opening.reason, meaning)
-    if meaning.status is Status.NEEDS_USER:
-        opening.run.links.refuse(opening.login, opening.reason)
-        await opening.run.written()
-    if not opening.is_update:
-        raise Ended(opening.concern)

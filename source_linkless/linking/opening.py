@@ -12,7 +12,7 @@
     after Finished: files of its bills, if any are wanted ──► FileAnswered, …
 
 One task per login on one event loop; a pause costs no thread. Memory is bounded by places for documents (see
-`waiting.Place`): a document gives its place back when the consumer has dealt with it.
+`RateLimit`): a document gives its place back when the consumer has dealt with it.
 
 A refresh is a login at the utility like any other: it is announced before it is sent, counts, is sent once in a run,
 and never for a connection that needs a person.
@@ -29,7 +29,7 @@ from functools import partial
 from typing import TypeVar
 
 from source_linkless.clock import hours_since
-from source_linkless.concurrency import Emit, Place, waiting
+from source_linkless.concurrency import Emit, waiting
 from source_linkless.config import Config, Links, Step
 from source_linkless.errors import Problem, Status, Then
 from source_linkless.linking import events
@@ -41,20 +41,17 @@ from source_linkless.provider.outcomes import BROKEN, PROVIDER_DOWN, READY, WORK
 T = TypeVar("T")
 
 PROGRESS_SECONDS = 60.0
-HEARTBEAT_EVERY = 5
-"""Lines of progress per heartbeat: the platform may stop a sync that sends neither record nor state for long."""
+HEARTBEAT_EVERY = 5  # lines of progress: the platform may stop a sync that sends neither record nor state for long
 _ERROR_HOURS = 6.0  # a session that ended in `Error` is repeated after that time (API notes, section 11)
 _POLLS_PER_STATUS = 4
 _POLLS_BEFORE_FIRST_STATUS = 2  # of a login that was linked in this run, or whose status could not be had
-_IN_PROGRESS = "New", "Connecting"
-"""`connection_status` of a login that has not been accepted yet (API notes, section 3.1)."""
-_FILE_FAILURES = 3
-"""Failures in a row after which the other files of a login are left to the next sync: the provider is out of order."""
+_IN_PROGRESS = "New", "Connecting"  # `connection_status` of a login that is not accepted yet (API notes, section 3.1)
+_FILE_FAILURES = 3  # in a row; then the other files of a login are left to the next sync: the provider is out of order
 
 
 async def sync_all(config: Config, links: Links, surroundings: Surroundings, emit: Emit[events.Event]) -> None:
     """Open every login at once and emit documents as they become ready; the first ready goes first."""
-    run = Run(config, links, surroundings, emit, config.data_timeout_seconds)
+    run = Run(config, links, surroundings, config.data_timeout_seconds, emit)
     openings = [Opening(run, login) for login in config.logins]
     with _telling(run, openings):
         try:
@@ -77,7 +74,7 @@ async def check_all(config: Config, links: Links, surroundings: Surroundings, em
     status and never linked again. Of a fleet at most one login is linked, and none when any link exists; its tokens
     are verified together, as far as the time goes.
     """
-    run = Run(config, links, surroundings, emit, config.check_timeout_seconds)
+    run = Run(config, links, surroundings, config.check_timeout_seconds, emit)
     try:
         await run.test_keys()
     except TimeoutError:
@@ -102,7 +99,7 @@ def _telling(run: Run, openings: Sequence[Opening]) -> Iterator[None]:
     async def tell_progress() -> None:
         counts = Counter(one.outcome.status.value if one.outcome else "waiting" for one in openings)
         slowest = heapq.nlargest(3, still_waiting(openings), key=lambda one: one.seconds)
-        await run.emit(events.Progress(dict(counts), tuple(slowest), heartbeat=next(minutes) % HEARTBEAT_EVERY == 0))
+        await run.emit(events.Progress(dict(counts), slowest, heartbeat=next(minutes) % HEARTBEAT_EVERY == 0))
 
     async def tell_steps() -> None:
         for one in still_waiting(openings):
@@ -163,23 +160,24 @@ async def _with_connection(opening: Opening, use: Callable[[Opening], Awaitable[
 
 async def sync_login(opening: Opening) -> None:
     """Bring one login to its end: hand over its document if there is one, its outcome, then files. Raises nothing."""
-    receipt = events.Receipt()
-    await opening.to_its_end(lambda: _synced(opening, receipt), lambda error: _explained(opening, error))
-    await _ask_for_files(opening, receipt.files)
+    await opening.to_its_end(partial(_synced, opening))
+    await _ask_for_files(opening)
 
 
-async def _synced(opening: Opening, receipt: events.Receipt) -> Outcome:
+async def _synced(opening: Opening) -> Outcome:
     try:
         body = await _with_connection(opening, _polled)
         waited, echoes = opening.seconds(), opening.echoes()
-        event = events.Delivered(opening.login, echoes.text(opening.connection_id), echoes.document(body), receipt)
+        event = events.Delivered(opening.login, echoes.text(opening.connection_id), echoes.document(body))
         del body
         await opening.run.emit(event)
+        opening.waited, opening.files, accounts = waited, event.files, event.accounts
         del event
-    finally:
         opening.give_back()
-    opening.waited = waited
-    return await _health(opening, receipt.accounts)
+        return await _health(opening, accounts)
+    except Exception as error:
+        opening.give_back()
+        raise Ended(await _explained(opening, error)) from error
 
 
 async def _explained(opening: Opening, error: Exception) -> Outcome:
@@ -257,14 +255,12 @@ async def _ask_product(opening: Opening, *, is_first: bool) -> Body | None:
     """
 
     async def ask(api: Api) -> Body:
-        opening.give_back()
-        opening.place = place = Place(opening.run.limit)
         try:
-            body = await api.document(opening.token, place=place, first=is_first)
+            body = await api.document(opening.token, began=opening.hold_place, first=is_first)
         except BaseException:
             opening.give_back()
             raise
-        place.hold()
+        opening.hold_place()
         return body
 
     try:
@@ -371,17 +367,16 @@ async def _health(opening: Opening, accounts: int | None) -> Outcome:
     return ready_but(opening.concern) if opening.concern and (context is None or is_new) else READY
 
 
-async def _ask_for_files(opening: Opening, wanted: Sequence[events.WantedFile]) -> None:
+async def _ask_for_files(opening: Opening) -> None:
     """Ask for the files of bills one after the other, and hand over each answer, until the deadline.
 
     The rest is left to the next sync after a few failures in a row, and when the provider refuses the token.
     """
     run, token, failures = opening.run, opening.run.links.token(opening.login) or "", 0
-    for one in wanted if token else ():
+    for one in opening.files if token else ():
         async with run.files:
             try:
-                async with run.deadline.applied():
-                    file = await run.ask(partial(Api.statement_file, access_token=token, statement_id=one.statement_id))
+                file = await run.ask(partial(Api.statement_file, access_token=token, statement_id=one.statement_id))
             except TimeoutError:
                 return
             except Exception as error:  # noqa: BLE001 - a file must cost nothing else

@@ -5,25 +5,24 @@ import math
 import random
 import secrets
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from airbyte_cdk.utils import is_cloud_environment
 
 from source_linkless.clock import Now, utc_now
-from source_linkless.concurrency import Emit, Place, RateLimit, waiting
+from source_linkless.concurrency import Emit, RateLimit, waiting
 from source_linkless.config import Config, Links, Login, masking, parse_config
 from source_linkless.errors import Problem, Status, Then
-from source_linkless.linking.events import NOT_ASKED_YET, Echoes, Event, Finished, LinksChanged
+from source_linkless.linking.events import NOT_ASKED_YET, Echoes, Event, Finished, LinksChanged, WantedFile
 from source_linkless.provider import Api, Context, HttpTransport, outcomes
 from source_linkless.provider.outcomes import Outcome
 
 T = TypeVar("T")
 
-WRITE_SECONDS = 0.8
-"""Shortest time between two write-backs: a token is written within a second of its exchange."""
+WRITE_SECONDS = 0.8  # shortest time between two write-backs: a token is written within a second of its exchange
 _HANGING_SECONDS = 10.0  # a request that has had no answer for so long at the deadline counts as hanging
 
 
@@ -58,49 +57,30 @@ def opened(raw: Mapping[str, Any], surroundings: Surroundings) -> tuple[Config, 
     return config, Links(config, surroundings.now, surroundings.new_salt)
 
 
-class Answers(Protocol):
-    """Answers what a login waits for while it is being linked. A sync has none: there a question ends the login."""
-
-    async def answered(self, opening: "Opening", link_token: str) -> bool:
-        """Tell whether the status is worth another look: a person has answered, or the provider still works on it."""
-
-    async def corrected(self, opening: "Opening") -> bool:
-        """Tell whether a person has corrected a refused password, announced and ready to be submitted."""
-
-
-@dataclass(slots=True, repr=False)
-class Wait:
-    """What a login waits for."""
-
-    reason: str = field(default=NOT_ASKED_YET, init=False)
-    """The provider's latest reason code or status."""
-    asked_at: float | None = field(default=None, init=False)
-    """When the request was sent that has no answer yet; kept when the wait is cut off, to tell whether it hangs."""
-
-    def note_request(self) -> None:
-        """Note that a request is being sent."""
-        self.asked_at = waiting.time()
+async def _ignored(event: Event, *, urgent: bool = False) -> None:
+    """Drop what a run reports."""
 
 
 class Run:
-    """What all logins of one run share; `seconds` is the longest it may wait. What `links` holds now is written."""
+    """What all logins of one run share; `seconds` is the longest it may wait. What `links` holds now is written.
 
-    verdict: Outcome | None = None
-    """What ended the whole run: refused keys, or a provider out of reach."""
-    waiting = 0
-    """Number of connections that are being waited for now."""
+    `verdict` is what ended the whole run: refused keys, or a provider out of reach. `waiting` is the number of
+    connections that are being waited for now. A file of a bill holds `files` from its request until it was consumed:
+    files are in memory, and must be few.
+    """
 
     def __init__(
-        self, config: Config, links: Links, surroundings: Surroundings, emit: Emit[Event], seconds: float
+        self, config: Config, links: Links, surroundings: Surroundings, seconds: float, emit: Emit[Event] = _ignored
     ) -> None:
         rate = config.max_requests_per_second
         self.config, self.links, self.surroundings = config, links, surroundings
+        self.verdict: Outcome | None = None
+        self.waiting = 0
         self.deadline = waiting.Deadline(seconds)
         self.limit = RateLimit(rate, places=min(16, max(4, math.ceil(rate))))  # as many as the rate can keep coming
         self.pace = waiting.Pace(config.poll_interval_seconds, rate * 0.8)  # the rest is for `later` requests
         self.api = Api(surroundings.new_transport(config), self.limit)
         self.files = asyncio.Semaphore(4)
-        """Held by each file of a bill from its request until it was consumed: files are in memory, and must be few."""
         self._emit = emit
         self._written, self._last_write = links.dump(), -WRITE_SECONDS
         self._next_write: asyncio.Task[None] | None = None
@@ -124,28 +104,10 @@ class Run:
             await self.emit(LinksChanged(text), urgent=True)
             self._written = text
 
-    async def ask(self, call: Callable[[Api], Awaitable[T]], wait: Wait | None = None, *, once: bool = False) -> T:
-        """Make a request, again after every 429; unless `once`, also after a few failures of provider or network."""
-        wait = wait or Wait()
-        api, failures = self.api.noting(wait.note_request), 0
-        while True:
-            try:
-                value = await call(api)
-            except Problem as problem:
-                wait.asked_at, pause = None, None
-                if problem.meaning.then is Then.SLOW_DOWN:
-                    pause = 0.0  # the rate limit holds the endpoint until it may be asked again
-                elif problem.meaning.then is Then.RETRY and not once:
-                    failures += 1
-                    pause = waiting.pause_before_retry(failures, self.surroundings.chance())
-                if pause is None:
-                    raise
-                wait.reason = problem.reason
-                if pause:
-                    await waiting.pause(max(pause, problem.retry_after or 0.0))
-            else:
-                wait.asked_at = None
-                return value
+    async def ask(self, call: Callable[[Api], Awaitable[T]]) -> T:
+        """Make a request that no login waits for, until the deadline; see `Wait.ask`. Raises TimeoutError."""
+        async with self.deadline.applied():
+            return await Wait(self).ask(call)
 
     async def test_keys(self) -> None:
         """Test the keys; raises Problem when they are refused or the provider is out of reach, TimeoutError.
@@ -154,8 +116,7 @@ class Run:
         that nothing can be learnt from, the run goes on, and each request is judged by itself.
         """
         try:
-            async with self.deadline.applied():
-                await self.ask(Api.test_keys)
+            await self.ask(Api.test_keys)
         except TimeoutError:
             raise
         except Exception as error:
@@ -164,46 +125,70 @@ class Run:
 
 
 @dataclass(slots=True, repr=False)
-class Opening(Wait):
-    """One login in this run."""
+class Wait:
+    """Requests of a run that come one after the other, and what they wait for."""
 
     run: Run
+    reason: str = field(default=NOT_ASKED_YET, init=False)  # the provider's latest reason code or status
+    # When the request was sent that has no answer yet; kept when the wait is cut off, to tell whether it hangs.
+    asked_at: float | None = field(default=None, init=False)
+
+    def note_request(self) -> None:
+        """Note that a request is being sent."""
+        self.asked_at = waiting.time()
+
+    async def ask(self, call: Callable[[Api], Awaitable[T]], *, once: bool = False) -> T:
+        """Make a request, again after every 429; unless `once`, also after a few failures of provider or network."""
+        api, failures = self.run.api.noting(self.note_request), 0
+        while True:
+            try:
+                value = await call(api)
+            except Problem as problem:
+                self.asked_at, pause = None, None
+                if problem.meaning.then is Then.SLOW_DOWN:
+                    pause = 0.0  # the rate limit holds the endpoint until it may be asked again
+                elif problem.meaning.then is Then.RETRY and not once:
+                    failures += 1
+                    pause = waiting.pause_before_retry(failures, self.run.surroundings.chance())
+                if pause is None:
+                    raise
+                self.reason = problem.reason
+                if pause:
+                    await waiting.pause(max(pause, problem.retry_after or 0.0))
+            else:
+                self.asked_at = None
+                return value
+
+
+@dataclass(slots=True, repr=False)
+class Opening(Wait):
+    """One login in this run. All moments are seconds of the event loop.
+
+    `answers` has a person answer what a login waits for while it is being linked. It returns WAIT when the status is
+    worth another look, RETRY when a corrected password is ready to be submitted, else STOP. A sync has none: there a
+    question ends the login.
+    """
+
     login: Login
     started: float = field(default_factory=waiting.time)
-    """Seconds of the event loop, as all moments here."""
-    answers: Answers | None = None
-    token: str = ""
-    """The access token of the connection, once there is one."""
+    answers: Callable[["Opening", str], Awaitable[Then]] | None = None
+    token: str = ""  # the access token of the connection, once there is one
     connection_id: str | None = None
-    tokens: tuple[str, ...] = ()
-    """Every token that this run received for the login: none may appear in any output."""
-    announced: bool = False
-    """Written down as about to be submitted, and not submitted yet."""
-    sent: bool = False
-    """Submitted in this run: never again in it."""
-    is_out: bool = False
-    """May have reached the utility: `connect` has left this process and was not refused as invalid or too early."""
+    tokens: tuple[str, ...] = ()  # every token that this run received for the login: none may appear in any output
+    announced: bool = False  # written down as about to be submitted, and not submitted yet
+    sent: bool = False  # submitted in this run: never again in it
+    is_out: bool = False  # may have reached the utility: `connect` was sent and not refused as invalid or too early
     is_update: bool = False
-    context: Context | None = None
-    """The status of the connection, as last told."""
-    is_told: bool = False
-    """Whether the status was asked for since the product was last not ready and since the last refresh."""
+    context: Context | None = None  # the status of the connection, as last told
+    is_told: bool = False  # the status was asked for since the product was last not ready and since the last refresh
     refreshed: bool = False
-    news_until: float = 0.0
-    """Until when a refreshed session is waited for although there is data of the session before it."""
-    has_data: bool = False
-    """Whether there is data of an earlier session, in case nothing newer comes."""
-    concern: Outcome | None = None
-    """What is wrong with the latest submission although the token works."""
-    place: Place | None = None
-    """What its document holds until it is handed over."""
-    waited: float | None = None
-    """Seconds until the document that was handed over was there."""
+    news_until: float = 0.0  # until when a refreshed session is waited for although there is data of the one before it
+    has_data: bool = False  # there is data of an earlier session, in case nothing newer comes
+    concern: Outcome | None = None  # what is wrong with the latest submission although the token works
+    has_place: bool = False  # its document is in memory until it is handed over
+    waited: float | None = None  # seconds until the document that was handed over was there
+    files: Sequence[WantedFile] = ()  # what to ask for after its end
     outcome: Outcome | None = None
-
-    def ask(self, call: Callable[[Api], Awaitable[T]], *, once: bool = False) -> Awaitable[T]:
-        """Make a request for this login; see `Run.ask`."""
-        return self.run.ask(call, self, once=once)
 
     def learn(self, token: str) -> str:
         """Keep a token out of all output from the moment it is known; returns it."""
@@ -220,11 +205,16 @@ class Opening(Wait):
         known = self.run.config.secret, *self.tokens, self.run.links.token(self.login)
         return Echoes(self.login, [one for one in dict.fromkeys(known) if one])
 
+    def hold_place(self) -> None:
+        """Hold a place for its document: there is an answer."""
+        self.run.limit.places -= not self.has_place
+        self.has_place = True
+
     def give_back(self) -> None:
         """Give the place of its document back, if it holds one."""
-        if self.place is not None:
-            self.place.give_back()
-            self.place = None
+        self.run.limit.places += self.has_place
+        self.has_place = False
+        self.run.limit.serve()
 
     def withdraw(self) -> None:
         """Take back the announcement of a login that was not submitted in the end."""
@@ -250,23 +240,16 @@ class Opening(Wait):
             case _:
                 return of_surprise(error)
 
-    async def to_its_end(
-        self,
-        work: Callable[[], Awaitable[Outcome]],
-        explained: Callable[[Exception], Awaitable[Outcome]] | None = None,
-    ) -> Finished:
-        """Bring this login to its outcome, report and return it. Exceptions of any kind end here and nowhere else.
+    async def to_its_end(self, work: Callable[[], Awaitable[Outcome]]) -> Finished:
+        """Bring this login to the outcome that `work` returns, report and return it.
 
-        `work` returns the outcome, `explained` makes one of what `work` raised. Data that was delivered stays
-        delivered: what was raised after it becomes a concern.
+        Exceptions of any kind end here and nowhere else. Data that was delivered stays delivered: what was raised
+        after it becomes a concern.
         """
         try:
             self.outcome = await work()
         except Exception as error:  # noqa: BLE001 - whatever happens to one login must not cost the others
-            try:
-                result = await explained(error) if explained else self.outcome_of(error)
-            except Exception as another:  # noqa: BLE001 - as above
-                result = of_surprise(another)
+            result = self.outcome_of(error)
             self.outcome = result if self.waited is None else ready_but(result)
         waited = self.seconds() if self.waited is None else self.waited
         try:

@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from source_linkless.clock import seconds_until
-from source_linkless.concurrency import Place, RateLimit
+from source_linkless.concurrency import RateLimit
 from source_linkless.errors import Meaning, Problem, Then
 from source_linkless.provider import outcomes
 from source_linkless.provider.transport import LARGEST_ERROR, SUCCESSES, Answer, Body, Request, Transport
@@ -191,16 +191,18 @@ class Api:
         """Make the provider log in again with the stored credentials (API notes, section 3). Never repeat."""
         await self._send(_post("/connection/refresh", once=True, access_token=access_token))
 
-    async def document(self, access_token: str, *, place: Place | None = None, first: bool = False) -> Body:
+    async def document(
+        self, access_token: str, *, began: Callable[[], object] | None = None, first: bool = False
+    ) -> Body:
         """Return everything the connection has, as an undecoded body (API notes, section 4).
 
-        The request waits for a free `place` for its document, and with `first` goes before the waiting requests of
-        connections that have not been begun.
+        With `began`, which is called when the answer begins, the request waits for a free place for its document. With
+        `first` it goes before the waiting requests of connections that have not been begun.
         """
         request = replace(_post("/sustainability/get", access_token=access_token), large=True)
-        if place is not None:
-            request = replace(request, began=partial(asyncio.get_running_loop().call_soon_threadsafe, place.hold))
-        return (await self._send(request, outcomes.OF_DOCUMENT, first=first, needs_place=place is not None)).body
+        if began is not None:
+            request = replace(request, began=partial(asyncio.get_running_loop().call_soon_threadsafe, began))
+        return (await self._send(request, outcomes.OF_DOCUMENT, first=first, needs_place=began is not None)).body
 
     async def statement_file(self, access_token: str, statement_id: str) -> StatementFile:
         """Return the original document of a bill (`contract/openapi.yaml`); every other request goes first.

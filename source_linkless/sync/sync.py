@@ -192,8 +192,8 @@ class SyncMessages:
                     yield from stream.records(stream.changes.rows(key, document, account))
                 wanted += self._files.wanted(key, account) if self._files else ()
             delivery.document = document.without_bills()
-            event.receipt.files = sorted(wanted, key=lambda one: one.has_failed)
-            event.receipt.accounts = delivery.accounts if document.is_readable else None
+            event.files = sorted(wanted, key=lambda one: one.has_failed)
+            event.accounts = delivery.accounts if document.is_readable else None
             self._delivered[key] = delivery
 
     def _finished(self, event: events.Finished) -> Iterator[AirbyteMessage]:

@@ -12,7 +12,6 @@ import pytest
 from source_linkless.cli.commands import sources_table
 from source_linkless.cli.terminal import COLUMNS, Terminal, printable, wrapped
 from source_linkless.config import Login
-from source_linkless.linking.by_hand import Question
 from source_linkless.provider.api import Account
 from testing.jumping_loop import in_jumping_time
 
@@ -56,14 +55,14 @@ class Desk:
 def test_an_answer_is_the_line_without_its_margins(typed: str | None, answer: str | None) -> None:
     """Leading zeros stay; nothing at all gives up."""
     at = Desk(typed)
-    assert at.run(at.person.answer(Question(LOGIN, "The code?", 300))) == answer
+    assert at.run(at.person.answer(LOGIN, "The code?", 300)) == answer
     assert at.person.prompts == [("Answer within 5:00 (not shown; Enter alone gives up): ", True)]
 
 
 def test_a_question_steers_no_terminal_and_fits() -> None:
     """Control characters of the provider become spaces; long questions are wrapped."""
     at = Desk("1")
-    at.run(at.person.answer(Question(LOGIN, "\x1b[2JType it " * 20, 61, is_repeated=True)))
+    at.run(at.person.answer(LOGIN, "\x1b[2JType it " * 20, 61, is_repeated=True))
     assert at.person.prompts[0][0].startswith("Answer within 1:01")
     assert "\x1b" not in at.shown.getvalue()
     assert max(map(len, at.shown.getvalue().splitlines())) <= COLUMNS
@@ -136,8 +135,8 @@ def test_questions_wait_for_one_another_and_news_wait_for_both() -> None:
     at = Desk("1", "2", seconds=10.0)
 
     async def both() -> list[str | None]:
-        first = asyncio.create_task(at.person.answer(Question(LOGIN, "First?", 300)))
-        second = asyncio.create_task(at.person.answer(Question(LOGIN, "Second?", 300)))
+        first = asyncio.create_task(at.person.answer(LOGIN, "First?", 300))
+        second = asyncio.create_task(at.person.answer(LOGIN, "Second?", 300))
         await asyncio.sleep(5)
         at.person.note("news")
         return [await first, await second]

@@ -33,7 +33,7 @@ def met(told: list[Event] | None = None, **login: Any) -> Opening:
 
     async def begin() -> Opening:
         config, links = opened(form({**LOGIN, **login}, secret=KEY), surroundings)
-        return Opening(Run(config, links, surroundings, emit, 1.0), config.logins[0])
+        return Opening(Run(config, links, surroundings, 1.0, emit), config.logins[0])
 
     surroundings = World().surroundings()
     opening = asyncio.run(begin())

@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from requests.adapters import HTTPAdapter
 
-from source_linkless.concurrency import Place, RateLimit
+from source_linkless.concurrency import RateLimit
 from source_linkless.config import parse_config
 from source_linkless.errors import Problem
 from source_linkless.linking.handshake import SUBMISSION_SECONDS
@@ -348,23 +348,24 @@ def test_a_submission_has_a_connection_of_its_own(server: Server) -> None:
     assert len(set(ports)) == 3
 
 
-def test_a_document_holds_its_place_from_the_first_byte_of_its_body(server: Server) -> None:
-    """So that large documents that arrive slowly are never more than there are places."""
-    seen = []
+def test_the_beginning_of_a_document_is_told_before_the_rest_of_its_body_arrives(server: Server) -> None:
+    """It holds a place from then on, so that large documents that arrive slowly are never more than the places."""
+    has_begun = threading.Event()
 
-    async def main() -> None:
-        limit = RateLimit(100, places=3)
-        place = Place(limit)
+    def slowly(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("content-length", "16")
+        handler.end_headers()
+        handler.wfile.write(b'{"accounts": ')
+        assert has_begun.wait(10)
+        handler.wfile.write(b"[]}")
+
+    async def main() -> bytes:
         with closing(transport(f"http://127.0.0.1:{server.port}/api/v1")) as send:
-            body = await Api(send, limit).document("a token", place=place)
-            seen.append((bytes(body), limit.places))
-            place.give_back()
-            place.hold()  # an answer that begins when nobody waits for it any more
-            seen.append((b"", limit.places))
+            return bytes(await Api(send, RateLimit(100)).document("a token", began=has_begun.set))
 
-    server.answer = says(200, b'{"accounts": []}')
-    asyncio.run(main())
-    assert seen == [(b'{"accounts": []}', 2), (b"", 3)]
+    server.answer = slowly
+    assert asyncio.run(main()) == b'{"accounts": []}'
 
 
 def test_many_requests_are_under_way_at_once(server: Server) -> None:
