@@ -73,15 +73,14 @@ class LinklessEntrypoint(AirbyteEntrypoint):
 
     def _parsed(self, arguments: list[str]) -> argparse.Namespace:
         """Read the arguments; raises a config error where argparse would print its usage and end."""
-        told = io.StringIO()
-        try:
-            with contextlib.redirect_stderr(told):
+        with contextlib.redirect_stderr(io.StringIO()) as told:
+            try:
                 parsed = self.parse_args(arguments)
-        except SystemExit as end:
-            if not end.code:  # --help
-                raise
-            said = told.getvalue().rpartition("error: ")[2].strip()
-            raise invalid_configuration(f"The arguments are wrong: {said}. See `source-linkless --help`.") from None
+            except SystemExit as end:
+                if not end.code:  # --help
+                    raise
+                said = told.getvalue().rpartition("error: ")[2].strip()
+                raise invalid_configuration(f"The arguments are wrong: {said}. See `source-linkless --help`.") from None
         if not parsed.command:
             message = "No command was given: use spec, check, discover or read. See `source-linkless --help`."
             raise invalid_configuration(message)

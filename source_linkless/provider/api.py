@@ -318,10 +318,8 @@ def _decoded(body: Body) -> Any:
 
     `json` reads NaN, 1e400 and a byte order mark too: a token must not be lost because of another field.
     """
-    if isinstance(body, bytes):
-        for read in (orjson.loads, json.loads):
-            with suppress(ValueError, RecursionError):
-                return read(body)
+    with suppress(ValueError, RecursionError):
+        return json.loads(body) if isinstance(body, bytes) else None
     return None
 
 
