@@ -291,23 +291,21 @@ class _Download:
                 self._index[_identity(row)] = {**known, "billing_date": row["billing_date"]}
                 self.counts["already there"] += 1
                 return
-            self._index[_identity(row)] = found = await self._fetched(token, row)
-            self.counts[found["status"]] += 1
+            try:
+                file = await self._run.ask(lambda api: api.statement_file(token, row["statement_id"]))
+            except Problem as problem:
+                status = "not_available" if problem.meaning.status is Status.NO_DATA else "failed"
+                facts = {"reason": problem.reason}
+            else:
+                path = file.path(row["key"], row["account_number"], row["billing_date"], row["statement_key"])
+                digest = await asyncio.to_thread(_write, self._folder / path, file.content)
+                status, size = "fetched", str(len(file.content))
+                facts = {"file": str(path), "content_type": file.content_type, "size_bytes": size, "sha256": digest}
+            now = stamp(self._run.surroundings.now())
+            self._index[_identity(row)] = {**row, "status": status, **facts, "fetched_at": now}
+            self.counts[status] += 1
             if self.counts.total() % _SAVE_EVERY == 0:
                 self.write_index()
-
-    async def _fetched(self, token: str, row: Row) -> Row:
-        """Return the row with what became of its file. Raises FileProblem when it cannot be written."""
-        now = self._run.surroundings.now
-        try:
-            file = await self._run.ask(lambda api: api.statement_file(token, row["statement_id"]))
-        except Problem as problem:
-            status = "not_available" if problem.meaning.status is Status.NO_DATA else "failed"
-            return {**row, "status": status, "reason": problem.reason, "fetched_at": stamp(now())}
-        path = file.path(row["key"], row["account_number"], row["billing_date"], row["statement_key"])
-        digest = await asyncio.to_thread(_write, self._folder / path, file.content)
-        facts = {"file": str(path), "content_type": file.content_type, "size_bytes": str(len(file.content))}
-        return {**row, **facts, "status": "fetched", "sha256": digest, "fetched_at": stamp(now())}
 
     def write_index(self) -> None:
         page = io.StringIO(newline="")
@@ -343,8 +341,6 @@ def _write(path: Path, content: Body) -> str:
 
 def _sum(path: Path) -> str | None:
     """Return the SHA-256 of a file, or None when there is none."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
+    with suppress(OSError), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None

@@ -82,18 +82,12 @@ class ConfigText:
 
     def set_password(self, number: int, password: str) -> None:
         """Set the password of the entry `number` (from 0). Raises a config error for CSV without a column for it."""
-        entries = self.entries
-        entries[number] = {**entries[number], "password": password}
-        self._set_entries(entries)
+        self.replace_entry(number, {**self.entries[number], "password": password})
 
-    def remove_entry(self, number: int) -> None:
-        """Remove the entry `number`; the last entry takes the property `connection` with it."""
-        entries = self.entries
-        del entries[number]
-        self._set_entries(entries)
-
-    def _set_entries(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        connection = self.raw["connection"]
+    def replace_entry(self, number: int, *new: Mapping[str, Any]) -> None:
+        """Put one entry or none in the place of the entry `number`; the last one takes `connection` with it."""
+        entries, connection = self.entries, self.raw["connection"]
+        entries[number : number + 1] = new
         if not entries:
             del self.raw["connection"]
         elif connection.get("method") == "fleet":
@@ -180,7 +174,7 @@ class Workspace:
     def forget(self, login: Login) -> None:
         """Remove a login and its link from the file. Raises FileProblem."""
         self.links.drop(login)
-        self.text.remove_entry(self._keys.index(login.key))
+        self.text.replace_entry(self._keys.index(login.key))
         self.keep({})
 
 

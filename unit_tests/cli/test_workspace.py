@@ -96,7 +96,7 @@ def test_a_cell_of_a_pasted_list_is_changed(
     assert changed.entries == [*before[:number], {**before[number], "password": password}, *before[number + 1 :]]
     if len(rows) > 1:
         shorter = config(fleet(text))
-        shorter.remove_entry(number)
+        shorter.replace_entry(number)
         assert ConfigText(shorter.text, shorter.path).entries == [*before[:number], *before[number + 1 :]]
 
 
@@ -143,7 +143,7 @@ def test_a_password_is_put_where_its_login_stands(text: str, number: int, expect
 def test_an_entry_is_taken_out_of_a_list(listed: str, expected: list[Any]) -> None:
     """The others stay."""
     changed = config(fleet(listed))
-    changed.remove_entry(0)
+    changed.replace_entry(0)
     assert ConfigText(changed.text, changed.path).entries == expected
 
 
@@ -151,7 +151,7 @@ def test_an_entry_is_taken_out_of_a_list(listed: str, expected: list[Any]) -> No
 def test_the_last_login_takes_the_connection_with_it(text: str) -> None:
     """No username and no password stays behind, and a sync says that there is no login."""
     changed = config(text)
-    changed.remove_entry(0)
+    changed.replace_entry(0)
     assert json.loads(changed.text) == {"start_date": "2023-01-01"}
 
 
