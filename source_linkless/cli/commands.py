@@ -24,10 +24,10 @@ import click
 
 from source_linkless.cli import browser
 from source_linkless.cli.terminal import Terminal, advice, line_of, printable, table, wrapped
-from source_linkless.cli.workspace import OUTSIDE, ConfigText, Exit, Workspace, code_of, lacks_password
+from source_linkless.cli.workspace import ConfigText, Exit, Workspace, code_of, lacks_password
 from source_linkless.config import Login, Step, masking
 from source_linkless.errors import Status
-from source_linkless.linking import Run, by_hand, events, opened
+from source_linkless.linking import by_hand, events
 from source_linkless.provider import outcomes
 
 _ANSWERABLE = {outcomes.MEANINGS[name].advice for name in ("CODE", "QUESTION", "ACCOUNTS")}
@@ -35,13 +35,12 @@ _ANSWERABLE = {outcomes.MEANINGS[name].advice for name in ("CODE", "QUESTION", "
 
 async def sources(terminal: Terminal, search: str, config: Path) -> int:
     """Print the utilities whose name contains a text; returns the exit code. The configuration needs no logins."""
-    raw = ConfigText.read(config).raw
-    for secret in masking.secrets_in(raw):
+    text = ConfigText.read(config)
+    for secret in masking.secrets_in(text.raw):
         masking.register(secret)
-    connection = {"method": "access_token", "access_token": "not used"}
-    keys_only, links = opened({**raw, "connection": connection, "links": "{}"}, OUTSIDE)
-    run = Run(keys_only, links, OUTSIDE, keys_only.check_timeout_seconds)
-    await run.test_keys()
+    text.raw |= {"connection": {"method": "access_token", "access_token": "not used"}, "links": "{}"}
+    workspace = Workspace(text)
+    run = await workspace.started(workspace.config.check_timeout_seconds)
     token = await run.ask(lambda api: api.create_link_token({}))
     found = await run.ask(lambda api: api.sources(token, search=search))
     if not found:

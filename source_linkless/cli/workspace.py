@@ -132,13 +132,13 @@ def lacks_password(entry: Mapping[str, Any]) -> bool:
     return bool(entry.get("username")) and not any(entry.get(name) for name in others)
 
 
-OUTSIDE = Surroundings()  # the real network and clocks
+_OUTSIDE = Surroundings()  # the real network and clocks
 
 
 class Workspace:
     """What a command works with; `keep` and `forget` write each change before anything else happens."""
 
-    def __init__(self, text: ConfigText, target: Path | None = None, surroundings: Surroundings = OUTSIDE) -> None:
+    def __init__(self, text: ConfigText, target: Path | None = None, surroundings: Surroundings = _OUTSIDE) -> None:
         """Register every secret for masking, then parse. Changes go to `target`, by default back."""
         self.text, self.surroundings, self.target = text, surroundings, target or text.path
         self.config, self.links = opened(text.raw, surroundings)
