@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from source_linkless.clock import hours_since, parse_moment, stamp, stamp_after, utc_now
+from source_linkless.clock import hours_since, latest_bill_date, parse_moment, stamp, stamp_after, utc_now
 from testing.fuzzing import examples
 
 NOON = pendulum.datetime(2026, 11, 22, 12)
@@ -104,3 +104,12 @@ def test_a_stamp_is_later_than_the_previous_one(previous: str | None, expected: 
 def test_age_is_counted_in_hours(text: object, expected: float | None) -> None:
     """A written moment has an age in hours, negative in the future; something else has none."""
     assert hours_since(text, NOON) == expected
+
+
+@pytest.mark.parametrize(
+    ("observed_at", "latest"),
+    [(STAMPED, "2027-12-27"), ("9999-12-31T00:00:00Z", "9999-12-31"), ("never", "9999-12-31")],
+)
+def test_a_bill_may_be_dated_400_days_ahead(observed_at: str, latest: str) -> None:
+    """Seen at a moment that cannot be read, or at the end of the calendar, it may have any date."""
+    assert latest_bill_date(observed_at) == latest

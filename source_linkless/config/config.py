@@ -51,7 +51,7 @@ class Login:
     source_id: str | None = None
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
-    fields: Mapping[str, str] | None = field(default=None, repr=False, hash=False)
+    fields: Mapping[str, str] | None = field(default=None, repr=False, hash=False)  # a dict has no hash
     access_token: str | None = field(default=None, repr=False)
     attempt: int = 1
 
@@ -218,16 +218,16 @@ def _logins(form: _Section, name: str) -> tuple[str, tuple[Login, ...]]:
     return method, tuple(login for _, login in named)
 
 
+def _same_login(login: Login) -> object:
+    fields = sorted((login.fields or {}).items())
+    return login.source_id and (login.source_id, (login.username or "").lower(), *fields)
+
+
 # What two entries of a list may not have in common, unless it is empty.
 _IDENTITIES: tuple[tuple[str, Callable[[Login], object]], ...] = (
     ("have the same key: give each a name of its own", lambda one: one.key),
     ("have keys that differ in case only, which many warehouses merge: rename one", lambda one: one.key.casefold()),
-    (
-        "are the same login at the same utility: keep one of them",
-        lambda one: (
-            one.source_id and (one.source_id, (one.username or "").lower(), *sorted((one.fields or {}).items()))
-        ),
-    ),
+    ("are the same login at the same utility: keep one of them", _same_login),
     ("have the same access token: keep one of them", lambda one: one.access_token),
 )
 
@@ -290,12 +290,11 @@ def _login_fields(section: _Section) -> dict[str, str] | None:
     for key, value in fields.items():
         shown = pasted.shown_name(key)
         as_text = f"must give the field {shown} as text in quotes (a number loses its leading zeros)"
+        asterisks = f"has only asterisks in the field {shown}: enter its value again"
         section.expect(isinstance(key, str) and key.strip(), name, "has a field without a name")
         section.expect(isinstance(value, str), name, as_text)
         section.expect(pasted.is_whole(key + value), name, _HALF)
-        section.expect(
-            not pasted.is_masked(value), name, f"has only asterisks in the field {shown}: enter its value again"
-        )
+        section.expect(not pasted.is_masked(value), name, asterisks)
     return dict(fields)
 
 
