@@ -171,10 +171,7 @@ async def link_in_browser(
     opens: bool,
     link_seconds: float = LINK_SECONDS,
 ) -> int:
-    """Link logins in the provider's form, one after the other, and write the configuration; returns the exit code.
-
-    Without keys: every login that has no token, or was refused. `link_seconds` is how long a form may stay open.
-    """
+    """Link logins, by default all without a token and all refused, in forms that stay open for `link_seconds` each."""
     links = workspace.links
     logins = [
         login

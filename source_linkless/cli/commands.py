@@ -140,10 +140,7 @@ async def forget(terminal: Terminal, config: Path, key: str, *, dry_run: bool) -
 
 
 async def link(terminal: Terminal, config: Path, output: Path | None, **options: Any) -> int:
-    """Link every login that needs it, or the named ones, and write the configuration; returns the exit code.
-
-    A missing password is asked for. Without a person it is a mistake in the configuration like any other.
-    """
+    """Link every login that needs it, or the named ones, and write the configuration; returns the exit code."""
     keys = (*options["named"], *options["keys"])
     if options["browser"] and (options["dry_run"] or options["password_stdin"]):
         raise click.UsageError("--browser takes neither --dry-run nor --password-stdin.")

@@ -212,8 +212,7 @@ _COLUMNS = [
     *("key", "account_number", "statement_key", "statement_id", "billing_date", "status", "reason"),
     *("file", "content_type", "size_bytes", "sha256", "fetched_at"),
 ]
-Row = dict[str, str]
-"""A row of the index. `status` is fetched, not_available or failed; `file` is the path in the folder."""
+Row = dict[str, str]  # of the index; `status` is fetched, not_available or failed, `file` the path in the folder
 _identity = itemgetter("key", "account_number", "statement_id")
 
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib import resources
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -125,11 +125,7 @@ class Terminal:
         self._held: list[tuple[TextIO, str]] | None = None
         self._turn = asyncio.Lock()
         self.passwords: dict[str, str] = {}  # new ones by key, to be written
-
-    @property
-    def person(self) -> Self | None:
-        """The person at the terminal, if there is one."""
-        return self if self._keyboard >= 0 else None
+        self.person = self if keyboard >= 0 else None
 
     def tell(self, sentence: str) -> None:
         """Print a sentence as a result."""

@@ -152,10 +152,7 @@ class Workspace:
         return [login for login in self.config.logins if not keys or login.key in keys]
 
     async def started(self, seconds: float, *emit: Emit[events.Event]) -> Run:
-        """Begin a run of at most `seconds` on this configuration; `emit` takes what it reports, if that is of interest.
-
-        Raises Problem when the keys are refused or the provider is out of reach, TimeoutError when that takes too long.
-        """
+        """Begin a run of at most `seconds` and test its keys; `emit` takes what it reports, if that is of interest."""
         run = Run(self.config, self.links, self.surroundings, seconds, *emit)
         await run.test_keys()
         return run
