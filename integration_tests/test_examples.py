@@ -29,7 +29,7 @@ from testing.worlds import ALL_STREAMS
 
 EXAMPLES = ROOT / "examples"
 KUBERNETES = "1.33"
-LONGEST_SECONDS = 300
+LONGEST_SECONDS = 900
 
 
 def prepared(folder: Path, simulator: Simulator, username: str, **options: Any) -> Path:

@@ -22,7 +22,7 @@ from linkless_simulator import Simulator
 from testing.dbt_runs import Warehouse
 from testing.generated_parts import ROOT, read
 
-LONGEST_SECONDS = 400
+LONGEST_SECONDS = 900
 HERE = re.compile(r"(?<![\w/])(scripts|examples|\.venv-demo|\.venv)/")
 USERNAME = "user_good+first-hour"
 

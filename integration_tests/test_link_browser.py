@@ -31,7 +31,7 @@ from testing.connector import fleet_at
 from testing.forked_command import run_without_terminal
 
 PROGRAM = Path(sys.executable).with_name("linkless")
-LONGEST_SECONDS = 60
+LONGEST_SECONDS = 300
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from testing.forked_command import run_without_terminal
 from testing.worlds import ALL_STREAMS
 
 PROGRAM = Path(sys.executable).with_name("linkless")
-LONGEST_SECONDS = 60
+LONGEST_SECONDS = 300
 
 
 def written(folder: Path, config: dict[str, Any]) -> Path:

@@ -39,5 +39,5 @@ def browser_page() -> Iterator[Page]:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses to be sandboxed as root
         with playwright.chromium.launch(executable_path=chromium(), args=arguments) as browser:
             page = browser.new_context(viewport={"width": 900, "height": 760}).new_page()
-            page.set_default_timeout(30_000)
+            page.set_default_timeout(120_000)
             yield page

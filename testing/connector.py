@@ -33,7 +33,7 @@ from testing.worlds import ALL_STREAMS, catalog_of
 
 PROGRAM = Path(sys.executable).with_name("source-linkless")
 """The console script of the environment that runs the tests."""
-LONGEST_SECONDS = 120
+LONGEST_SECONDS = 300
 STOP_SECONDS = 10
 """The patience of `docker stop`: what has not ended by itself then is killed."""
 

@@ -26,7 +26,7 @@ import source_linkless.cli.commands  # noqa: F401 - imported here once, for ever
 from source_linkless.cli.command_line import main
 from testing.forking import FORKING
 
-_ROWS, _COLUMNS, _SECONDS = 40, 80, 60
+_ROWS, _COLUMNS, _SECONDS = 40, 80, 300
 _FILES = ("input", "output", "errors")
 _PIECES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n|[^\x1b\r\n]+")
 

@@ -26,7 +26,7 @@ from testing.forking import FORKING
 _ONE_AT_A_TIME = threading.Lock()  # a start asks all processes for their ends, and an end is told only once
 _OUTPUT, _ERRORS, _ADDRESSES = "output", "errors", "addresses"
 _SMALLEST_PIPE = 4096
-LONGEST_SECONDS = 120
+LONGEST_SECONDS = 300
 
 
 @dataclass(frozen=True)
