@@ -1,7 +1,7 @@
 """Concurrency: how to wait, and the bridge between an event loop and the generator that Airbyte consumes.
 
     event loop in a background thread                         the caller's thread
-    tasks ─► RateLimit, Pace, Retries, Deadline ─► emit ════► events_of(main) ─► for event in …
+    tasks ─► RateLimit, Pace, Deadline ───────► emit ════► events_of(main) ─► for event in …
              └─ requests in DaemonThreads
 
 - `waiting`: pauses as small values, one rate limit, one deadline. All time is the event loop's, so tests let it jump.

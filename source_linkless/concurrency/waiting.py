@@ -160,7 +160,7 @@ class Deadline:
 
     def applied(self) -> asyncio.Timeout:
         """Raise TimeoutError in the block when the deadline comes, before the block if it has passed."""
-        if self.is_over():
+        if self.left() <= 0:
             raise TimeoutError
         wait = asyncio.timeout_at(None)
         self._waits.add(wait)
@@ -179,10 +179,6 @@ class Deadline:
             if not self._holds:
                 self._when += time() - self._held_since
 
-    def is_over(self) -> bool:
-        """Tell whether the deadline has passed."""
-        return self.left() <= 0
-
     def left(self) -> float:
         """Return the seconds that are left."""
         return max(0.0, self._when - (self._held_since if self._holds else time()))
@@ -196,18 +192,24 @@ class Deadline:
 
     def _watch(self) -> None:
         """Strike if the time has come; else look again when it may have."""
-        if self.is_over() and not self._holds:
+        if self.left() <= 0 and not self._holds:
             self.strike_now()
         else:
             asyncio.get_running_loop().call_later(self.left() or _HELD_SECONDS, self._watch)
 
 
-async def every(seconds: float, action: Callable[[], Awaitable[object]]) -> None:
-    """Call `action` each `seconds`, until cancelled.
+@contextlib.contextmanager
+def every(seconds: float, action: Callable[[], Awaitable[object]]) -> Iterator[None]:
+    """Call `action` each `seconds` beside the block; an exception of it costs nothing else: it is dropped."""
 
-    It runs beside the work of a run, so that an exception of it costs nothing else: it is dropped.
-    """
-    while True:
-        await pause(seconds)
-        with contextlib.suppress(Exception):
-            await action()
+    async def repeat() -> None:
+        while True:
+            await pause(seconds)
+            with contextlib.suppress(Exception):
+                await action()
+
+    task = asyncio.create_task(repeat())
+    try:
+        yield
+    finally:
+        task.cancel()

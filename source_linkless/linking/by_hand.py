@@ -83,16 +83,14 @@ async def link(run: Run, logins: Sequence[Login], person: Person | None) -> None
     openings = [Opening(run, login, answers=_Answers(person) if person else None) for login in logins]
     for opening in openings:
         handshake.announce(opening)
-    beside = asyncio.create_task(waiting.every(_WATCH_SECONDS, lambda: run.emit(StillWaiting(still_waiting(openings)))))
-    work = asyncio.gather(*(opening.to_its_end(partial(_linked, opening)) for opening in openings))
-    try:
-        await asyncio.shield(work)
-    except asyncio.CancelledError:
-        run.deadline.strike_now()
-        await run.emit(Stopping())
-        await work
-    finally:
-        beside.cancel()
+    with waiting.every(_WATCH_SECONDS, lambda: run.emit(StillWaiting(still_waiting(openings)))):
+        work = asyncio.gather(*(opening.to_its_end(partial(_linked, opening)) for opening in openings))
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            run.deadline.strike_now()
+            await run.emit(Stopping())
+            await work
     await run.written()
 
 
@@ -199,10 +197,9 @@ class _Answers:
 
 async def link_token(run: Run, login: Login) -> str:
     """Return a link token for the provider's form: one that updates a connection if there is one. Raises Problem."""
-    opening = Opening(run, login)
-    old = run.links.token(login)
+    opening, old = Opening(run, login), run.links.token(login)
+    options = handshake.link_options(run.config, old)
     try:
-        options = handshake.link_options(run.config, old)
         return opening.learn(await opening.ask(lambda api: api.create_link_token(options)))
     except Problem as problem:
         if old is None or problem.meaning.then is not Then.RELINK:
@@ -216,23 +213,17 @@ async def exchange(run: Run, login: Login, public_token: object, write: Callable
 
     `write` is called whenever the links have changed, before anything else happens; raises what it raises.
     """
-    opening, links = Opening(run, login), run.links
-    is_update = links.token(login) is not None
-    given = public_token if isinstance(public_token, str) else ""
-    if not (given or is_update):
+    token, given = run.links.token(login) or "", public_token if isinstance(public_token, str) else ""
+    if not (given or token):
         return _NO_TOKEN
-    links.ask_again(login)
-    links.announce(login)
+    run.links.ask_again(login)
+    run.links.announce(login)
     write()
     result = READY
     try:
-        if is_update:
-            links.remember(login)
-        else:
-            new = await opening.ask(lambda api: api.exchange(opening.learn(given)), once=True)
-            links.remember(login, opening.learn(new.access_token), new.connection_id)
+        await handshake.exchange(Opening(run, login, token=token, is_update=bool(token)), given)
     except Problem as problem:
-        links.withdraw(login)
+        run.links.withdraw(login)
         result = outcomes.of_problem(problem)
     write()
     return result

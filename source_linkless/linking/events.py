@@ -13,10 +13,8 @@ from source_linkless.config import Login
 from source_linkless.provider import Body, Context, StatementFile
 from source_linkless.provider.outcomes import KNOWN, Outcome
 
-FEW_LOGINS = 20
-"""Up to so many logins, each has lines of its own in the log; of more, the log has counts and what needs attention."""
-NOT_ASKED_YET = "NOT_ASKED_YET"
-"""Reason of a login whose data has not been asked for: its turn under the rate limit has not come."""
+FEW_LOGINS = 20  # up to so many, each has lines of its own in the log; of more, there are counts and what is wrong
+NOT_ASKED_YET = "NOT_ASKED_YET"  # reason of a login whose first request has not had its turn under the rate limit
 
 
 @dataclass(frozen=True, slots=True)

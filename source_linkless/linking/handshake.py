@@ -110,7 +110,7 @@ async def _submit(opening: Opening, link_token: str) -> None:
         async with asyncio.timeout(max(SUBMISSION_SECONDS, run.deadline.left())):
             public_token = await _connect(opening, link_token)
             is_taken = True
-            await _exchange(opening, public_token)
+            await exchange(opening, public_token)
     except TimeoutError as cut_off:
         if opening.is_out:  # counted: it may have reached the utility
             raise Ended(outcome("TIMEOUT", outcomes.EXCHANGE_LOST)) from None
@@ -183,7 +183,8 @@ async def _fields_of_source(opening: Opening, link_token: str) -> dict[str, str]
     return {name: value for name, value in ((text, login.username), (password, login.password)) if value}
 
 
-async def _exchange(opening: Opening, public_token: str | None) -> None:
+async def exchange(opening: Opening, public_token: str | None) -> None:
+    """Exchange a public token for the access token and remember it; an update keeps the token that there is."""
     login, links = opening.login, opening.run.links
     if opening.token and (opening.is_update or public_token is None):
         links.remember(login)

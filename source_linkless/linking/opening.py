@@ -11,8 +11,8 @@
     deadline, refused keys: every wait ends at once, every login still gets its Finished
     after Finished: files of its bills, if any are wanted ──► FileAnswered, …
 
-One task per login on one event loop; a pause costs no thread. Memory is bounded by places for documents (see
-`RateLimit`): a document gives its place back when the consumer has dealt with it.
+One task per login on one event loop; a pause costs no thread. A document gives its place in memory back when the
+consumer has dealt with it.
 
 A refresh is a login at the utility like any other: it is announced before it is sent, counts, is sent once in a run,
 and never for a connection that needs a person.
@@ -24,7 +24,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TypeVar
 
@@ -70,9 +70,8 @@ async def sync_all(config: Config, links: Links, surroundings: Surroundings, emi
 async def check_all(config: Config, links: Links, surroundings: Surroundings, emit: Emit[events.Event]) -> None:
     """Test the keys, then the chosen logins; emits a Finished for each. Raises Problem for keys or outage.
 
-    A login without a link is linked and waited for until `Connected`; a connection that has a token is asked for its
-    status and never linked again. Of a fleet at most one login is linked, and none when any link exists; its tokens
-    are verified together, as far as the time goes.
+    A login without a link is linked and waited for until `Connected`. Of a fleet every connection is verified, as far
+    as the time goes; where there is none, one login is linked.
     """
     run = Run(config, links, surroundings, config.check_timeout_seconds, emit)
     try:
@@ -107,14 +106,9 @@ def _telling(run: Run, openings: Sequence[Opening]) -> Iterator[None]:
                 told[one.key] = one.reason
                 await run.emit(one)
 
-    beside = [asyncio.create_task(waiting.every(PROGRESS_SECONDS, tell_progress))]
-    if len(openings) <= events.FEW_LOGINS:
-        beside.append(asyncio.create_task(waiting.every(1.0, tell_steps)))
-    try:
+    are_few = len(openings) <= events.FEW_LOGINS
+    with waiting.every(PROGRESS_SECONDS, tell_progress), waiting.every(1.0, tell_steps) if are_few else nullcontext():
         yield
-    finally:
-        for task in beside:
-            task.cancel()
 
 
 def still_waiting(openings: Sequence[Opening]) -> list[events.Waiting]:
@@ -372,8 +366,8 @@ async def _ask_for_files(opening: Opening) -> None:
 
     The rest is left to the next sync after a few failures in a row, and when the provider refuses the token.
     """
-    run, token, failures = opening.run, opening.run.links.token(opening.login) or "", 0
-    for one in opening.files if token else ():
+    run, token, failures = opening.run, opening.token, 0
+    for one in opening.files:
         async with run.files:
             try:
                 file = await run.ask(partial(Api.statement_file, access_token=token, statement_id=one.statement_id))

@@ -26,27 +26,24 @@ WRITE_SECONDS = 0.8  # shortest time between two write-backs: a token is written
 _HANGING_SECONDS = 10.0  # a request that has had no answer for so long at the deadline counts as hanging
 
 
+@dataclass(eq=False)
 class Ended(Exception):  # noqa: N818 - an outcome, not an error
     """This login is over for this run."""
 
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(outcome.reason)
-        self.outcome = outcome
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Everything a run takes from outside: the network, the clocks, chance. Tests pass their own."""
 
-    new_transport: Callable[[Config], Any] = HttpTransport
-    """Makes a `provider.transport.Transport`."""
+    new_transport: Callable[[Config], Any] = HttpTransport  # makes a `provider.transport.Transport`
     new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
     now: Now = utc_now
     chance: Callable[[], float] = random.random
     new_salt: Callable[[], str] = lambda: secrets.token_hex(8)
     is_cloud: Callable[[], bool] = is_cloud_environment
-    mask: Callable[[str], object] = masking.register
-    """Keeps a secret out of every log line; called the moment a token is known."""
+    mask: Callable[[str], object] = masking.register  # keeps a secret out of every log line; called once it is known
 
 
 def opened(raw: Mapping[str, Any], surroundings: Surroundings) -> tuple[Config, Links]:
@@ -117,10 +114,9 @@ class Run:
         """
         try:
             await self.ask(Api.test_keys)
-        except TimeoutError:
-            raise
         except Exception as error:
-            if isinstance(error, Problem) and error.meaning.then in (Then.ASK_KEYS, Then.RETRY):
+            told = isinstance(error, Problem) and error.meaning.then
+            if told in (Then.ASK_KEYS, Then.RETRY) or isinstance(error, TimeoutError):
                 raise
 
 
@@ -145,15 +141,13 @@ class Wait:
                 value = await call(api)
             except Problem as problem:
                 self.asked_at, pause = None, None
-                if problem.meaning.then is Then.SLOW_DOWN:
-                    pause = 0.0  # the rate limit holds the endpoint until it may be asked again
-                elif problem.meaning.then is Then.RETRY and not once:
+                if problem.meaning.then is Then.RETRY and not once:
                     failures += 1
                     pause = waiting.pause_before_retry(failures, self.run.surroundings.chance())
-                if pause is None:
+                if pause is None and problem.meaning.then is not Then.SLOW_DOWN:
                     raise
                 self.reason = problem.reason
-                if pause:
+                if pause:  # else the rate limit holds the endpoint until it may be asked again
                     await waiting.pause(max(pause, problem.retry_after or 0.0))
             else:
                 self.asked_at = None
@@ -228,9 +222,8 @@ class Opening(Wait):
             case Ended():
                 return error.outcome
             case TimeoutError():
-                hanging = 0.0 if self.asked_at is None else waiting.time() - self.asked_at
-                never_answered = self.reason == NOT_ASKED_YET and self.asked_at is not None
-                is_hanging = never_answered or hanging >= _HANGING_SECONDS
+                asked_at, least = self.asked_at, 0.0 if self.reason == NOT_ASKED_YET else _HANGING_SECONDS
+                is_hanging = asked_at is not None and waiting.time() - asked_at >= least
                 return outcomes.of_wait("TIMEOUT" if is_hanging else self.reason)
             case Problem() if error.meaning.then is Then.ASK_KEYS:
                 meaning = outcomes.TOKEN if self.run.links.token(self.login) else outcomes.NOT_ALLOWED
