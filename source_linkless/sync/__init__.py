@@ -5,8 +5,7 @@
                      └─► states, statuses ─► report: does the run succeed, and the one error that names every hole
     check:  Finished ─► report: SUCCEEDED or FAILED, in words
 
-- `sync`: the messages of a read. `changes`: incremental by changed content. `files`: the stream `statement_files`.
-- `report`: how logins, syncs and checks end. `output`: records as messages or as lines.
+`changes`: incremental by changed content. `files`: the stream `statement_files`. `output`: as messages or as lines.
 """
 
 from source_linkless.sync.output import Lines, Messages, Output, line_of, say

@@ -82,8 +82,7 @@ def judged(finished: events.Finished, delivery: Delivery | None) -> Outcome:
     document = delivery.document
     findings = document.findings.sentences(had_lines=delivery.earlier.had_lines)
     if delivery.is_empty and document.findings.lost:
-        message = " ".join([*findings, "Tell the provider's support."])
-        return replace(own("UNREADABLE_DOCUMENT"), message=message)
+        return replace(own("UNREADABLE_DOCUMENT"), message=" ".join([*findings, "Tell the provider's support."]))
     if delivery.is_empty and document.is_readable:
         return outcome(None, NO_DATA)
     notes = [result.message]
