@@ -4,11 +4,13 @@ The provider sends one text a line, in no promised form (API notes, section 4.2)
 its numbers mean:
 
     "Arbeitspreis 2.847 kWh x 0,32 EUR/kWh", 911.04
-      ├─ numbers ──── 2.847 and 0,32          2847 or 2.847, and 0.32
-      ├─ outline ──── arbeitspreis N kwh x N eur/kwh
-      ├─ tokens ───── w n u x n $ / u         the kind of each as one letter
-      ├─ pairings ─── N kwh, N eur/kwh        a quantity, and a price that may be of it
-      └─ decision ─── 2847 × 0.32 = 911.04    the one reading that fits the amount
+      ├─ shape ──────── Arbeitspreis 0.000 kWh x 0,00 EUR/kWh    remembered with what follows from it:
+      │    ├─ notations ── 0000 or 0.000, and 0.00               the ways to print such numbers
+      │    ├─ outline ──── arbeitspreis N kwh x N eur/kwh
+      │    ├─ kinds ────── w n u x n $ / u                       of each token as one letter
+      │    └─ pairs ────── 0000 kWh or 0.000 kWh, 0.00 EUR/kWh   a quantity, and a price that may be of it
+      ├─ wholes ─────── 2847, 32                                 the digits of each number
+      └─ decision ───── 2847 × 0.32 = 911.04                     the one pair that fits the amount
 
 Where no reading fits, or several do, a number is read only if its notation cannot be mistaken, by itself or by other
 numbers of the text or the bill; and a quantity only if the words around it do not say that it is something else.
@@ -23,12 +25,10 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Sequence
-from decimal import Decimal
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
-from itertools import islice, product, starmap
-from math import inf
-from operator import itemgetter
+from itertools import islice, product
 from typing import NamedTuple
 
 _LONGEST_TEXT = 500
@@ -38,7 +38,7 @@ _MOST_CHOICES = 1_000  # readings of a sum that are tried
 _TOLERANCE = 0.005
 """A reading fits if quantity × price differs from the amount by half a cent or 0.5 %, whichever is more."""
 _MOST = 1_000  # prices in cents are below it, and those of one of the `SMALL` units: it decides where two readings fit
-_SHORT = 12  # a number of fewer characters is a whole one if it is one as a float
+_FINEST = 10**_LONGEST_NUMBER  # parts of a unit, in which quantities are added
 _WHOLE_BITS = 63  # larger whole numbers become floats: the writer of JSON takes no others
 
 Charge = tuple[str, float | None]
@@ -67,11 +67,10 @@ def read_charges(charges: Sequence[Charge]) -> list[Reading]:
 
     Lines that prove which decimal mark the bill uses settle the numbers of the other lines.
     """
-    found = [*starmap(_read, charges)]
-    if any(map(itemgetter(2), found)):
+    found = [_read(name, amount) for name, amount in charges]
+    if any(is_open for _, _, is_open in found):
         mark = _only({mark for _, mark, _ in found})
-        both = zip(charges, found, strict=True)
-        return [_read(*charge, mark)[0] if is_open else reading for charge, (reading, _, is_open) in both]
+        found = [_read(*charge, mark) if one[2] else one for charge, one in zip(charges, found, strict=True)]
     return [reading for reading, _, _ in found]
 
 
@@ -136,50 +135,52 @@ def _power_between(unit: str, per: str) -> int | None:
     return int(UNITS[unit]["power"] - UNITS[per]["power"])
 
 
-# --- Numbers: they are cut out of the text, and each is read in every way that its notation allows. -----------------
+# --- Numbers: each has every notation in which numbers like it are printed, whatever its digits are. ----------------
 
+_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
 _NUMBER = re.compile(
-    r"([0-9](?<![\w^].)(?:"  # a digit first: the search skips to the next one
-    r"[0-9]?\.[0-9]{1,2}\.(?![0-9])"  # "31.12."
-    r"|(?<!\w-.)(?<![/:.,].)[0-9]{0,2}(?:[ \u00a0\u2009\u202f][0-9]{3})+(?:[.,][0-9]+)?(?![.,]?[0-9])"
-    r"|[0-9]*(?:[.,'’][0-9]+)*))"
+    r"0(?<![\w^].)(?:"
+    r"0?\.0{1,2}\.(?!0)"  # "31.12."
+    r"|(?<!\w-.)(?<![/:.,].)0{0,2}(?:[ \u00a0\u2009\u202f]000)+(?:[.,]0+)?(?![.,]?0)"
+    r"|0*(?:[.,'’]0+)*)"
 )
-_ONE_MARK = re.compile(r"(\d*)([.,])(\d+)")
-_GROUPED = re.compile(r"[1-9]\d{0,2}([.,'])\d{3}(?:\1\d{3})*(?:(?!\1)([.,])\d+)?")
-_THOUSANDS = 3
-_OTHER = {".": ",", ",": ".", "'": ""}
+_NOTATIONS = (
+    re.compile(
+        r"0{1,3}(?P<thousands>[.,'’ \u00a0\u2009\u202f])000(?:(?P=thousands)000)*"
+        r"(?:(?!(?P=thousands))(?P<mark>[.,])(?P<decimals>0+))?"
+    ),
+    re.compile(r"0*(?P<thousands>)(?:(?P<mark>[.,])(?P<decimals>0+))?"),
+)
+_OTHER = {".": ",", ",": ".", "'": "", "’": ""}
+"""The decimal mark beside a mark of thousands; a number with one of these does not begin with a zero."""
+_CUBIC = re.compile(r"(?<=[mt^])3(?![\w³²^])", re.IGNORECASE)
+"""The one digit that is part of a unit: "m3", "ft^3". Shapes have it as "m³", as 3 would be 0."""
+
+_Wholes = Sequence[int]
+"""The digits of each number of a text as a whole number, and a 1 at the end."""
 
 
-class _Number(NamedTuple):
-    """One reading of a number: its digits as Python writes them, as a JSON number, the decimal mark that it implies."""
+@dataclass(slots=True)  # attributes of named tuples take three times the instructions
+class _Notation:
+    """A way to print a number: the whole at a place over a power of ten, which has the sign.
 
-    digits: str
-    value: float
+    `first` is the lowest number of as many digits. Without a mark of decimals, `mark` is the one that is implied.
+    """
+
+    place: int
+    divisor: int
+    first: int
+    thousands: str
     mark: str
 
+    def is_possible(self, wholes: _Wholes) -> bool:
+        return self.thousands not in _OTHER or wholes[self.place] >= self.first
 
-@lru_cache(4_096)
-def _readings(printed: str) -> Sequence[_Number]:
-    """Return every reading of a number as printed; none if no notation prints numbers like this.
+    def value(self, wholes: _Wholes) -> float:
+        return _json_number(wholes[self.place], self.divisor)
 
-    After plain spaces there may be another number: "Tier 2 480 kWh" is 2480 or 480.
-    """
-    found: list[tuple[str, str]] = []
-    if printed[0] == "-":
-        found = [("-" + one.digits, one.mark) for one in _readings(printed[1:])]
-    elif printed.isdecimal():
-        found = [(printed, "")]
-    elif match := _ONE_MARK.fullmatch(printed):
-        whole, mark, decimals = match.groups()
-        found = [(f"{whole}.{decimals}", mark)]
-        if len(decimals) == _THOUSANDS and 0 < len(whole) <= _THOUSANDS and whole[0] != "0":
-            found.insert(0, (whole + decimals, _OTHER[mark]))
-    elif match := _GROUPED.fullmatch(plain := printed.replace("’", "'")):
-        found = [(plain.replace(match[1], "").replace(",", "."), match[2] or _OTHER[match[1]])]
-    elif len(groups := printed.split()) > 1 and printed[0].isdecimal():
-        starts = range(len(groups) if " " in printed else 1)
-        found = [("".join(groups[start:]).replace(",", "."), _only({*printed} & {".", ","})) for start in starts]
-    return [_Number(digits, _json_number(digits), mark) for digits, mark in found if len(digits) <= _LONGEST_NUMBER]
+
+_ONE = _Notation(-1, 1, 1, "", "")
 
 
 def _only(marks: set[str]) -> str:
@@ -188,13 +189,14 @@ def _only(marks: set[str]) -> str:
     return found if len(found) == 1 else ""
 
 
-def _json_number(digits: str, shift: int = 0, factor: int = 1) -> float:
-    """Return a number times 10 ** `shift` × `factor`: exactly, then rounded; whole ones as int."""
-    if len(digits) < _SHORT and factor == 1:  # the same in a third of the instructions
-        value = float(f"{digits}e{shift}" if shift else digits)
-        return int(value) if value.is_integer() else value
-    number, divisor = (Decimal(digits).scaleb(shift) * factor).as_integer_ratio()
-    return number if divisor == 1 and number.bit_length() <= _WHOLE_BITS else number / divisor
+def _json_number(numerator: int, divisor: int, shift: int = 0) -> float:
+    """Return a quotient times 10 ** `shift`, rounded once; whole numbers as int."""
+    if shift > 0:
+        numerator *= 10**shift
+    elif shift < 0:
+        divisor *= 10**-shift
+    whole, rest = divmod(numerator, divisor)
+    return numerator / divisor if rest or whole.bit_length() > _WHOLE_BITS else whole
 
 
 # --- Tokens: each has a kind of one letter, so that regular expressions over the kinds find the forms. --------------
@@ -220,28 +222,28 @@ def _kind_of(group: str, token: str) -> str:
     return _KINDS_OF_SIGNS.get(token, token) if group == "s" else "$" if group == "m" else group
 
 
-# --- Forms: what may be a quantity, what may be a price, and how they stand beside each other. ----------------------
-
 _QUANTITIES = (
     # before its unit, with at most one word between, but no rate: "9.7 kWh/day"
     re.compile(r"(?<!\$)(?:(?<!/)|(?=nu[@x]))(?P<number>n)[wUk]?(?P<unit>[ud])(?![/@-][dm]|/[uwUkb])"),
     # behind its unit: "kWh 1,234 x $0.12"
     re.compile(r"(?<![n/@])(?P<unit>u)U?\)?[,=]?(?P<number>n)(?![wUk]?[ud]|[$cm])"),
 )
-_PRICE = re.compile(
+_PRICES = (
     # with a currency or cents, or bare beside "@", "x" or another number; "per 1,000 gallons", "/kW/month"
-    r"(?P<money>\$(?=n)|(?=n[$c]))?(?P<number>n)(?(money)[$c]?|(?:(?<=[und@x]n)|(?=x?n)|(?=[/@]n?u)))"
-    r"(?:[/@](?P<bundle>n)?(?P<per>[ud])(?P<timed>[/@-]?[dm]|/@)?)?"
+    re.compile(
+        r"(?P<money>\$(?=n)|(?=n[$c]))?(?P<number>n)(?(money)[$c]?|(?:(?<=[und@x]n)|(?=x?n)|(?=[/@]n?u)))"
+        r"(?:[/@](?P<bundle>n)?(?P<unit>[ud])(?P<timed>[/@-]?[dm]|/@)?)?"
+    ),
 )
-_BUNDLES = {"100": 2, "1000": 3}
+_BUNDLES = {100: 2, 1_000: 3}
 """The numbers of units that prices are printed for, as powers of ten."""
 _BETWEEN = {
-    (False, True): re.compile(r"U?(?:\([^()]*\))?\)?,?(?:xn[dm])?[@x/]?"),
-    (False, False): re.compile(r"[x@,]?[wU]?,?"),
-    (True, True): re.compile(r"[@x]?"),
-    (True, False): re.compile(r"x?"),
+    (True, True): re.compile(r"U?(?:\([^()]*\))?\)?,?(?:xn[dm])?[@x/]?"),
+    (True, False): re.compile(r"[x@,]?[wU]?,?"),
+    (False, True): re.compile(r"[@x]?"),
+    (False, False): re.compile(r"x?"),
 }
-"""By whether the price is bare, and whether it is behind the quantity.
+"""By whether the price has a currency, and whether it is behind the quantity.
 
 In the first two lines "412 kWh @ 7.6 ¢", "500 kWh (actual) @ $0.10", "31 kW x 30 days x 0.04 €"; "6.67p/kWh 745.6 kWh".
 """
@@ -257,21 +259,45 @@ _PERIOD = re.compile(r"n(?=[dm])|(?<=x)n$")
 _MEASURED_NUMBER = re.compile(r"n(?=[u$c]|$)|(?<=[$@x])n|p")
 
 
-class _Pairing(NamedTuple):
-    """A quantity in `unit` and a price that may be of it: one unit costs price × 10 ** shift × factor.
+# --- Shapes: what may be a quantity, what may be a price, and how they stand beside each other. ---------------------
 
-    Numbers are given by their places in the text; `bundle` is that of the number of units that the price is for.
-    """
 
-    quantity: int
+@dataclass(slots=True)
+class _Part:
+    """A quantity or a price in the kinds of a text; `bundles` are the powers of ten of the units that it may be for."""
+
+    kinds: str
+    start: int
+    end: int
+    number: Sequence[_Notation]
     unit: str
-    price: int
-    bundle: int | None
-    scales: Sequence[tuple[int, int]]
+    bundles: Sequence[tuple[int, _Notation]]
+    has_currency: bool
+    is_timed: bool
 
 
-class _Form:
-    """What the words of a text say about its numbers, whatever these are; each is given by its place.
+class _Pair:
+    """A quantity in `unit` and a price that may be of it: one unit costs `each` × 10 ** `shift` × that of a period."""
+
+    def __init__(self, many: _Notation, each: _Notation, unit: str, shift: int, period: int, bundle: _Notation) -> None:
+        self.many, self.each, self.unit, self.shift, self.period, self.bundle = many, each, unit, shift, period, bundle
+        self.quantity, self.price, self.marks = many.place, each.place, {many.mark, each.mark}
+        self.mark = _only(self.marks)
+        self.factor = 10 ** max(shift, 0)
+        self.divisor = abs(many.divisor * each.divisor) * 10 ** max(-shift, 0)
+        """Quantity × price is the product of their wholes and that of the period × `factor` / `divisor`."""
+
+    def is_possible(self, wholes: _Wholes) -> bool:
+        are_printed = self.many.is_possible(wholes) and self.each.is_possible(wholes)
+        return are_printed and wholes[self.period] > 0 and wholes[self.bundle.place] == self.bundle.first
+
+    def total(self, wholes: _Wholes) -> float:
+        whole = wholes[self.quantity] * wholes[self.price] * wholes[self.period]
+        return _json_number(whole, self.many.divisor * self.each.divisor, self.shift)
+
+
+class _Shape:
+    """What is known of a text whatever its digits are; in `text` they are all 0.
 
     `kinds` has one letter for each token: n number, p percentage, D date, time of day or range, u unit, $ currency,
     c cents, x times, @ at, / per, d days, m months and longer, b bound, k word before a name, U word of use, w other
@@ -279,104 +305,157 @@ class _Form:
     are days or months, by which a price may have to be multiplied.
     """
 
-    def __init__(self, outline: str) -> None:
+    def __init__(self, shape: bytes, text: str) -> None:
+        self.others = bytes({*shape} - {*b"0"})
+        self.has_digits_in_units = _CUBIC.search(text.replace("0", "3")) is not None
+        outline = _NUMBER.sub(lambda number: "D" if number[0][-1] == "." else "N", text)
         self._outline = _NEGATIVE_PRICE.sub(r"\1\2\3-", outline)
         matches = [*_TOKEN.finditer(self._outline)]
         self._tokens = [match[0] for match in matches]
-        self._places = [len(re.findall("[ND]", self._outline[: match.start()])) for match in matches]
         self._kinds = kinds = "".join(_kind_of(match.lastgroup or "", match[0]) for match in matches)
+        self._places = [self._outline.count("N", 0, match.start()) for match in matches]
+        tokens = zip(self._places, self._tokens, kinds, strict=True)
+        self._heads = {place: token.partition("N")[0] for place, token, kind in tokens if kind in "np" and "N" in token}
+        self._wholes: dict[tuple[int, int], int] = {}
+        numbers = (number for number in _NUMBER.finditer(text) if number[0][-1] != ".")
+        self._notations = [
+            self._notations_of(self._heads.get(place, ""), number[0], text.count("0", 0, number.end()))
+            for place, number in enumerate(numbers)
+        ]
+        self.spans = [slice(*span) for span in self._wholes]
         languages = {_KNOWN_BY[token] for token in self._tokens if token in _KNOWN_BY}
         self.languages, self.decimals = languages, {LANGUAGES[name]["decimal"] for name in languages}
-        numbers = [match for match in re.finditer("[np]", kinds) if "N" in self._tokens[match.start()]]
-        heads = {self._place(match): self._tokens[match.start()].partition("N")[0] for match in numbers}
-        self.signs = [(place, re.sub("[-−–(]", "-", head)) for place, head in heads.items() if head]
-        self._is_bracketed = "(" in heads.values()
-        self.measured = {self._place(match) for match in _MEASURED_NUMBER.finditer(kinds)} & heads.keys()
-        self.periods = [self._place(match) for match in _PERIOD.finditer(kinds) if "u" in kinds]
+        measured = [self._notations[place] for place in self._places_of(_MEASURED_NUMBER) & self._heads.keys()]
+        self._doubtful = [ways for ways in measured if len(ways) > 1 or any(one.thousands in _OTHER for one in ways)]
+        self._marks = {one.mark for ways in measured if ways not in self._doubtful for one in ways}
         is_measured = "u" in kinds or "nd" in kinds
-        self._quantities = [match for form in _QUANTITIES for match in form.finditer(kinds) if is_measured]
-        self._prices = [match for match in _PRICE.finditer(kinds) if is_measured]
-        self.numbers = {self._place(match, "number") for match in self._quantities + self._prices}
-        self.pairings: list[_Pairing] = []
-        charged: dict[int, tuple[re.Match[str], _Pairing]] = {}
+        self._quantities, self._prices = (self._parts(forms) if is_measured else [] for forms in (_QUANTITIES, _PRICES))
+        self.numbers = [part.number for part in self._quantities + self._prices]
+        self.pairs: list[_Pair] = []
+        self._pair()
+
+    def _places_of(self, numbers: re.Pattern[str]) -> set[int]:
+        return {self._places[match.start()] for match in numbers.finditer(self._kinds)}
+
+    def _notations_of(self, head: str, printed: str, end: int) -> Sequence[_Notation]:
+        """Return every notation of a number; none if no notation prints numbers like this.
+
+        After plain spaces there may be another number: "Tier 2 480 kWh" is 2480 or 480.
+        """
+        found = []
+        for form in _NOTATIONS if len(head + printed) <= _LONGEST_NUMBER else ():
+            if match := form.fullmatch(head.lstrip("-−–(") + printed):
+                thousands, decimals = match["thousands"], len(match["decimals"] or "")
+                mark = match["mark"] or _OTHER.get(thousands, "")
+                divisor = 10**decimals if head in {"", ".", ","} else -(10**decimals)
+                for space in re.finditer("^| ", printed):
+                    start = end - printed.count("0", space.end())
+                    place = self._wholes.setdefault((start, end), len(self._wholes))
+                    found.append(_Notation(place, divisor, 10 ** (end - start - 1), thousands, mark))
+        return found
+
+    def _parts(self, forms: Sequence[re.Pattern[str]]) -> list[_Part]:
+        found = []
+        for match in (match for form in forms for match in form.finditer(self._kinds)):
+            groups = match.groupdict()
+            unit = _unit(self._tokens[match.start("unit")]) if match["unit"] else ""
+            bundles = [(0, _ONE)]
+            if groups.get("bundle"):
+                ways = self._notations[self._places[match.start("bundle")]]
+                bundles = [(_BUNDLES[one.first], one) for one in ways if one.divisor == 1 and one.first in _BUNDLES]
+            number, has_currency = self._notations[self._places[match.start("number")]], groups.get("money") is not None
+            found.append(_Part(match[0], *match.span(), number, unit, bundles, has_currency, bool(groups.get("timed"))))
+        return found
+
+    def _pair(self) -> None:
+        """Find the pairs that may fit an amount."""
+        periods = [-1]
+        if "u" in self._kinds:
+            found = (one for place in self._places_of(_PERIOD) for one in self._notations[place])
+            periods += [one.place for one in found if (one.divisor, one.thousands, one.mark) == (1, "", "")]
+        charged: dict[int, tuple[_Part, Sequence[_Pair]]] = {}
         for quantity, price in product(self._quantities, self._prices):
             between = self._between(quantity, price)
-            if pairing := self._pairing(quantity, price, between):
-                self.pairings.append(pairing)
-                if price["money"] is not None and between is not None and price.start() >= quantity.end():
-                    charged.setdefault(pairing.price, (quantity, pairing))
-        self.terms = [pairing for _, pairing in charged.values()]
+            shifts = _shifts(quantity, price, between)
+            pairs = [
+                _Pair(many, each, quantity.unit, shift - power, period, bundle)
+                for many, each, shift in product(quantity.number, price.number, shifts)
+                for (power, bundle), period in product(price.bundles, periods)
+            ]
+            self.pairs += pairs
+            if shifts and price.has_currency and between is not None and price.start >= quantity.end:
+                charged.setdefault(price.start, (quantity, [pair for pair in pairs if pair.period == -1]))
+        self.terms = [pairs for _, pairs in charged.values()]
         self._charged = [quantity for quantity, _ in charged.values()] or self._quantities
-        self.is_added = len(charged) > 1 and "+" in kinds[self._charged[0].end() : self._charged[-1].start()]
+        self.is_sum = len(charged) > 1
+        if self.is_sum and "+" in self._kinds[self._charged[0].end : self._charged[-1].start]:
+            self.pairs = []  # no single term is the amount
 
-    def _place(self, match: re.Match[str], group: str | int = 0) -> int:
-        return self._places[match.start(group)]
-
-    def _unit(self, match: re.Match[str], group: str = "unit") -> str:
-        return _unit(self._tokens[match.start(group)]) if match[group] else ""
-
-    def _between(self, quantity: re.Match[str], price: re.Match[str]) -> str | None:
+    def _between(self, quantity: _Part, price: _Part) -> str | None:
         """Return the kinds of tokens between a quantity and the price beside it; None if it is not beside it."""
-        is_behind = price.start() >= quantity.end()
+        is_behind = price.start >= quantity.end
         first, second = (quantity, price) if is_behind else (price, quantity)
-        found = _BETWEEN[price["money"] is None, is_behind].fullmatch(self._kinds, first.end(), second.start())
+        found = _BETWEEN[price.has_currency, is_behind].fullmatch(self._kinds, first.end, second.start)
         return found and found[0]
 
-    def _pairing(self, quantity: re.Match[str], price: re.Match[str], between: str | None) -> _Pairing | None:
-        unit, per, is_bare = self._unit(quantity), self._unit(price, "per"), price["money"] is None
-        power = _power_between(unit, per or unit)
-        if power is None or (between is None and (is_bare or not per)):
-            return None
-        may_be_minor = is_bare and (between or per)
-        shifts = [power - 2] if "c" in price[0] else [power, power - 2] if may_be_minor else [power]
-        places = self._place(quantity, "number"), unit, self._place(price, "number"), self._bundle(price)
-        return _Pairing(*places, [(shift, 1) for shift in shifts])
-
-    def _bundle(self, price: re.Match[str]) -> int | None:
-        return self._place(price, "bundle") if price["bundle"] else None
-
     @cached_property
-    def used(self) -> Sequence[tuple[int, str]]:
+    def used(self) -> Sequence[tuple[Sequence[_Notation], str]]:
         """The quantities that are what was used, by the words of the text alone, and their units."""
         languages = self.languages or LANGUAGES
-        if self._is_bracketed or any(_NOT_USED[name].search(self._outline) for name in languages):
+        if "(" in self._heads.values() or any(_NOT_USED[name].search(self._outline) for name in languages):
             return []
         is_reading = any(_METER_READINGS[name].search(self._outline) for name in languages)
         return [
-            (self._place(one, "number"), self._unit(one))
+            (one.number, one.unit)
             for one in self._charged
-            if self._is_used(one) and (not is_reading or self._kinds.endswith(("=", "U", "U,"), 0, one.start()))
+            if self._is_used(one) and (not is_reading or self._kinds.endswith(("=", "U", "U,"), 0, one.start))
         ]
 
-    def _is_used(self, quantity: re.Match[str]) -> bool:
-        kinds, end = self._kinds, quantity.end()
-        is_known = self._unit(quantity) not in CAPACITIES or "U" in kinds or _PRICED_BEHIND.match(kinds, end)
-        is_ruled_out = not _NAMED.fullmatch(quantity[0]) or _NO_USE_BEFORE.search(kinds[: quantity.start()])
+    def _is_used(self, quantity: _Part) -> bool:
+        kinds, end = self._kinds, quantity.end
+        is_known = quantity.unit not in CAPACITIES or "U" in kinds or _PRICED_BEHIND.match(kinds, end)
+        is_ruled_out = not _NAMED.fullmatch(quantity.kinds) or _NO_USE_BEFORE.search(kinds[: quantity.start])
         return bool(is_known and not is_ruled_out and _USE_BEHIND.match(kinds, end))
 
     @cached_property
-    def rates(self) -> Sequence[tuple[int, int | None, int, str]]:
-        """The prices of one unit by the words alone: number, bundle, power of ten, unit."""
+    def rates(self) -> Sequence[tuple[_Part, int, str]]:
+        """The prices of one unit by the words alone, the power of ten of their currency, their units."""
         found = []
         for price in self._prices:
-            start, end = price.span()
-            is_part = self._kinds[start - 1 : start] == "+" or _MORE_FACTORS.match(self._kinds, end)
+            is_part = self._kinds[price.start - 1 : price.start] == "+" or _MORE_FACTORS.match(self._kinds, price.end)
             beside = next((one for one in self._quantities if self._between(one, price)), None)
-            per = self._unit(price, "per")
-            if beside and not per and not _PART_BEFORE.search(self._kinds[: beside.start()]):
-                per = self._unit(beside)
-            if price["money"] is not None and not price["timed"] and not is_part and per not in ("", _DAYS):
-                power = -2 if "c" in price[0] else 0
-                found.append((self._place(price, "number"), self._bundle(price), power, per))
+            per = price.unit
+            if beside and not per and not _PART_BEFORE.search(self._kinds[: beside.start]):
+                per = beside.unit
+            if price.has_currency and not price.is_timed and not is_part and per not in ("", _DAYS):
+                found.append((price, -2 if "c" in price.kinds else 0, per))
         return found
 
+    def own_mark(self, wholes: _Wholes) -> str:
+        """Return the decimal mark of the numbers whose notation cannot be mistaken, if all have the same; else ""."""
+        if not self._doubtful:
+            return _only(self._marks)
+        found = [_readings(notations, wholes) for notations in self._doubtful]
+        return _only(self._marks | {one[0].mark for one in found if len(one) == 1})
 
-_form = lru_cache(256)(_Form)  # bills have the same words every month: 5 µs a text instead of 40
+
+def _shifts(quantity: _Part, price: _Part, between: str | None) -> Sequence[int]:
+    """Return the powers of ten that a price may have to be multiplied by; none if it is not that of the quantity."""
+    power = _power_between(quantity.unit, price.unit or quantity.unit)
+    if power is None or (between is None and not (price.has_currency and price.unit)):
+        return []
+    may_be_minor = not price.has_currency and (between or price.unit)
+    return [power - 2] if "c" in price.kinds else [power, power - 2] if may_be_minor else [power]
+
+
+@lru_cache(1_024)
+def _shape(shape: bytes) -> _Shape | None:
+    """Return what is known of a text whose digits are all 0; None if it has no numbers."""
+    text = shape.decode().lower()
+    return _Shape(shape, text) if _NUMBER.search(text) else None
+
 
 # --- Decisions. -----------------------------------------------------------------------------------------------------
-
-_Pair = tuple[_Number, str, _Number, int, int, float]
-"""A reading of a quantity, its unit, a reading of its price, the power of ten and the factor of that, their product."""
 
 
 def _read(name: str, amount: float | None, bill_mark: str = "") -> _Found:
@@ -384,135 +463,111 @@ def _read(name: str, amount: float | None, bill_mark: str = "") -> _Found:
 
     `bill_mark` is the decimal mark that other texts of the bill prove, or "".
     """
-    pieces = _NUMBER.split(name.lower())
-    if len(pieces) == 1 or len(name) > _LONGEST_TEXT:
+    text = name.encode()
+    shape = _shape(text.translate(_DIGITS_ALIKE)) if len(name) <= _LONGEST_TEXT else None
+    if shape is None:
         return _SILENT
-    numbers = pieces[1::2]
-    pieces[1::2] = ["D" if number[-1] == "." else "N" for number in numbers]
-    form = _form("".join(pieces))
-    for place, sign in form.signs:
-        numbers[place] = sign + numbers[place]
-    if not form.numbers:
-        return _NOTHING, _own_mark(form, numbers), False
+    if shape.has_digits_in_units and (plain := _CUBIC.sub("³", name)) != name:
+        return _read(plain, amount, bill_mark)
+    digits = text.translate(None, shape.others)
+    wholes = [*map(int, map(digits.__getitem__, shape.spans)), 1]
+    if not shape.numbers:
+        return _NOTHING, shape.own_mark(wholes), False
     expected = abs(amount or 0.0)
-    slack = max(_TOLERANCE, _TOLERANCE * expected) + 1e-9
-    span = (expected - slack, expected + slack) if expected else (1.0, 0.0)
-    if not form.is_added:
-        if fitting := _pairs(form.pairings, numbers, span, form.periods):
-            return _decided(fitting, form, numbers, bill_mark)
-        if len(form.terms) <= 1:
-            return _unmistakable(form, numbers, bill_mark)
-    return _sum(form.terms, numbers, span), _own_mark(form, numbers), False
+    slack = (_TOLERANCE * expected if expected > 1 else _TOLERANCE) + 1e-9
+    least, most = (expected - slack, expected + slack) if expected else (1.0, 0.0)
+    fitting = []
+    for pair in shape.pairs:
+        whole = wholes[pair.quantity] * wholes[pair.price] * wholes[pair.period] * pair.factor
+        if least * pair.divisor <= whole <= most * pair.divisor and pair.is_possible(wholes):
+            fitting.append(pair)
+    if fitting:
+        return _decided(fitting, shape, wholes, bill_mark)
+    if shape.is_sum:
+        return _sum(shape.terms, wholes, least, most), shape.own_mark(wholes), False
+    return _unmistakable(shape, wholes, bill_mark)
 
 
-def _own_mark(form: _Form, numbers: Sequence[str]) -> str:
-    """Return the decimal mark of the numbers whose notation cannot be mistaken, if all have the same; else ""."""
-    return _only({found[0].mark for place in form.measured if len(found := _readings(numbers[place])) == 1})
+def _readings(notations: Sequence[_Notation], wholes: _Wholes) -> Sequence[_Notation]:
+    """Return the notations that a number with these digits may have."""
+    return [one for one in notations if one.is_possible(wholes)]
 
 
-def _pairs(
-    pairings: Sequence[_Pairing], numbers: Sequence[str], span: tuple[float, float], periods: Sequence[int] = ()
-) -> Sequence[_Pair]:
-    """Return each reading of each quantity with each of its price, where their product is in a span, sign apart."""
-    least, most = span
-    return [
-        (many, unit, each, shift, factor, total)
-        for quantity, unit, price, bundle, scales in pairings
-        for many in _readings(numbers[quantity])
-        for each in _readings(numbers[price])
-        for shift, factor in (scales if bundle is None and not periods else _scales(scales, bundle, periods, numbers))
-        if least <= abs(total := many.value * each.value * 10.0**shift * factor) <= most
-    ]
-
-
-def _scales(
-    scales: Sequence[tuple[int, int]], bundle: int | None, periods: Sequence[int], numbers: Sequence[str]
-) -> Sequence[tuple[int, int]]:
-    """Take into account that a price is for a bundle of units, and may be for one day or month of several."""
-    powers = [0] if bundle is None else [_BUNDLES.get(one.digits) for one in _readings(numbers[bundle])]
-    factors = {1, *(int(numbers[place]) for place in periods if numbers[place].isdecimal())} - {0}
-    return [
-        (shift - power, factor) for (shift, _), power, factor in product(scales, powers, factors) if power is not None
-    ]
-
-
-def _decided(pairs: Sequence[_Pair], form: _Form, numbers: Sequence[str], bill_mark: str) -> _Found:
+def _decided(pairs: Sequence[_Pair], shape: _Shape, wholes: _Wholes, bill_mark: str) -> _Found:
     """Choose among pairs that fit: by the notation of others, by usual prices, by the language; else none."""
     if len(pairs) > 1:
-        pairs = _chosen(pairs, _own_mark(form, numbers) or bill_mark, form.decimals)
+        pairs = _chosen(pairs, wholes, shape.own_mark(wholes) or bill_mark, shape.decimals)
     if not pairs:
-        return _NOTHING, _own_mark(form, numbers), True
-    many, unit, each, shift, factor, _ = pairs[0]
-    price = _json_number(each.digits, shift, factor) if shift or factor > 1 else each.value
-    return Reading(many.value, unit, price), _only({many.mark, each.mark}) or _own_mark(form, numbers), False
+        return _NOTHING, shape.own_mark(wholes), True
+    pair = pairs[0]
+    quantity = _json_number(wholes[pair.quantity], pair.many.divisor)
+    price = _json_number(wholes[pair.price] * wholes[pair.period], pair.each.divisor, pair.shift)
+    return Reading(quantity, pair.unit, price), pair.mark or shape.own_mark(wholes), False
 
 
-def _chosen(pairs: Sequence[_Pair], mark: str, decimals: set[str]) -> Sequence[_Pair]:
+def _chosen(pairs: Sequence[_Pair], wholes: _Wholes, mark: str, decimals: set[str]) -> Sequence[_Pair]:
     """Return the pairs that are left when all say the same; none if they still differ."""
-    tests: Sequence[Callable[..., bool]] = (
-        lambda many, _unit, each, *_: not mark or {many.mark, each.mark} <= {"", mark},
-        lambda _, unit, each, shift, *__: abs(each.value) < _MOST or (shift >= 0 and unit not in SMALL),
-        lambda many, _unit, each, *_: len(decimals) == 1 and {many.mark, each.mark} <= {"", *decimals},
-        lambda *_: False,
+    tests: Sequence[Callable[[_Pair], bool]] = (
+        lambda pair: not mark or pair.marks <= {"", mark},
+        lambda pair: abs(pair.each.value(wholes)) < _MOST or (pair.shift >= 0 and pair.unit not in SMALL),
+        lambda pair: len(decimals) == 1 and pair.marks <= {"", *decimals},
+        lambda _: False,
     )
     for test in tests:
-        if len({(many.value, unit, total) for many, unit, *_, total in pairs}) == 1:
+        if len({(pair.many.value(wholes), pair.unit, pair.total(wholes)) for pair in pairs}) == 1:
             return pairs
-        pairs = [pair for pair in pairs if test(*pair)] or pairs
+        pairs = [pair for pair in pairs if test(pair)] or pairs
     return []
 
 
-def _sum(terms: Sequence[_Pairing], numbers: Sequence[str], span: tuple[float, float]) -> Reading:
+def _sum(terms: Sequence[Sequence[_Pair]], wholes: _Wholes, least: float, most: float) -> Reading:
     """Return the sum of several quantities, if quantities × prices add up to a total in a span."""
-    sums: set[float] = set()
-    units = {term.unit for term in terms}
+    units, sums = {pair.unit for term in terms for pair in term}, set()
     for mark in ".," if len(units) == 1 else "":
-        pairs = [_pairs([term], numbers, (0.0, inf)) for term in terms]
-        choices = [[one for one in found if {one[0].mark, one[2].mark} <= {"", mark}] for found in pairs]
+        choices = [[pair for pair in term if pair.marks <= {"", mark} and pair.is_possible(wholes)] for term in terms]
         for chosen in islice(product(*choices), _MOST_CHOICES):
-            if span[0] <= abs(sum(total for *_, total in chosen)) <= span[1]:
-                sums.add(_json_number(str(sum((Decimal(many.digits) for many, *_ in chosen), Decimal(0)))))
-    return Reading(sums.pop(), units.pop()) if len(sums) == 1 else _NOTHING
+            if least <= abs(sum(pair.total(wholes) for pair in chosen)) <= most:
+                sums.add(sum(wholes[pair.quantity] * (_FINEST // pair.many.divisor) for pair in chosen))
+    return Reading(_json_number(sums.pop(), _FINEST), units.pop()) if len(sums) == 1 else _NOTHING
 
 
-def _unmistakable(form: _Form, numbers: Sequence[str], bill_mark: str) -> _Found:
+def _unmistakable(shape: _Shape, wholes: _Wholes, bill_mark: str) -> _Found:
     """Return quantity and price that need no amount to be right."""
-    own_mark = _own_mark(form, numbers)
+    own_mark = shape.own_mark(wholes)
     mark = own_mark or bill_mark
-    plain = {(_quantity(numbers[place], form.languages, mark), unit) for place, unit in form.used}
+    plain = {(_quantity(_readings(number, wholes), wholes, shape.languages, mark), unit) for number, unit in shape.used}
+    marks = {mark} if mark else shape.decimals
     rates = {
-        (digits, shift, per)
-        for place, bundle, power, per in form.rates
-        for digits in _prices(numbers[place], {mark} if mark else form.decimals, is_minor=power < 0)
-        for shift, _ in _scales([(power, 1)], bundle, (), numbers)
+        (wholes[one.place], one.divisor, shift - power, per)
+        for price, shift, per in shape.rates
+        for one in _prices(_readings(price.number, wholes), wholes, marks, is_minor=shift < 0)
+        for power, bundle in price.bundles
+        if wholes[bundle.place] == bundle.first
     }
     quantity, unit = plain.pop() if len(plain) == 1 else (None, None)
-    digits, shift, per = rates.pop() if len(rates) == 1 else ("", 0, None)
+    numerator, divisor, shift, per = rates.pop() if len(rates) == 1 else (0, 0, 0, None)
     if quantity is None:
         unit = per
     power = _power_between(unit, per) if unit and per else 0
     if power is None:
         return _NOTHING, own_mark, False
-    price = _json_number(digits, shift + power) if digits else None
-    is_open = any(len(_readings(numbers[place])) > 1 for place in form.numbers)
-    return Reading(quantity, unit, price), own_mark, is_open
+    is_open = any(len(_readings(number, wholes)) > 1 for number in shape.numbers)
+    return Reading(quantity, unit, _json_number(numerator, divisor, shift + power) if per else None), own_mark, is_open
 
 
-def _quantity(printed: str, languages: set[str], mark: str) -> float | None:
+def _quantity(readings: Sequence[_Notation], wholes: _Wholes, languages: set[str], mark: str) -> float | None:
     """Return a quantity if its notation cannot be mistaken."""
-    readings = _readings(printed)
-    if " " in printed:
+    if readings and readings[0].thousands == " ":
         readings = readings[:1] if languages and "en" not in languages else []
     elif len(readings) > 1:
-        marks = {mark, "." if languages == {"en"} and "," in printed else ""} - {""}
+        marks = {mark, "." if languages == {"en"} and readings[0].thousands == "," else ""} - {""}
         readings = [one for one in readings if {one.mark} == marks]
-    return readings[0].value if readings else None
+    return readings[0].value(wholes) if readings else None
 
 
-def _prices(printed: str, marks: set[str], *, is_minor: bool) -> Sequence[str]:
-    """Return the digits of a price if its notation cannot be mistaken."""
-    readings = _readings(printed)
+def _prices(readings: Sequence[_Notation], wholes: _Wholes, marks: set[str], *, is_minor: bool) -> Sequence[_Notation]:
+    """Return the notation of a price if it cannot be mistaken."""
     if len(readings) > 1:
-        usual = [one for one in readings if is_minor and abs(one.value) < _MOST]
-        readings = usual or [one for one in readings if marks == {one.mark} and one.mark in printed]
-    return [one.digits for one in readings] if len(readings) == 1 else []
+        usual = [one for one in readings if is_minor and abs(one.value(wholes)) < _MOST]
+        readings = usual or [one for one in readings if marks == {one.mark} and not one.thousands]
+    return readings if len(readings) == 1 else []
