@@ -88,14 +88,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _csv_entries(text: str) -> Iterator[dict[str, Any]]:
     reader = csv_reader(text)
-    rows = (cells for cells in reader if any(cell.strip() for cell in cells))
+    rows = (cells for cells in reader if any(map(str.strip, cells)))
     try:
         columns = _columns(next(rows, []))
         for cells in rows:
             if any(cells[len(columns) :]):
-                raise UnreadableError(
-                    f"has too many cells in line {reader.line_num}: put a cell that holds a comma or a quote in quotes"
-                )
+                advice = "put a cell that holds a comma or a quote in quotes"
+                raise UnreadableError(f"has too many cells in line {reader.line_num}: {advice}")
             entry: dict[str, Any] = {name: cell for name, cell in zip(columns, cells, strict=False) if cell.strip()}
             if _COUNT.fullmatch(entry.get("attempt", "").strip()):  # a number in JSON; all other cells are text
                 entry["attempt"] = int(entry["attempt"])
