@@ -118,7 +118,6 @@ class Statement:
 
 
 def _members_of(reading: Reading) -> Members:
-    """Write what the text of a charge says as members that follow others."""
     quantity, unit, price = reading
     said = {"quantity": quantity, "unit": unit, "unit_price": price}
     return b"," + orjson.dumps(known(**said) if None in reading else said)[1:-1]
@@ -142,8 +141,7 @@ class _Reading:
         self._findings, self._is_kept = findings, is_kept
         self._arrays = {name: said.pop(name) for name in _line_arrays(said)}
         self._fields = said
-        self._inside: list[tuple[str, Any]] = []
-        """Values in which lines may be enclosed, with the names of their fields."""
+        self._inside: list[tuple[str, Any]] = []  # name and value of fields in which lines may be enclosed
 
     def bill(self) -> Bill:
         make_plain(self._fields)

@@ -26,23 +26,19 @@ _DATE = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00(?:[.,]0+)?)?
 _SAYS_NOTHING = re.compile(r"\s*|(?:(?:0[0-9]{3}|1[0-8][0-9]{2})-[0-9]{2}-|(?:1900|1970)-01-01).*", re.DOTALL)
 """Blank text, and what serialisers print for an unknown date: years 0 and 1, the first days of common calendars."""
 _MAX_INTEGER = 2**63 - 1
-MOST_AMOUNT = 1e29
-"""Destinations keep decimals of 38 digits with 9 of them behind the point."""
-
+_MOST_AMOUNT = 1e29  # destinations keep decimals of 38 digits with 9 of them behind the point
 _CURRENCY = r"[A-Z]{3}|[A-Z]{0,2}[$€£¥]"
 _AMOUNT = re.compile(
     rf"(-|\u2212)?\s?(?:({_CURRENCY})\s?)?(-|\u2212)?([0-9](?:[0-9.,' \u00a0\u202f]*[0-9])?)(?:\s?({_CURRENCY}))?"
 )
-_DIGITS = re.compile(r"[0-9]+(?:[.,](?:[0-9]{1,2}|[0-9]{4,}))?|0[.,][0-9]+")
-"""Without marks of thousands: three digits behind a single mark could be thousands."""
-_GROUPS = re.compile(
-    r"(?![0-9]+[,.][0-9]{3}\Z)"  # could be either
+_NUMBER = re.compile(
+    r"[0-9]+(?:[.,](?:[0-9]{1,2}|[0-9]{4,}))?|0[.,][0-9]+|(?![0-9]+[,.][0-9]{3}\Z)"
     r"[0-9]{1,3}(?P<mark>[,.' \u00a0\u202f])[0-9]{3}(?:(?P=mark)[0-9]{3})*(?:(?!(?P=mark))[.,][0-9]+)?"
 )
+"""Without or with marks of thousands: three digits behind a single point or comma could be either."""
 _MOST_DIGITS = 15  # every decimal of so many digits survives as a double
 _OF_A_NUMBER = "-\u2212 0123456789.,'\u00a0\u202f"
 _CODE = re.compile(r"[A-Z]{3}")
-
 
 Reader = Callable[[Any], Any]
 """Returns what a column holds of a value; None when it cannot hold it."""
@@ -61,7 +57,7 @@ def number(value: object) -> float | None:
         value = amount_and_currency(value)[0]
     if type(value) is not int and type(value) is not float:  # isinstance with a union takes ten times as long
         return None
-    return value if -MOST_AMOUNT < value < MOST_AMOUNT else None
+    return value if -_MOST_AMOUNT < value < _MOST_AMOUNT else None
 
 
 def integer(value: object) -> int | None:
@@ -118,16 +114,10 @@ def _amount(sent: str) -> tuple[float | None, str | None]:
     match = _AMOUNT.fullmatch(sent.strip())
     if match is None or (match[1] and match[3]) or (match[2] and match[5]):
         return None, None
-    digits = match[4]
-    if _DIGITS.fullmatch(digits):
-        plain = digits.replace(",", ".")
-    elif groups := _GROUPS.fullmatch(digits):
-        plain = digits.replace(groups["mark"], "").replace(",", ".")
-    else:
+    digits = _NUMBER.fullmatch(match[4])
+    if digits is None or sum(map(str.isdecimal, digits[0])) > _MOST_DIGITS:
         return None, None
-    if sum(map(str.isdecimal, plain)) > _MOST_DIGITS:
-        return None, None
-    found = float(plain)
+    found = float(digits[0].replace(digits["mark"] or " ", "").replace(",", "."))
     amount = int(found) if found.is_integer() else found
     currency = match[2] or match[5]
     code = currency if currency and _CODE.fullmatch(currency) else None

@@ -41,9 +41,7 @@ _NAME = re.compile(rb"(" + _STRING + rb")[ \t\r\n]*+:[ \t\r\n]*+", re.DOTALL)
 _VALUE = re.compile(_container(6) + rb"|" + _STRING + rb'|[^"\[\]{},\s]++', re.DOTALL)
 _BRACKETS = re.compile(_BETWEEN + rb"(?:" + _STRING + _BETWEEN + rb")*+(([\[{])++|[\]}]++)", re.DOTALL)
 _INVALID = "is not valid JSON"
-_AT_ONCE = 2**22
-"""Bytes of a body that is cut at once: msgspec makes an object of 60 bytes for each item, however small that is."""
-
+_AT_ONCE = 2**22  # bytes of a body: msgspec makes an object of 60 bytes for each item, however small that is
 _FEWEST_PIECES, _BYTES_A_PIECE = 50_000, 300
 """A document may have 50,000 pieces, and one more for every 300 bytes: a real bill takes 500 and more."""
 _UNCOUNTED, _MOST_BYTES, _MOST_VALUES = 2**20, 2**24, 400_000
@@ -51,17 +49,13 @@ _UNCOUNTED, _MOST_BYTES, _MOST_VALUES = 2**20, 2**24, 400_000
 A value of two bytes takes up to 90 bytes of memory."""
 
 
-class _Account(msgspec.Struct, forbid_unknown_fields=True):
-    """An account that has the documented fields only."""
-
+class _Account(msgspec.Struct, forbid_unknown_fields=True):  # the documented fields
     statements: list[msgspec.Raw]
     account_number: msgspec.Raw = msgspec.Raw()
     account_id: msgspec.Raw = msgspec.Raw()
 
 
-class _Envelope(msgspec.Struct, forbid_unknown_fields=True):
-    """A document that has the documented fields only."""
-
+class _Envelope(msgspec.Struct, forbid_unknown_fields=True):  # the documented fields
     accounts: list[_Account]
     source_name: msgspec.Raw = msgspec.Raw()
     source_country: msgspec.Raw = msgspec.Raw()
@@ -120,8 +114,8 @@ def decoded(piece: Piece, findings: Findings) -> Any:
     Raises:
         UnreadableError: it is no JSON, holds a number that no double can hold, or is too large for a record.
     """
-    size, text = len(piece), bytes(piece)
-    if size > _UNCOUNTED and (size > _MOST_BYTES or sum(map(text.count, b",[{")) > _MOST_VALUES):
+    text = bytes(piece[: _MOST_BYTES + 1])
+    if len(text) > _UNCOUNTED and (len(text) > _MOST_BYTES or sum(map(text.count, b",[{")) > _MOST_VALUES):
         raise UnreadableError("is too large")
     if has_unsendable(text):
         text = _repaired(text, findings)
