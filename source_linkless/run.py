@@ -18,7 +18,17 @@ def run() -> None:
     arguments = sys.argv[1:]
     message = prepared_message(arguments)
     if message is None:
-        _launch(arguments)
+        from source_linkless.process import ending  # noqa: PLC0415 - see the module's docstring
+
+        ending.end_early()  # a signal must find its handler before a second of imports
+        import gc  # noqa: PLC0415 - see above
+
+        gc.disable()  # modules stay until the end; looking through them for garbage is a seventh of their import
+        from source_linkless.process import launch  # noqa: PLC0415 - see above
+
+        gc.freeze()
+        gc.enable()
+        launch.launch(arguments)
         return
     try:
         # The bytes as they are, whatever the encoding of the locale; there is no stdout after `>&-`.
@@ -60,18 +70,3 @@ def _is_config(path: str) -> bool:
     except json_files.FileProblem:
         return False
     return True
-
-
-def _launch(arguments: list[str]) -> None:
-    from source_linkless.process import ending  # noqa: PLC0415 - see the module's docstring
-
-    ending.end_early()
-    # from here on: a signal must find its handler before a second of imports
-    import gc  # noqa: PLC0415 - see above
-
-    gc.disable()  # modules stay until the end; looking through them for garbage is a seventh of the time that they take
-    from source_linkless.process import launch  # noqa: PLC0415 - see above
-
-    gc.freeze()
-    gc.enable()
-    launch.launch(arguments)

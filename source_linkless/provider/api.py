@@ -137,8 +137,8 @@ class Api:
     async def exchange(self, public_token: str) -> Connection:
         """Exchange the public token for the access token (API notes, section 2.3). Never repeat."""
         request = _post("/connection/public_token/exchange", once=True, public_token=public_token)
-        answer = await self._ask(request)
-        return Connection(_needed(answer, "access_token", request), _of_type(answer.get("connection_id"), str))
+        answer = await self._ask(request, "access_token")
+        return Connection(answer["access_token"], _of_type(answer.get("connection_id"), str))
 
     async def link_status(self, link_token: str) -> str:
         """Return the status of a login that is being linked (API notes, section 2.4)."""
@@ -217,14 +217,18 @@ class Api:
         return StatementFile(answer.body, content_type)
 
     async def _text(self, name: str, request: Request) -> str:
-        return _needed(await self._ask(request), name, request)
+        text: str = (await self._ask(request, name))[name]
+        return text
 
-    async def _ask(self, request: Request, **turn: Any) -> dict[str, Any]:
-        """Send a request that is answered by a JSON object; return the object."""
+    async def _ask(self, request: Request, needed: str = "", **turn: Any) -> dict[str, Any]:
+        """Send a request that is answered by a JSON object, with a text under the name `needed`; return the object."""
         answer = await self._send(request, **turn)
         value = _decoded(answer.body)
         if not isinstance(value, dict):
             raise _problem(answer, request)
+        text = _of_type(value.get(needed), str) or ""
+        if needed and (not text or _HALF_A_CHARACTER.search(text)):
+            raise Problem("UNEXPECTED_ANSWER", outcomes.UNKNOWN, detail=f"{request.path} without {needed}")
         return value
 
     async def _send(self, request: Request, special: Mapping[str, Meaning] | None = None, **turn: Any) -> Answer:
@@ -247,14 +251,6 @@ class Api:
 
 def _post(path: str, /, *, once: bool = False, **payload: Any) -> Request:
     return Request(path, orjson.dumps(payload), once=once)
-
-
-def _needed(answer: Mapping[str, Any], name: str, request: Request) -> str:
-    """Return a text that an answer must have, or raise Problem."""
-    text = _of_type(answer.get(name), str)
-    if not text or _HALF_A_CHARACTER.search(text):
-        raise Problem("UNEXPECTED_ANSWER", outcomes.UNKNOWN, detail=f"{request.path} without {name}")
-    return str(text)
 
 
 def _problem_in(answer: Answer, request: Request, special: Mapping[str, Meaning]) -> Problem | None:

@@ -145,7 +145,8 @@ class HttpTransport:
             "User-Agent": f"source-linkless/{version('airbyte-source-linkless')}",
         }
         self._threads, self._new_file = DaemonThreads(IO_THREADS, "http"), new_file
-        self._shared = {False: _Session(ordinary, IO_THREADS), True: _Session(document, IO_THREADS)}
+        both = {False: ordinary, True: document}
+        self._shared = {is_large: (bounds, _session(bounds, IO_THREADS)) for is_large, bounds in both.items()}
 
     async def __call__(self, request: Request) -> Answer:
         """Send one request and read its whole answer."""
@@ -157,23 +158,23 @@ class HttpTransport:
 
     def close(self) -> None:
         """Close every connection and end the threads; a process that ends need not."""
-        for session in self._shared.values():
+        for _, session in self._shared.values():
             session.close()
         self._threads.shutdown()
 
     def _send(self, request: Request) -> Answer:
-        shared = self._shared[request.large]
+        bounds, shared = self._shared[request.large]
         method = "GET" if request.body is None else "POST"
         headers = self._headers | {"Accept": request.accept}
         prepared = requests.Request(method, self._url + request.path, headers=headers, data=request.body).prepare()
-        how = {"timeout": (CONNECT_SECONDS, shared.bounds.read), "allow_redirects": False, **self._settings}
+        how = {"timeout": (CONNECT_SECONDS, bounds.read), "allow_redirects": False, **self._settings}
         try:
             with (
-                _Session(shared.bounds, 1) if request.once else nullcontext(shared) as session,
+                _session(bounds, 1) if request.once else nullcontext(shared) as session,
                 closing(session.send(prepared, **how)) as response,
             ):
                 request.began()
-                return self._answer(response, shared.bounds)
+                return self._answer(response, bounds)
         except Exception as error:  # noqa: BLE001 - what a library raises costs this request and nothing else
             raise _unanswered(error, request.path) from None  # the cause would show the address of a proxy or more
 
@@ -253,17 +254,12 @@ def _collected(pieces: Iterable[bytes], expected: int, most: int, new_file: NewF
                 file.close()  # a map of it stays readable
 
 
-class _Session(requests.Session):
-    """A session that keeps nothing between two requests but connections, so it is thread-safe."""
-
-    def __init__(self, bounds: Bounds, connections: int) -> None:
-        super().__init__()
-        self.bounds = bounds
-        for scheme in ("https://", "http://"):
-            self.mount(scheme, _Adapter(bounds, connections))
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: no redirect is followed, and its address is not even parsed."""
+def _session(bounds: Bounds, connections: int) -> requests.Session:
+    """Return a session that keeps nothing between two requests but connections, so it is thread-safe."""
+    session = requests.Session()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Adapter(bounds, connections))
+    return session
 
 
 class _Adapter(HTTPAdapter):
@@ -288,7 +284,7 @@ class _Response(http.client.HTTPResponse):
 
     - a connection that is closed inside the headers is broken; `http.client` takes it for the end of the headers,
     - a line that is no header is ignored, as browsers do; `http.client` ignores all headers behind it too,
-    - cookies are dropped, so that nothing parses them.
+    - cookies and the addresses of redirects are dropped, so that nothing parses them.
     """
 
     def __init__(self, bounds: Bounds, sock: socket.socket, *arguments: Any, **named: Any) -> None:
@@ -300,7 +296,7 @@ class _Response(http.client.HTTPResponse):
         super().begin()
         if self.fp is not None:  # it is when an answer without a body has ended already
             self.fp.is_in_head = False
-        del self.headers["Set-Cookie"]
+        del self.headers["Set-Cookie"], self.headers["Location"]
 
 
 # A status line, a header, its continuation, or the empty line behind the last.
