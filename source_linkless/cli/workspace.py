@@ -74,11 +74,10 @@ class ConfigText:
         if connection.get("method") != "fleet":
             return [connection]
         listed = connection.get("connections")
-        try:
+        with suppress(logins.UnreadableError):
             entries = logins.read_entries(listed if isinstance(listed, list) else str(listed or ""))
-        except logins.UnreadableError:
-            return []
-        return [entry if isinstance(entry, Mapping) else {} for entry in entries]
+            return [entry if isinstance(entry, Mapping) else {} for entry in entries]
+        return []
 
     def set_password(self, number: int, password: str) -> None:
         """Set the password of the entry `number` (from 0). Raises a config error for CSV without a column for it."""
@@ -102,8 +101,7 @@ def _written_like(text: str, value: object) -> str:
     indented = _INDENT.match(text.removeprefix(_MARK))
     is_escaped = (text.isascii() and "\\u" in text) or "\\ud" in text.lower()  # half a surrogate has no other form
     written = json.dumps(value, indent=indented[1] if indented else None, ensure_ascii=is_escaped)
-    end = text[len(text.rstrip()) :]
-    mark = _MARK if text.startswith(_MARK) else ""
+    mark, end = _MARK if text.startswith(_MARK) else "", text[len(text.rstrip()) :]
     return mark + written.replace("\n", "\r\n" if "\r\n" in text else "\n") + end
 
 
@@ -146,9 +144,8 @@ class Workspace:
 
     def selected(self, keys: Collection[str]) -> list[Login]:
         """Return the logins with these keys, by default all. Raises a config error for a key that is not configured."""
-        for key in keys:
-            if key not in self._keys:
-                raise invalid_configuration(f"The configuration has no login with the key {key}.")
+        if unknown := [key for key in keys if key not in self._keys]:
+            raise invalid_configuration(f"The configuration has no login with the key {unknown[0]}.")
         return [login for login in self.config.logins if not keys or login.key in keys]
 
     async def started(self, seconds: float, *emit: Emit[events.Event]) -> Run:
