@@ -192,7 +192,7 @@ async def _link_here(terminal: Terminal, workspace: Workspace, keys: Collection[
     if not choice.submitted:
         terminal.tell(f"Nothing to submit: {len(choice.linked)} linked, {len(left)} left. See `linkless status`.")
         return Exit.PERSON if left else Exit.OK
-    ends, is_interrupted = await link_by_hand(workspace, terminal, person, choice.submitted)
+    ends, is_interrupted = await link_by_hand(workspace, terminal, choice.submitted)
     done = sum(end.outcome.status is Status.READY for end in ends)
     terminal.tell(f"Linked: {done} of {len(ends)}. Configuration written to {workspace.target}.")
     return Exit.INTERRUPTED if is_interrupted else code_of([*(end.outcome for end in ends), *left])
@@ -252,11 +252,10 @@ def _request(workspace: Workspace, path: str, payload: Mapping[str, Any]) -> str
 
 
 async def link_by_hand(
-    workspace: Workspace, terminal: Terminal, person: by_hand.Person | None, logins: Sequence[Login]
+    workspace: Workspace, terminal: Terminal, logins: Sequence[Login]
 ) -> tuple[list[events.Finished], bool]:
     """Link logins all at once, and write each change; returns how each ended, and whether Ctrl-C ended it."""
-    ends: list[events.Finished] = []
-    stops: list[events.Stopping] = []
+    person, ends, stops = terminal.person, list[events.Finished](), list[events.Stopping]()
 
     async def tell(event: events.Event, *, urgent: bool = False) -> None:  # noqa: ARG001 - nothing queues here
         match event:

@@ -29,7 +29,7 @@ from rich.text import Text
 from source_linkless.concurrency import waiting
 from source_linkless.config import Login, logins, masking
 from source_linkless.errors import Status
-from source_linkless.linking import events
+from source_linkless.linking import by_hand, events
 from source_linkless.provider import Account, outcomes
 
 COLUMNS = 80
@@ -125,7 +125,7 @@ class Terminal:
         self._held: list[tuple[TextIO, str]] | None = None
         self._turn = asyncio.Lock()
         self.passwords: dict[str, str] = {}  # new ones by key, to be written
-        self.person = self if keyboard >= 0 else None
+        self.person: by_hand.Person | None = self if keyboard >= 0 else None
 
     def tell(self, sentence: str) -> None:
         """Print a sentence as a result."""

@@ -87,7 +87,8 @@ class Desk:
         workspace = self.open()
         choice = chosen(workspace, keys, has_person=person is not None)
         terminal = Terminal(io.StringIO(), io.StringIO())
-        ends, _ = in_world(self.world, link_by_hand(workspace, terminal, person, choice.submitted))
+        terminal.person = person
+        ends, _ = in_world(self.world, link_by_hand(workspace, terminal, choice.submitted))
         return {end.login.key: (end.outcome.status.value, end.outcome.reason) for end in ends}
 
     @property
@@ -356,7 +357,7 @@ def test_a_401_of_one_login_does_not_read_as_refused_keys(desk: Desk) -> None:
     desk.path.write_text(json.dumps(one(desk, "user_good")), encoding="utf-8")
     desk.world.backend.fail_next("/link/token/create", 401)
     workspace, terminal = desk.open(), Terminal(io.StringIO(), io.StringIO())
-    ends, _ = in_world(desk.world, link_by_hand(workspace, terminal, None, workspace.config.logins))
+    ends, _ = in_world(desk.world, link_by_hand(workspace, terminal, workspace.config.logins))
     assert [(end.outcome.reason, end.outcome.message) for end in ends] == [("HTTP_401", NOT_ALLOWED.advice)]
 
 
