@@ -211,9 +211,14 @@ class Api:
         """
         request = _post("/sustainability/statement/file", access_token=access_token, statement_id=statement_id)
         answer = await self._send(replace(request, large=True, accept="*/*"), outcomes.OF_FILE, later=True)
-        content_type = _type_of_file(answer)
-        if content_type is None:
-            raise _problem(answer, request)
+        content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        start = answer.body[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
+        if answer.body[:5] == b"%PDF-":
+            content_type = "application/pdf"  # whatever the header says
+        elif not start or start[:1] in b"{[<" or content_type.endswith(("json", "html", "xml")):
+            raise _problem(answer, request)  # nothing, JSON and pages are answers, not files
+        elif not _CONTENT_TYPE.fullmatch(content_type):
+            content_type = "application/octet-stream"
         return StatementFile(answer.body, content_type)
 
     async def _text(self, name: str, request: Request) -> str:
@@ -327,17 +332,6 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 def _of_type(value: Any, kind: type) -> Any:
     """Return a value if it is of a type, else None; a boolean is not a number."""
     return value if isinstance(value, kind) and not isinstance(value, bool) else None
-
-
-def _type_of_file(answer: Answer) -> str | None:
-    """Return the content type of a file; None for an empty body, JSON and HTML: those are answers, not files."""
-    if answer.body[:5] == b"%PDF-":
-        return "application/pdf"  # whatever the header says
-    content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    start = answer.body[:64].removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not start or start[:1] in b"{[<" or content_type.endswith(("json", "html", "xml")):
-        return None
-    return content_type if _CONTENT_TYPE.fullmatch(content_type) else "application/octet-stream"
 
 
 def _safe_name(text: str) -> str:
