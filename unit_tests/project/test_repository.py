@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from testing.generated_parts import read
+from testing.forking import PRELOADED
+from testing.generated_parts import ROOT, read
 
 PROJECT: dict[str, Any] = tomllib.loads(read("pyproject.toml"))["project"]
 LINT = read("scripts/lint")
@@ -41,3 +42,9 @@ def test_the_workflows_use_the_same_version_of_an_action() -> None:
     names = ("tests", "image", "audit")
     uses = {line for name in names for line in re.findall(r"uses: (.+)", read(f".github/workflows/{name}.yml"))}
     assert len({use.partition("@")[0] for use in uses}) == len(uses)
+
+
+def test_every_module_that_forks_is_imported_by_the_fork_server() -> None:
+    """A forked process of another module would import it first, which takes longer than most runs."""
+    forking = [path for path in (ROOT / "testing").glob("*.py") if "FORKING.Process(" in path.read_text("utf-8")]
+    assert sorted(f"testing.{path.stem}" for path in forking) == sorted(PRELOADED)
