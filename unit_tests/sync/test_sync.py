@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
-from airbyte_cdk.models import AirbyteMessage
+from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage
 
 from linkless_simulator.backend import Backend
 from source_linkless.bills.content import Rows
@@ -95,3 +95,19 @@ def test_the_cursor_grows_although_the_clock_was_set_back() -> None:
     second = world.read(config, state=first.states)
     for key in ("instant", "broken"):
         assert first.row(key)["observed_at"] < second.row(key)["observed_at"]
+
+
+def test_lines_that_were_there_in_an_earlier_sync_are_missed() -> None:
+    """A login whose bills lose all their charges is told of; one whose bills never had a charge is not."""
+    world = World()
+    config = world.config(username="instant")
+    bill = {"statement_id": "s1", "total_due_amount": 5}
+    told = []
+    states: Sequence[AirbyteStateMessage] = ()
+    for charges in ([], [{"charge_name": "Energy", "amount": 5}], []):
+        accounts = [{"account_number": "A", "statements": [{**bill, "charges": charges}]}]
+        world.backend.deliver("instant", {"accounts": accounts})
+        sync = world.read(config, state=states)
+        config, states = sync.config or config, sync.states
+        told.append("had no line that is known" in sync.row("site").get("message", ""))
+    assert told == [False, False, True]
