@@ -135,9 +135,8 @@ class RateLimit:
         if self._held_until[endpoint] <= time():
             self._refusals[endpoint] += 1
             self._gap = min(self._gap * 2, self._usual_gap * self._SLOWEST)
-        if seconds is None:
-            seconds = min(self._LONGEST_HOLD, 2.0 ** self._refusals[endpoint])
-        self._held_until[endpoint] = max(self._held_until[endpoint], time() + seconds)
+        hold = min(self._LONGEST_HOLD, 2.0 ** self._refusals[endpoint]) if seconds is None else seconds
+        self._held_until[endpoint] = max(self._held_until[endpoint], time() + hold)
 
     def went_well(self, endpoint: str = "") -> None:
         """Note an answer of an endpoint; each brings the usual pace a little nearer."""

@@ -138,33 +138,29 @@ class _Answers:
             self.patience -= 1
             return Then.WAIT
         self.wrong += reason == _WRONG_ANSWER
-        login = None
+        is_question = reason in _ANSWERABLE and self.wrong <= _MOST_WRONG and self.answers < _MOST_ANSWERS
+        if not is_question and (self.is_corrected or outcomes.LINK_STATUSES.get(reason) is not outcomes.CREDENTIALS):
+            return Then.STOP
+        self.status, self.patience, self.answers = reason, _PATIENT_LOOKS, self.answers + 1
         try:
-            if reason in _ANSWERABLE and self.wrong <= _MOST_WRONG and self.answers < _MOST_ANSWERS:
-                self._note(reason)
+            if is_question:
                 return Then.WAIT if await self._ask(opening, link_token) else Then.STOP
-            if outcomes.LINK_STATUSES.get(reason) is outcomes.CREDENTIALS and not self.is_corrected:
-                async with asyncio.timeout(ANSWER_SECONDS):
-                    login = await self.person.correct(opening.login)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                login = await self.person.correct(opening.login)
         except Problem:
             return Then.WAIT  # the status tells what has become of it
         except TimeoutError:
-            return Then.STOP
+            login = None
         except asyncio.CancelledError:
             opening.run.links.refuse(opening.login, reason)  # so that no sync takes it for linked
             raise
         if login is None:
             return Then.STOP
-        self._note(reason)
-        self.is_corrected = True
-        opening.login, opening.announced = login, True
+        self.is_corrected = opening.announced = True
+        opening.login = login
         opening.run.links.announce(login)
         await opening.run.written()
         return Then.RETRY
-
-    def _note(self, status: str) -> None:
-        self.status, self.patience = status, _PATIENT_LOOKS
-        self.answers += 1
 
     async def _ask(self, opening: Opening, link_token: str) -> bool:
         """Ask the person as long as the question stands, and send the answer; False when there is none.

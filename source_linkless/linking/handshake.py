@@ -18,8 +18,7 @@ from source_linkless.linking.running import Ended, Opening
 from source_linkless.provider import Api, outcomes
 from source_linkless.provider.outcomes import outcome
 
-SUBMISSION_SECONDS = 150.0
-"""Time that `connect` and `exchange` get together at least: no deadline may strike between them and lose the token."""
+SUBMISSION_SECONDS = 150.0  # least time of `connect` and `exchange`: a deadline between them would lose the token
 _TO_SUBMIT = Step.LINK, Step.UPDATE
 
 

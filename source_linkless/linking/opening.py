@@ -262,7 +262,7 @@ async def _ask_product(opening: Opening, *, is_first: bool) -> Body | None:
     except Problem as problem:
         if problem.meaning is BROKEN and not (opening.refreshed or opening.sent):
             context = opening.context if opening.is_told else await look_at(opening)
-            if context is None or not await _refreshed(opening, context, _ERROR_HOURS):
+            if context is None or not await _refreshed(opening, context):
                 raise
         elif problem.meaning.then is not Then.WAIT:
             raise
@@ -285,9 +285,7 @@ async def _end_if_hopeless(opening: Opening, context: Context | None) -> None:
     if context is None:
         if opening.concern:
             raise Ended(opening.concern)
-    elif context.meaning.then is Then.STOP and not (
-        context.meaning is BROKEN and await _refreshed(opening, context, _ERROR_HOURS)
-    ):
+    elif context.meaning.then is Then.STOP and not (context.meaning is BROKEN and await _refreshed(opening, context)):
         raise Ended(context.outcome)
 
 
@@ -307,7 +305,7 @@ async def look_at(opening: Opening, *, later: bool = False) -> Context | None:
     return context
 
 
-async def _refreshed(opening: Opening, context: Context, hours: float) -> bool:
+async def _refreshed(opening: Opening, context: Context, hours: float = _ERROR_HOURS) -> bool:
     """Start a new session where the last is older than `hours`: once in a run, never if it needs a person.
 
     Returns whether the refresh was sent; the wait that follows is the ordinary one.
@@ -350,11 +348,10 @@ async def _health(opening: Opening, accounts: int | None) -> Outcome:
             context = None
     is_new = opening.sent or opening.refreshed
     if context is not None:
-        meaning = context.meaning
-        if meaning.status is Status.NEEDS_USER:
+        meaning, needs_user = context.meaning, context.meaning.status is Status.NEEDS_USER
+        if needs_user:
             run.links.refuse(opening.login, context.reason or "")
-            return ready_but(context.outcome)
-        if meaning is BROKEN or (opening.refreshed and meaning.then is Then.WAIT):
+        if needs_user or meaning is BROKEN or (opening.refreshed and meaning.then is Then.WAIT):
             return ready_but(context.outcome)
         if not is_new:
             run.links.recovered(opening.login, context.since)
@@ -376,8 +373,7 @@ async def _ask_for_files(opening: Opening) -> None:
             except Exception as error:  # noqa: BLE001 - a file must cost nothing else
                 file, result = None, opening.outcome_of(error)
                 is_refused = isinstance(error, Problem) and error.meaning.then in (Then.ASK_KEYS, Then.RELINK)
-                has_none = result.status is Status.NO_DATA
-                failures = _FILE_FAILURES if is_refused else 0 if has_none else failures + 1
+                failures = _FILE_FAILURES if is_refused else 0 if result.status is Status.NO_DATA else failures + 1
             else:
                 result, failures = READY, 0
             await run.emit(events.FileAnswered(opening.login, one, file, opening.echoes().hidden(result)))
