@@ -4,8 +4,7 @@
     tasks ─► RateLimit, Pace, Deadline ───────► emit ════► events_of(main) ─► for event in …
              └─ requests in DaemonThreads
 
-- `waiting`: pauses as small values, one rate limit, one deadline. All time is the event loop's, so tests let it jump.
-- `handover`: events cross to the consumer one at a time; `emit` returns when the event was consumed.
+`waiting` uses the event loop's time, so tests let it jump. `handover` acknowledges each event when it was consumed.
 """
 
 from source_linkless.concurrency import waiting

@@ -5,9 +5,7 @@
     by_hand ─► `linkless`:    handshake, with the answers of a person ──────────────────────────► Finished
                                   └─► LinksChanged: written back before anything is submitted or waited for
 
-- `opening`: runs over all logins, and the way of one of them to its document. `handshake`: linking one login.
-- `running`: one run and one login in it, requests, and the boundary at which exceptions end.
-- `events`: what a run tells its consumer, without the secrets that answers repeat.
+`opening`: runs over all logins. `handshake`: linking one. `running`: one login in a run. `events`: what is told.
 """
 
 from source_linkless.linking import by_hand, events

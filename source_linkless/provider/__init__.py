@@ -5,9 +5,7 @@
     what was asked for ◄── api ◄── status, headers, Body (bytes, or a mapped file when large)
     Problem            ◄── outcomes: reason code ──► Meaning(advice, status, actor, failure, then)
 
-- `transport`: one HTTP exchange, limited in time and size; large bodies are on disk.
-- `api`: what is asked at each endpoint, and how its answer is read.
-- `outcomes`: the table of what every code and status means for a login.
+`transport` limits an exchange in time and size. `api` reads what was asked for. `outcomes` classifies the rest.
 """
 
 from source_linkless.provider import outcomes
