@@ -1,7 +1,4 @@
-"""What a run tells its consumer, in order, and the secrets of a login that must not stand in it.
-
-`check`, `read` and the command line consume the same events.
-"""
+"""What a run tells its consumer, in order, and the secrets of a login that must not stand in it."""
 
 import json
 import re

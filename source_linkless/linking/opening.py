@@ -11,9 +11,6 @@
     deadline, refused keys: every wait ends at once, every login still gets its Finished
     after Finished: files of its bills, if any are wanted ──► FileAnswered, …
 
-One task per login on one event loop; a pause costs no thread. A document gives its place in memory back when the
-consumer has dealt with it.
-
 A refresh is a login at the utility like any other: it is announced before it is sent, counts, is sent once in a run,
 and never for a connection that needs a person.
 """
@@ -113,7 +110,8 @@ def _telling(run: Run, openings: Sequence[Opening]) -> Iterator[None]:
 
 def still_waiting(openings: Sequence[Opening]) -> list[events.Waiting]:
     """Return the logins that have not ended yet."""
-    return [events.Waiting(one.login.key, one.reason, one.seconds()) for one in openings if one.outcome is None]
+    left = [opening for opening in openings if opening.outcome is None]
+    return [events.Waiting(one.login.key, one.reason, waiting.time() - one.started) for one in left]
 
 
 async def _checked(opening: Opening) -> Outcome:
@@ -161,7 +159,7 @@ async def sync_login(opening: Opening) -> None:
 async def _synced(opening: Opening) -> Outcome:
     try:
         body = await _with_connection(opening, _polled)
-        waited, echoes = opening.seconds(), opening.echoes()
+        waited, echoes = waiting.time() - opening.started, opening.echoes()
         event = events.Delivered(opening.login, echoes.text(opening.connection_id), echoes.document(body))
         del body
         await opening.run.emit(event)

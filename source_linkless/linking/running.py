@@ -190,10 +190,6 @@ class Opening(Wait):
         self.tokens += (token,)
         return token
 
-    def seconds(self) -> float:
-        """Return the seconds since this login began."""
-        return waiting.time() - self.started
-
     def echoes(self) -> Echoes:
         """Return the secrets of this login, to be hidden in what is passed on."""
         known = self.run.config.secret, *self.tokens, self.run.links.token(self.login)
@@ -244,7 +240,7 @@ class Opening(Wait):
         except Exception as error:  # noqa: BLE001 - whatever happens to one login must not cost the others
             result = self.outcome_of(error)
             self.outcome = result if self.waited is None else ready_but(result)
-        waited = self.seconds() if self.waited is None else self.waited
+        waited = waiting.time() - self.started if self.waited is None else self.waited
         try:
             self.withdraw()
             echoes = self.echoes()
