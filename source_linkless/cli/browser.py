@@ -147,13 +147,10 @@ class _Page:
         return f"HTTP/1.0 {status} {status.phrase}\r\n{fields}\r\n".encode() + content
 
     def _page(self) -> tuple[bytes, str]:
-        """Return the page and its policy, which allows our own script, and the provider's script and frame.
-
-        Styles may be inline, as the provider's script may style its frame; a style can load nothing here.
-        """
+        """Return the page and its policy, which allows our own script, and the provider's script and frame."""
         script, nonce = urlsplit(self._script), secrets.token_urlsafe(16)
         origin = f"{script.scheme}://{script.netloc}"
-        policy = (
+        policy = (  # styles may be inline, as the provider's script may style its frame; a style can load nothing here
             f"default-src 'none'; script-src 'nonce-{nonce}' {origin}{script.path}; style-src 'unsafe-inline'; "
             f"frame-src {origin}; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
@@ -204,21 +201,29 @@ class _Session:
 
     async def link(self, logins: list[Login]) -> int:
         """Link the logins; each is reported, those too that a closed page or Ctrl-C leaves over."""
-        left, heading, code = _ENDINGS["PAGE_CLOSED"], "Finished", None
+        left, end, code = _ENDINGS["PAGE_CLOSED"], "Finished", None
         try:
             await self.page.opened.wait()
             for number, login in enumerate(logins, start=1):
-                await self._one(login, f"{login.key} ({number} of {len(logins)})", is_last=number == len(logins))
+                heading, is_last = f"{login.key} ({number} of {len(logins)})", number == len(logins)
+                leave = "Leave it and finish" if is_last else "Leave it and go to the next login"
+                while (result := await self._tried(login, heading)).status is not Status.READY:
+                    said = await self.page.ask("stopped", heading=heading, text=result.message, again=True, next=leave)
+                    if said["type"] == "next":
+                        break
+                self._report(login, result)
+                if result.status is Status.READY and not is_last:
+                    await self.page.ask("stopped", heading=heading, text="Linked.", again=False, next="Next login")
         except _PageClosed:
             pass
         except asyncio.CancelledError:
-            left, heading, code = _ENDINGS["INTERRUPTED"], "The command was interrupted", Exit.INTERRUPTED
+            left, end, code = _ENDINGS["INTERRUPTED"], "The command was interrupted", Exit.INTERRUPTED
         for login in logins[len(self.ends) :]:
             self._report(login, left)
         done = sum(result.status is Status.READY for result in self.ends)
         text = f"Linked: {done} of {len(self.ends)}. Configuration written to {self.workspace.target}."
         self.terminal.tell(text)
-        self.page.tell("done", heading=heading, text=f"{printable(text)} You can close this page.")
+        self.page.tell("done", heading=end, text=f"{printable(text)} You can close this page.")
         return code_of(self.ends) if code is None else code
 
     def _report(self, login: Login, result: Outcome) -> None:
@@ -226,17 +231,6 @@ class _Session:
         self.ends.append(result)
         self.terminal.say(line)
         self.page.tell("ended", good=result.status is Status.READY, text=" ".join(line.split()))
-
-    async def _one(self, login: Login, heading: str, *, is_last: bool) -> None:
-        """Bring one login to its end: linked, or given up."""
-        leave = "Leave it and finish" if is_last else "Leave it and go to the next login"
-        while (result := await self._tried(login, heading)).status is not Status.READY:
-            said = await self.page.ask("stopped", heading=heading, text=result.message, again=True, next=leave)
-            if said["type"] == "next":
-                break
-        self._report(login, result)
-        if result.status is Status.READY and not is_last:
-            await self.page.ask("stopped", heading=heading, text="Linked.", again=False, next="Next login")
 
     async def _tried(self, login: Login, heading: str) -> Outcome:
         """Open the form for a login once; returns how that ended."""

@@ -43,17 +43,14 @@ _ANSWER = f"Answer within {{}} (not shown; {_GIVE_UP}): "
 _NUMBERS = "Numbers such as 1,2 or all, within {}: "
 _PASSWORD = f"Password (not shown; {_GIVE_UP}): "
 _NO_TERMINAL = "It needs a person, and there is no terminal to ask one: run `linkless link` in a terminal."
-_ADVICE_FILE = resources.files(__package__).joinpath("advice.toml")
-TEXTS: dict[str, dict[str, str]] = tomllib.loads(_ADVICE_FILE.read_text(encoding="utf-8"))
-_WORDS, _BY_REASON = TEXTS["words"], TEXTS["by_reason"]
-_BY_MESSAGE = {outcomes.MEANINGS[meaning].advice: text for meaning, text in TEXTS["by_meaning"].items()}
+TEXTS = tomllib.loads(resources.files(__package__).joinpath("advice.toml").read_text(encoding="utf-8"))
+_BY_REASON: dict[str | None, str] = TEXTS["by_reason"]
+_BY_MESSAGE: dict[str, str] = {outcomes.MEANINGS[name].advice: text for name, text in TEXTS["by_meaning"].items()}
 
 
 def printable(text: str) -> str:
-    """Return a text as it may be shown: registered secrets masked, no characters that would control a terminal.
-
-    Everything that the provider says to a person passes here, or it could say back a password.
-    """
+    """Return a text as it may be shown: registered secrets masked, no characters that would control a terminal."""
+    # Everything that the provider says to a person passes here, or it could say back a password.
     return "".join(character if character.isprintable() else " " for character in masking.hidden(text))
 
 
@@ -77,7 +74,7 @@ def line_of(key: str, outcome: outcomes.Outcome, seconds: float | None = None, *
     reason = f" {outcome.reason}." if outcome.reason else ""
     detail = f" ({outcome.detail})" if outcome.detail else ""
     what = advice(outcome, has_person=has_person)
-    return wrapped(f"{key}: {_WORDS[outcome.status.value]}{took}.{reason} {what}{detail}".rstrip(), "  ")
+    return wrapped(f"{key}: {TEXTS['words'][outcome.status]}{took}.{reason} {what}{detail}".rstrip(), "  ")
 
 
 def table(*headings: str, rows: Sequence[Sequence[Any]]) -> str:
@@ -157,7 +154,7 @@ class Terminal:
 
     def rest(self) -> None:
         """Remove the moving lines until they are shown again."""
-        if self._live is not None and self._live.is_started:
+        if self._live and self._live.is_started:
             self._live.update(Text(""))
             self._live.stop()
 

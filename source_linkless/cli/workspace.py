@@ -202,10 +202,7 @@ def told(path: Path, *, is_advised: bool = False) -> Iterator[None]:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for its owner only, which takes the place of `path` when the block ends without an error.
-
-    A reader sees the old content or the new one, and so does a reader after a power failure. Raises OSError.
-    """
+    """Open a file for its owner only that takes the place of `path` at the end: whole, also after a power failure."""
     # The name may be as long as the system allows, so the temporary one has a part of it.
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent)  # mode 0600
     try:
