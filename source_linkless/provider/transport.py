@@ -294,8 +294,7 @@ class _Response(http.client.HTTPResponse):
     def begin(self) -> None:
         self.fp.is_in_head = True
         super().begin()
-        if self.fp is not None:  # it is when an answer without a body has ended already
-            self.fp.is_in_head = False
+        self.fp.is_in_head = False
         del self.headers["Set-Cookie"], self.headers["Location"]
 
 

@@ -297,10 +297,11 @@ def test_no_room_for_a_large_answer_has_a_word(server: Server, new_file: NewFile
     assert failure(server.port, request, new_file=new_file) == ("NO_TEMPORARY_SPACE", True)
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_where_little_is_expected_much_is_refused(server: Server, *, packed: bool) -> None:
-    """Sixteen megabytes for what usually has some hundred bytes: announced, or unpacked from little."""
-    server.answer = says(200, gzip.compress(LARGE, 1), Content_Encoding="gzip") if packed else says(200, LARGE)
+@pytest.mark.parametrize("way", ["announced", "packed", "in chunks"])
+def test_where_little_is_expected_much_is_refused(server: Server, way: str) -> None:
+    """Sixteen megabytes for what usually has some hundred bytes: announced, unpacked from little, or unannounced."""
+    packed = says(200, gzip.compress(LARGE, 1), Content_Encoding="gzip")
+    server.answer = {"announced": says(200, LARGE), "packed": packed, "in chunks": in_chunks(LARGE, MB)}[way]
     assert failure(server.port, Request("/link/connect", PASSWORD, once=True)) == ("ANSWER_TOO_LARGE", True)
     assert len(server.seen) == 1
 
