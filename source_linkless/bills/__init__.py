@@ -11,15 +11,6 @@ and rows as text.
 from source_linkless.bills import content
 from source_linkless.bills.bill import Statement
 from source_linkless.bills.documents import Account, Document, UnreadableDocument, read_document
-from source_linkless.bills.personal import Personal, personal_of
+from source_linkless.bills.personal import Personal
 
-__all__ = [
-    "Account",
-    "Document",
-    "Personal",
-    "Statement",
-    "UnreadableDocument",
-    "content",
-    "personal_of",
-    "read_document",
-]
+__all__ = ["Account", "Document", "Personal", "Statement", "UnreadableDocument", "content", "read_document"]

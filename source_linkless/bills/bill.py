@@ -185,7 +185,7 @@ class _Reading:
 
     def _lines(self, kind: Columns, items: list[Any], lines: Lines, part_of: Fields | None = None) -> list[bytes]:
         """Read the objects of an array into `lines`; return the canonical text of each, without braces."""
-        objects = [one for one in items if type(one) is dict]
+        objects = items if {*map(type, items)} == {dict} else [one for one in items if type(one) is dict]
         all_fit = part_of is None and kind.fits_as_sent(objects)
         if not all_fit:
             for line in objects:
@@ -197,7 +197,7 @@ class _Reading:
             between = b'",%b,' % members(self._currency) if self._currency else b'",'
             lines.values += objects
             lines.texts += texts
-            lines.rests += [between + text for text in texts]
+            lines.rests += map(between.__add__, texts)
             return texts
         around = b"," + canonical({"part_of": part_of})[1:-1] if part_of and self._is_kept else b""
         for line, text in zip(objects, texts, strict=True):

@@ -13,6 +13,7 @@ depends only on the value, its column and the user's key: tables of several sour
 import hmac
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from source_linkless.bills.bill import Bill
 from source_linkless.config import Config
@@ -28,6 +29,11 @@ class Personal:
 
     mode: str = "keep"
     key: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """Return the mode and key of a configuration."""
+        return cls(config.personal_data, config.pseudonym_key)
 
     @property
     def is_kept(self) -> bool:
@@ -84,8 +90,3 @@ class Personal:
 
 KEEP = Personal()
 """Nothing is changed."""
-
-
-def personal_of(config: Config) -> Personal:
-    """Return the mode and key of a configuration."""
-    return Personal(config.personal_data, config.pseudonym_key)

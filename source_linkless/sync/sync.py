@@ -22,7 +22,7 @@ from airbyte_cdk.sources.utils.files_directory import get_files_directory
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_linkless.bills import UnreadableDocument, content, personal_of, read_document
+from source_linkless.bills import Personal, UnreadableDocument, content, read_document
 from source_linkless.clock import Now, stamp_after
 from source_linkless.config import Config, Links
 from source_linkless.errors import invalid_configuration
@@ -66,7 +66,7 @@ class SelectedStream:
             STREAMS[self.name],
             saved[-1] if saved else None,
             start_date=config.start_date,
-            mark=personal_of(config).mark(),
+            mark=Personal.of(config).mark(),
             is_full=configured.sync_mode is not models.SyncMode.incremental,
         )
         self.has_news, self._is_running, self._sent = False, False, 0
@@ -107,7 +107,7 @@ class SyncMessages:
         self._now, self._logger, self._output = now, logger, output
         self._health = [stream for stream in streams if stream.name == "connections"]
         self._tables = [stream for stream in streams if stream.name != "connections"]
-        self._personal, self._are_few = personal_of(config), len(config.logins) <= events.FEW_LOGINS
+        self._personal, self._are_few = Personal.of(config), len(config.logins) <= events.FEW_LOGINS
         self._delivered: dict[str, report.Delivery] = {}  # by login, until its Finished; so are those that failed
         self._failed: dict[str, Outcome] = {}
         self._ends: dict[str, Outcome] = {}

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_linkless.bills import Document, Personal, personal_of, read_document
+from source_linkless.bills import Document, Personal, read_document
 from source_linkless.bills.bill import Bill, read_bill
 from source_linkless.bills.columns import STATEMENT
 from source_linkless.bills.findings import Findings
@@ -214,8 +214,8 @@ def rows(stream: str, delivered: Document) -> list[dict[str, Any]]:
 def test_the_pseudonyms_depend_on_their_key_alone() -> None:
     """The secret of the provider can be rotated; space around the key is nobody's wish."""
     rotated = (form(secret=secret, **options(key)) for secret in ("secret-1", "secret-2") for key in (KEY, f" {KEY}\n"))
-    assert {personal_of(parse_config(raw)) for raw in rotated} == {HASH}
-    assert personal_of(parse_config(form(pseudonym_key=KEY))) == KEEP
+    assert {Personal.of(parse_config(raw)) for raw in rotated} == {HASH}
+    assert Personal.of(parse_config(form(pseudonym_key=KEY))) == KEEP
 
 
 def options(key: str) -> dict[str, str]:
