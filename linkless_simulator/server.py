@@ -164,6 +164,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         """Read one request and send its answer."""
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if self.server.reserved is not None:  # sent over an idle connection while it was being ended
+            self.close_connection = True
+            return
         path = self.path.removeprefix(BASE_PATH) if self.path.startswith(BASE_PATH) else ""
         if self.path in widget.PATHS:
             wire = plain(widget.respond(self.server.backend, self.command, self.path, body))
