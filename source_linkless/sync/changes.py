@@ -25,7 +25,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import blake2b
-from itertools import compress
+from itertools import chain, compress, islice
 from operator import not_
 from typing import Any
 
@@ -123,13 +123,10 @@ class StreamChanges:
                 if not to_send:
                     return
         common = {"connection_key": connection_key, "observed_at": known.observed_at, "snapshot_at": snapshot}
-        members, block = content.members(common), list[content.Members]()
-        for place, part in enumerate(to_send, start=1):
-            block += stream.rows(part)
-            if len(block) >= _ROWS_OF_A_BLOCK or (block and place == len(to_send)):
-                known.had_lines = known.had_lines or stream.name == "charges"
-                yield content.Rows(members, block)
-                block = []
+        members, rows = content.members(common), chain.from_iterable(map(stream.rows, to_send))
+        while block := [*islice(rows, _ROWS_OF_A_BLOCK)]:
+            known.had_lines = known.had_lines or stream.name == "charges"
+            yield content.Rows(members, block)
         if not is_kept:
             newest = max(filter(None, dates), default=None)
             known.accounts[account.number] = _Sent(newest, snapshot, self._digest(parts), account.lost)
