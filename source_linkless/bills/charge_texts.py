@@ -39,7 +39,7 @@ _TOLERANCE = 0.005
 """A reading fits if quantity × price differs from the amount by half a cent or 0.5 %, whichever is more."""
 _MOST = 1_000  # prices in cents are below it, and those of one of the `SMALL` units: it decides where two readings fit
 _FINEST = 10**_LONGEST_NUMBER  # parts of a unit, in which quantities are added
-_WHOLE_BITS = 63  # larger whole numbers become floats: the writer of JSON takes no others
+_LEAST_FLOAT = 2**63  # whole numbers from here on become floats: the writer of JSON takes no others
 
 Charge = tuple[str, float | None]
 """A line of a bill: its text, and its amount in the currency of the bill if that is known."""
@@ -164,23 +164,22 @@ _Wholes = Sequence[int]
 class _Notation:
     """A way to print a number: the whole at a place over a power of ten, which has the sign.
 
-    `first` is the lowest number of as many digits. Without a mark of decimals, `mark` is the one that is implied.
+    `first` is the lowest number of as many digits, `least` the lowest that may be printed like this. Without a mark of
+    decimals, `mark` is the one that is implied.
     """
 
     place: int
     divisor: int
     first: int
+    least: int
     thousands: str
     mark: str
-
-    def is_possible(self, wholes: _Wholes) -> bool:
-        return self.thousands not in _OTHER or wholes[self.place] >= self.first
 
     def value(self, wholes: _Wholes) -> float:
         return _json_number(wholes[self.place], self.divisor)
 
 
-_ONE = _Notation(-1, 1, 1, "", "")
+_ONE = _Notation(-1, 1, 1, 0, "", "")
 
 
 def _only(marks: set[str]) -> str:
@@ -195,8 +194,8 @@ def _json_number(numerator: int, divisor: int, shift: int = 0) -> float:
         numerator *= 10**shift
     elif shift < 0:
         divisor *= 10**-shift
-    whole, rest = divmod(numerator, divisor)
-    return numerator / divisor if rest or whole.bit_length() > _WHOLE_BITS else whole
+    whole = numerator // divisor
+    return whole if whole * divisor == numerator and -_LEAST_FLOAT < whole < _LEAST_FLOAT else numerator / divisor
 
 
 # --- Tokens: each has a kind of one letter, so that regular expressions over the kinds find the forms. --------------
@@ -288,8 +287,9 @@ class _Pair:
         """Quantity × price is the product of their wholes and that of the period × `factor` / `divisor`."""
 
     def is_possible(self, wholes: _Wholes) -> bool:
-        are_printed = self.many.is_possible(wholes) and self.each.is_possible(wholes)
-        return are_printed and wholes[self.period] > 0 and wholes[self.bundle.place] == self.bundle.first
+        quantity, price, bundle = wholes[self.quantity], wholes[self.price], wholes[self.bundle.place]
+        is_printed = quantity >= self.many.least and price >= self.each.least
+        return is_printed and wholes[self.period] > 0 and bundle == self.bundle.first
 
     def total(self, wholes: _Wholes) -> float:
         whole = wholes[self.quantity] * wholes[self.price] * wholes[self.period]
@@ -322,11 +322,11 @@ class _Shape:
             self._notations_of(self._heads.get(place, ""), number[0], text.count("0", 0, number.end()))
             for place, number in enumerate(numbers)
         ]
-        self.spans = [slice(*span) for span in self._wholes]
+        self.spans = [(10 ** (text.count("0") - end), 10 ** (end - start)) for start, end in self._wholes]
         languages = {_KNOWN_BY[token] for token in self._tokens if token in _KNOWN_BY}
         self.languages, self.decimals = languages, {LANGUAGES[name]["decimal"] for name in languages}
         measured = [self._notations[place] for place in self._places_of(_MEASURED_NUMBER) & self._heads.keys()]
-        self._doubtful = [ways for ways in measured if len(ways) > 1 or any(one.thousands in _OTHER for one in ways)]
+        self._doubtful = [ways for ways in measured if len(ways) > 1 or any(one.least for one in ways)]
         self._marks = {one.mark for ways in measured if ways not in self._doubtful for one in ways}
         is_measured = "u" in kinds or "nd" in kinds
         self._quantities, self._prices = (self._parts(forms) if is_measured else [] for forms in (_QUANTITIES, _PRICES))
@@ -351,7 +351,9 @@ class _Shape:
                 for space in re.finditer("^| ", printed):
                     start = end - printed.count("0", space.end())
                     place = self._wholes.setdefault((start, end), len(self._wholes))
-                    found.append(_Notation(place, divisor, 10 ** (end - start - 1), thousands, mark))
+                    first = 10 ** (end - start - 1)
+                    least = first if thousands in _OTHER else 0
+                    found.append(_Notation(place, divisor, first, least, thousands, mark))
         return found
 
     def _parts(self, forms: Sequence[re.Pattern[str]]) -> list[_Part]:
@@ -469,8 +471,9 @@ def _read(name: str, amount: float | None, bill_mark: str = "") -> _Found:
         return _SILENT
     if shape.has_digits_in_units and (plain := _CUBIC.sub("³", name)) != name:
         return _read(plain, amount, bill_mark)
-    digits = text.translate(None, shape.others)
-    wholes = [*map(int, map(digits.__getitem__, shape.spans)), 1]
+    digits = int(text.translate(None, shape.others))
+    wholes = [digits // power % size for power, size in shape.spans]
+    wholes.append(1)
     if not shape.numbers:
         return _NOTHING, shape.own_mark(wholes), False
     expected = abs(amount or 0.0)
@@ -490,7 +493,7 @@ def _read(name: str, amount: float | None, bill_mark: str = "") -> _Found:
 
 def _readings(notations: Sequence[_Notation], wholes: _Wholes) -> Sequence[_Notation]:
     """Return the notations that a number with these digits may have."""
-    return [one for one in notations if one.is_possible(wholes)]
+    return [one for one in notations if wholes[one.place] >= one.least]
 
 
 def _decided(pairs: Sequence[_Pair], shape: _Shape, wholes: _Wholes, bill_mark: str) -> _Found:
