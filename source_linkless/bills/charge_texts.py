@@ -325,13 +325,10 @@ class _Shape:
         self.spans = [(10 ** (text.count("0") - end), 10 ** (end - start)) for start, end in self._wholes]
         languages = {_KNOWN_BY[token] for token in self._tokens if token in _KNOWN_BY}
         self.languages, self.decimals = languages, {LANGUAGES[name]["decimal"] for name in languages}
-        measured = [self._notations[place] for place in self._places_of(_MEASURED_NUMBER) & self._heads.keys()]
-        self._doubtful = [ways for ways in measured if len(ways) > 1 or any(one.least for one in ways)]
-        self._marks = {one.mark for ways in measured if ways not in self._doubtful for one in ways}
+        self._measured = [self._notations[place] for place in self._places_of(_MEASURED_NUMBER) & self._heads.keys()]
         is_measured = "u" in kinds or "nd" in kinds
         self._quantities, self._prices = (self._parts(forms) if is_measured else [] for forms in (_QUANTITIES, _PRICES))
         self.numbers = [part.number for part in self._quantities + self._prices]
-        self.pairs: list[_Pair] = []
         self._pair()
 
     def _places_of(self, numbers: re.Pattern[str]) -> set[int]:
@@ -375,6 +372,7 @@ class _Shape:
         if "u" in self._kinds:
             found = (one for place in self._places_of(_PERIOD) for one in self._notations[place])
             periods += [one.place for one in found if (one.divisor, one.thousands, one.mark) == (1, "", "")]
+        self.pairs: list[_Pair] = []
         charged: dict[int, tuple[_Part, Sequence[_Pair]]] = {}
         for quantity, price in product(self._quantities, self._prices):
             between = self._between(quantity, price)
@@ -435,10 +433,7 @@ class _Shape:
 
     def own_mark(self, wholes: _Wholes) -> str:
         """Return the decimal mark of the numbers whose notation cannot be mistaken, if all have the same; else ""."""
-        if not self._doubtful:
-            return _only(self._marks)
-        found = [_readings(notations, wholes) for notations in self._doubtful]
-        return _only(self._marks | {one[0].mark for one in found if len(one) == 1})
+        return _only({one[0].mark for ways in self._measured if len(one := _readings(ways, wholes)) == 1})
 
 
 def _shifts(quantity: _Part, price: _Part, between: str | None) -> Sequence[int]:
