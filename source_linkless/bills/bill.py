@@ -120,7 +120,7 @@ class Statement:
 def _members_of(reading: Reading) -> Members:
     quantity, unit, price = reading
     said = {"quantity": quantity, "unit": unit, "unit_price": price}
-    return b"," + orjson.dumps(known(**said) if None in reading else said)[1:-1]
+    return b"," + orjson.dumps(known(**said) if quantity is None or price is None else said)[1:-1]
 
 
 def read_bill(piece: Piece, findings: Findings, *, is_kept: bool = True) -> Bill:
