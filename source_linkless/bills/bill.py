@@ -81,11 +81,15 @@ class Statement:
     billing_date: str | None
     content_hash: str
     source: Bill | partial[Bill] = field(repr=False)
+    fingerprint: str = field(init=False, repr=False)
+    """Equal for bills that make the same rows, in every stream."""
+    _keys: Members = field(init=False, repr=False)
+    """The columns that say which bill a row is of."""
 
-    @property
-    def fingerprint(self) -> str:
-        """Equal for bills that make the same rows, in every stream."""
-        return f"{self.content_hash} {self.key}"
+    def __post_init__(self) -> None:
+        """Make what each stream needs, once."""
+        self.fingerprint = f"{self.content_hash} {self.key}"
+        self._keys = members({"account_number": self.number, "statement_key": self.key})
 
     def content(self) -> Bill:
         """Return what it says; of an account too large to be kept it is decoded again."""
@@ -98,11 +102,11 @@ class Statement:
         printed = values.pop("account_number", self.number)
         if other := bill.other if printed == self.number else {**bill.other, "account_number": printed}:
             values["other_fields"] = other
-        return [self._keys() + b"," + members(values)]
+        return [self._keys + b"," + members(values)]
 
     def charges(self) -> Sequence[Members]:
         """Return its rows in `charges`."""
-        bill, head = self.content(), self._keys()
+        bill, head = self.content(), self._keys
         if self.billing_date is not None:
             head = b'%b,"billing_date":"%b"' % (head, self.billing_date.encode())
         said = read_charges([(one.get("charge_name", ""), one.get("amount")) for one in bill.charges.values])
@@ -110,11 +114,7 @@ class Statement:
 
     def payments(self) -> Sequence[Members]:
         """Return its rows in `payments`."""
-        return self.content().payments.rows(self._keys(), b"payment_key", repeat(b""))
-
-    def _keys(self) -> Members:
-        """Return the columns that say which bill a row is of."""
-        return members({"account_number": self.number, "statement_key": self.key})
+        return self.content().payments.rows(self._keys, b"payment_key", repeat(b""))
 
 
 def _members_of(reading: Reading) -> Members:
