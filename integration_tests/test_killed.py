@@ -118,12 +118,16 @@ def submissions(simulator: Simulator) -> Counter[str]:
     return Counter({name: simulator.backend.submissions(name) for name in LOGINS})
 
 
-def of_connections(rows: Rows, simulator: Simulator) -> Rows:
-    """Write "newest" in place of the identifier of the newest connection of each login, which differs from run to run.
+def newest_connections(simulator: Simulator) -> dict[str, str | None]:
+    """Return the identifier of the newest connection of each login."""
+    return {name: simulator.backend.connection_id(name) for name in LOGINS}
 
-    A row without an identifier, or with that of an older connection, stays as it is.
+
+def of_connections(rows: Rows, newest: Mapping[str, str | None]) -> Rows:
+    """Write "newest" in place of the identifier of each login's connection, which differs from run to run.
+
+    A row without an identifier, or with that of another connection, stays as it is.
     """
-    newest = {name: simulator.backend.connection_id(name) for name in LOGINS}
 
     def row_of(key: tuple[str, ...], row: dict[str, Any]) -> dict[str, Any]:
         is_newest = row.get("connection_id") == newest[key[0]]
@@ -159,7 +163,7 @@ def story(folder: Path, moment: Moment) -> Story:
         second = ForkedRun(folder / "second", "read", config, catalog_json(), states).ended()
         destination.take(second.messages)
         remembered, after = frozenset(logins_with_token(config)), submissions(simulator)
-        rows = of_connections(destination.current, simulator)
+        rows = of_connections(destination.current, newest_connections(simulator))
     return Story(moment, first, seconds, len(states), remembered, before, after, second, rows)
 
 
@@ -196,7 +200,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
         run = ForkedRun(tmp_path_factory.mktemp("whole") / "run", "read", fleet(simulator), catalog_json()).ended()
         requests = len(simulator.backend.journal)
         destination.take(run.messages)
-        rows = of_connections(destination.current, simulator)
+        rows = of_connections(destination.current, newest_connections(simulator))
     assert run.code == 0
     assert len(rows["statements"]) == 4 * len(LOGINS)
     with_connection = {name for name in rows for row in rows[name].values() if row.get("connection_id") == "newest"}
@@ -301,9 +305,11 @@ def test_two_syncs_at_once_both_end_well(tmp_path: Path, undisturbed: Undisturbe
         runs = [ForkedRun(tmp_path / name, "read", config, catalog_json()) for name in ("one", "other")]
         ends = together(*(run.ended for run in runs))
         submitted = submissions(simulator)
-        for end in ends:
-            destination.take(end.messages)
-        rows = of_connections(destination.current, simulator)
+    for end in ends:
+        destination.take(end.messages)
+    written = [one["control"]["connectorConfig"]["config"] for one in ends[1].messages if one["type"] == "CONTROL"]
+    links = json.loads(written[-1]["links"])["connections"]  # of the run whose rows are loaded last
+    rows = of_connections(destination.current, {key: link["connection_id"] for key, link in links.items()})
     assert [end.code for end in ends] == [0, 0]
     assert max(submitted.values()) == 2
     assert rows == undisturbed.rows
