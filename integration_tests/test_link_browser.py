@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -233,7 +233,7 @@ class Window:
                 return event
         raise AssertionError(f"no event {kind}")
 
-    def say(self, message: Mapping[str, Any], **headers: str) -> int:
+    def say(self, message: Any, **headers: str) -> int:
         """Post a message as the page does; return the status."""
         own = {"x_linkless_window": self.token, "origin": f"http://127.0.0.1:{self.port}"}
         body = json.dumps(message).encode()
@@ -276,6 +276,9 @@ def test_requests_that_are_not_from_the_window_get_nothing(simulator: Simulator,
         assert window.say(exit_, host="evil.example") == 404
         assert window.say(exit_, sec_fetch_site="cross-site") == 404
         assert window.say({"type": "exit", "x": "x" * 20_000}) == 413
+        passed_over: list[Any] = [None, [], "exit", 7, {}, {"step": step}, {"type": "exit", "step": step + 1}]
+        for odd in passed_over:
+            assert window.say(odd) == 204
         stolen = asked(command.port, "GET", f"{path}events", x_linkless_window=window.token)
         assert stolen[::2] == (404, b"")  # the stream is for one reader
         assert window.say(exit_) == 204

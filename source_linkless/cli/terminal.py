@@ -231,8 +231,8 @@ class Terminal:
     async def line(self, prompt: str, *, hidden: bool) -> str | None:
         """Show `prompt` and return the line that is typed, or None at the end of input (Ctrl-D)."""
         loop, readable = asyncio.get_running_loop(), asyncio.Event()
-        modes = termios.tcgetattr(self._keyboard)
-        if hidden:
+        modes = termios.tcgetattr(self._keyboard) if hidden else []
+        if modes:
             silent = [*modes]
             silent[_LOCAL_FLAGS] &= ~termios.ECHO
             termios.tcsetattr(self._keyboard, termios.TCSAFLUSH, silent)  # drops what was typed before the question
@@ -246,7 +246,7 @@ class Terminal:
             typed = ""
         finally:
             loop.remove_reader(self._keyboard)
-            if hidden:
+            if modes:
                 with suppress(termios.error):  # the terminal has been closed
                     termios.tcsetattr(self._keyboard, termios.TCSADRAIN, modes)
                 self._err.write("\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 from collections.abc import Coroutine
 from typing import Any, TextIO, TypeVar
 
@@ -145,6 +146,15 @@ def test_questions_wait_for_one_another_and_news_wait_for_both() -> None:
     assert [prompt for prompt, _ in at.person.prompts][1].startswith("Answer within 4:50")
     lines = at.shown.getvalue().splitlines()
     assert lines.index("news") == lines.index("  First?") + 2
+
+
+def test_a_choice_at_a_terminal_that_was_closed_is_none() -> None:
+    """It is like an empty answer, not an error."""
+    master, terminal = os.openpty()
+    os.close(master)
+    with open(terminal, "rb"):  # noqa: PTH123 - it has no path any more; closes it
+        person = Terminal(io.StringIO(), io.StringIO(), terminal)
+        assert asyncio.run(person.choose(LOGIN, ACCOUNTS, 300)) is None
 
 
 def test_texts_are_made_fit_to_be_seen() -> None:
