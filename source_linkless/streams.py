@@ -31,8 +31,8 @@ class Delivery(NamedTuple):
 
     def bills(self) -> Sequence[Statement]:
         """Return the bills that `start_date` lets through; a bill without a billing date always passes."""
-        start = self.start_date or ""
-        return [bill for bill in self.account.statements if bill.billing_date is None or bill.billing_date >= start]
+        start, bills = self.start_date, self.account.statements
+        return [bill for bill in bills if (bill.billing_date or start) >= start] if start else bills
 
 
 class Whole(NamedTuple):

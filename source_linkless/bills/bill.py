@@ -32,18 +32,19 @@ _LINE_LEVELS = MOST_LEVELS - 3
 class Lines:
     """The charges or payments of one bill.
 
-    `values` are the columns of each, `texts` the texts of which their keys are made, without braces, and `rests` what
-    follows the key in the row of each, from the quotation mark that ends the key.
+    `values` are the columns of each, `texts` the texts of which their keys are made, without braces, and `betweens` and
+    `rests` what follows the key in the row of each: from the quotation mark that ends the key, and the members behind.
     """
 
     values: list[dict[str, Any]] = field(repr=False)
     texts: list[bytes] = field(repr=False)
+    betweens: list[bytes] = field(repr=False)
     rests: list[bytes] = field(repr=False)
 
     def rows(self, head: Members, key_column: bytes, more: Iterable[Members]) -> list[Members]:
         """Write the rows: `head` are members that all share; `more` those that are added to each, behind a comma."""
-        heads = repeat(b'%b,"%b":"' % (head, key_column))
-        return [*map(b"".join, zip(heads, content.line_keys(self.texts), self.rests, more, strict=False))]
+        heads, keys = repeat(b'%b,"%b":"' % (head, key_column)), content.line_keys(self.texts)
+        return [*map(b"".join, zip(heads, keys, self.betweens, self.rests, more, strict=False))]
 
 
 @dataclass(slots=True)
@@ -148,7 +149,7 @@ class _Reading:
         values, other = columns.STATEMENT.split(self._fields, self._findings)
         self._currency = known(currency_code=values.get("currency_code"))
         self._inside = [(name, one) for name, one in other.items() if type(one) is dict or type(one) is list]
-        charges, payments = Lines([], [], []), Lines([], [], [])
+        charges, payments = Lines([], [], [], []), Lines([], [], [], [])
         unordered: dict[str, Any] = {}
         for name, items in self._arrays.items():
             column = name.lower()
@@ -197,7 +198,8 @@ class _Reading:
             between = b'",%b,' % members(self._currency) if self._currency else b'",'
             lines.values += objects
             lines.texts += texts
-            lines.rests += map(between.__add__, texts)
+            lines.betweens += [between] * len(texts)
+            lines.rests += texts
             return texts
         around = b"," + canonical({"part_of": part_of})[1:-1] if part_of and self._is_kept else b""
         for line, text in zip(objects, texts, strict=True):
@@ -205,7 +207,8 @@ class _Reading:
             rest = members(self._currency | values | known(other_fields=(self._is_kept and other) or None))
             lines.values.append(values)
             lines.texts.append((text if self._is_kept else canonical(values)[1:-1]) + around)
-            lines.rests.append(b'"' + (rest and b"," + rest) + around)
+            lines.betweens.append(b'",' if rest else b'"')
+            lines.rests.append(rest + around)
         return texts
 
 

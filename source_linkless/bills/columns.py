@@ -140,21 +140,24 @@ class Columns:
         that of its bill. Most of what a sync sends passes here.
         """
         shape, size = self._shape, len(self._shape)
-        for fields in objects:
-            if len(fields) != size:
-                return False
-            for name, reader in shape:
-                value: Any = fields.get(name)
-                kind = type(value)
-                if kind is str:
-                    if reader is not text and (reader is not day or _day(value) != value):
-                        return False
-                elif reader is not number or (kind is not float and kind is not int):
+        try:
+            for fields in objects:
+                if len(fields) != size:
                     return False
-                elif kind is int or value.is_integer():  # what is not whole is below 2^53
-                    if not -WHOLE_BELOW < value < WHOLE_BELOW:
+                for name, reader in shape:
+                    value = fields[name]
+                    kind = type(value)
+                    if kind is str:
+                        if reader is not text and (reader is not day or _day(value) != value):
+                            return False
+                    elif reader is not number or (kind is not float and kind is not int):
                         return False
-                    fields[name] = int(value)
+                    elif kind is int or value.is_integer():  # what is not whole is below 2^53
+                        if not -WHOLE_BELOW < value < WHOLE_BELOW:
+                            return False
+                        fields[name] = int(value)
+        except KeyError:
+            return False
         return True
 
     def split(self, fields: Mapping[str, Any], findings: Findings) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -8,6 +8,7 @@ them. A block becomes lines of output by joining (`output`), or dicts for a cons
 """
 
 import re
+from binascii import hexlify
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,7 +84,7 @@ def line_keys(texts: Sequence[bytes]) -> list[bytes]:
     for text in texts:
         line = _LINE.copy()  # a third faster than making a new one
         line.update(text)
-        keys.append(line.hexdigest().encode())
+        keys.append(hexlify(line.digest()))
     if len(set(keys)) == len(keys):
         return keys
     seen: dict[bytes, int] = defaultdict(int)
