@@ -57,6 +57,7 @@ class Reading(NamedTuple):
 
 
 _NOTHING = Reading()
+_new = tuple.__new__  # Reading(…) takes three times as long
 _Found = tuple[Reading, str, bool]
 """A reading, the decimal mark that the text proves ("" for none), whether knowing the mark could tell more."""
 _SILENT: _Found = (_NOTHING, "", False)
@@ -282,9 +283,9 @@ class _Pair:
         self.many, self.each, self.unit, self.shift, self.period, self.bundle = many, each, unit, shift, period, bundle
         self.quantity, self.price, self.marks = many.place, each.place, {many.mark, each.mark}
         self.mark = _only(self.marks)
-        self.factor = 10 ** max(shift, 0)
-        self.divisor = abs(many.divisor * each.divisor) * 10 ** max(-shift, 0)
-        """Quantity × price is the product of their wholes and that of the period × `factor` / `divisor`."""
+        self.scale = 10**shift / abs(many.divisor * each.divisor)
+        """Quantity × price is about the product of their wholes and that of the period × `scale`."""
+        self.is_always_possible = (many.least, each.least, period, bundle) == (0, 0, -1, _ONE)
 
     def is_possible(self, wholes: _Wholes) -> bool:
         quantity, price, bundle = wholes[self.quantity], wholes[self.price], wholes[self.bundle.place]
@@ -325,11 +326,17 @@ class _Shape:
         self.spans = [(10 ** (text.count("0") - end), 10 ** (end - start)) for start, end in self._wholes]
         languages = {_KNOWN_BY[token] for token in self._tokens if token in _KNOWN_BY}
         self.languages, self.decimals = languages, {LANGUAGES[name]["decimal"] for name in languages}
-        self._measured = [self._notations[place] for place in self._places_of(_MEASURED_NUMBER) & self._heads.keys()]
+        measured = [self._notations[place] for place in self._places_of(_MEASURED_NUMBER) & self._heads.keys()]
+        self._certain = {ways[0].mark for ways in measured if len(ways) == 1 and not ways[0].least}
+        self._uncertain = [ways for ways in measured if len(ways) > 1 or (ways and ways[0].least)]
         is_measured = "u" in kinds or "nd" in kinds
         self._quantities, self._prices = (self._parts(forms) if is_measured else [] for forms in (_QUANTITIES, _PRICES))
         self.numbers = [part.number for part in self._quantities + self._prices]
         self._pair()
+        self.settled: _Found | None = None
+        """What a text says whatever its digits are; None if they matter."""
+        if not (self.numbers or self._uncertain):
+            self.settled = _NOTHING, _only(self._certain), False
 
     def _places_of(self, numbers: re.Pattern[str]) -> set[int]:
         return {self._places[match.start()] for match in numbers.finditer(self._kinds)}
@@ -433,7 +440,8 @@ class _Shape:
 
     def own_mark(self, wholes: _Wholes) -> str:
         """Return the decimal mark of the numbers whose notation cannot be mistaken, if all have the same; else ""."""
-        return _only({one[0].mark for ways in self._measured if len(one := _readings(ways, wholes)) == 1})
+        readings = [_readings(ways, wholes) for ways in self._uncertain]
+        return _only(self._certain | {ways[0].mark for ways in readings if len(ways) == 1})
 
 
 def _shifts(quantity: _Part, price: _Part, between: str | None) -> Sequence[int]:
@@ -466,23 +474,22 @@ def _read(name: str, amount: float | None, bill_mark: str = "") -> _Found:
         return _SILENT
     if shape.has_digits_in_units and (plain := _CUBIC.sub("³", name)) != name:
         return _read(plain, amount, bill_mark)
+    if shape.settled:
+        return shape.settled
     digits = int(text.translate(None, shape.others))
     wholes = [digits // power % size for power, size in shape.spans]
     wholes.append(1)
-    if not shape.numbers:
-        return _NOTHING, shape.own_mark(wholes), False
     expected = abs(amount or 0.0)
-    slack = (_TOLERANCE * expected if expected > 1 else _TOLERANCE) + 1e-9
-    least, most = (expected - slack, expected + slack) if expected else (1.0, 0.0)
+    slack = _TOLERANCE * max(expected, 1.0) + 1e-9 if expected else -1.0  # nothing fits an unknown amount, or 0
     fitting = []
     for pair in shape.pairs:
-        whole = wholes[pair.quantity] * wholes[pair.price] * wholes[pair.period] * pair.factor
-        if least * pair.divisor <= whole <= most * pair.divisor and pair.is_possible(wholes):
+        total = wholes[pair.quantity] * wholes[pair.price] * wholes[pair.period] * pair.scale
+        if -slack <= total - expected <= slack and (pair.is_always_possible or pair.is_possible(wholes)):
             fitting.append(pair)
     if fitting:
         return _decided(fitting, shape, wholes, bill_mark)
     if shape.is_sum:
-        return _sum(shape.terms, wholes, least, most), shape.own_mark(wholes), False
+        return _sum(shape.terms, wholes, expected, slack), shape.own_mark(wholes), False
     return _unmistakable(shape, wholes, bill_mark)
 
 
@@ -500,7 +507,7 @@ def _decided(pairs: Sequence[_Pair], shape: _Shape, wholes: _Wholes, bill_mark: 
     pair = pairs[0]
     quantity = _json_number(wholes[pair.quantity], pair.many.divisor)
     price = _json_number(wholes[pair.price] * wholes[pair.period], pair.each.divisor, pair.shift)
-    return Reading(quantity, pair.unit, price), pair.mark or shape.own_mark(wholes), False
+    return _new(Reading, (quantity, pair.unit, price)), pair.mark or shape.own_mark(wholes), False
 
 
 def _chosen(pairs: Sequence[_Pair], wholes: _Wholes, mark: str, decimals: set[str]) -> Sequence[_Pair]:
@@ -518,13 +525,13 @@ def _chosen(pairs: Sequence[_Pair], wholes: _Wholes, mark: str, decimals: set[st
     return []
 
 
-def _sum(terms: Sequence[Sequence[_Pair]], wholes: _Wholes, least: float, most: float) -> Reading:
-    """Return the sum of several quantities, if quantities × prices add up to a total in a span."""
+def _sum(terms: Sequence[Sequence[_Pair]], wholes: _Wholes, expected: float, slack: float) -> Reading:
+    """Return the sum of several quantities, if quantities × prices add up to what is expected."""
     units, sums = {pair.unit for term in terms for pair in term}, set()
     for mark in ".," if len(units) == 1 else "":
         choices = [[pair for pair in term if pair.marks <= {"", mark} and pair.is_possible(wholes)] for term in terms]
         for chosen in islice(product(*choices), _MOST_CHOICES):
-            if least <= abs(sum(pair.total(wholes) for pair in chosen)) <= most:
+            if abs(abs(sum(pair.total(wholes) for pair in chosen)) - expected) <= slack:
                 sums.add(sum(wholes[pair.quantity] * (_FINEST // pair.many.divisor) for pair in chosen))
     return Reading(_json_number(sums.pop(), _FINEST), units.pop()) if len(sums) == 1 else _NOTHING
 
