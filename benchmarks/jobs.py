@@ -59,8 +59,8 @@ _FETCHES = "fetches for each stream"
 _WRITES_FILES = "more: writes files"
 
 FLOOR = Job("floor", _peer(OURS_PYTHON, "plain", "{config}"), 10, 90, _PLAIN)
-SAME = Job("floor, same rows", _peer(OURS_PYTHON, "same", "{config}"), 10, 50, "", kind=rows.SAME)
-OURS = Job("ours", (OURS_PYTHON, MAIN, *_READ), 10, 50, "", kind=rows.SAME)
+SAME = Job("floor, same rows", _peer(OURS_PYTHON, "same", "{config}"), 10, 90, "", kind=rows.SAME)
+OURS = Job("ours", (OURS_PYTHON, MAIN, *_READ), 10, 90, "", kind=rows.SAME)
 ALL_STREAMS = replace(
     OURS, name="ours, six streams", differs="more: sustainability and connections", streams=tuple(STREAMS)
 )
