@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from linkless_simulator.bills import Sizes
 from linkless_simulator.situations import EXTRACTING, READY
 from linkless_simulator.stages import Seconds, Stage
 from linkless_simulator.story import Story
@@ -188,7 +189,7 @@ class Hanging(World):
 
     def __init__(self, tokens: set[str]) -> None:
         """Hang for these tokens."""
-        super().__init__(latency=0.3)
+        super().__init__(latency=0.3, sizes=Sizes(accounts=1, statements=1, charges=1))
         self.tokens = tokens
 
     def new_transport(self, config: Config) -> Transport:
