@@ -327,7 +327,7 @@ class _Shape:
         languages = {_KNOWN_BY[token] for token in self._tokens if token in _KNOWN_BY}
         self.languages, self.decimals = languages, {LANGUAGES[name]["decimal"] for name in languages}
         measured = [self._notations[place] for place in self._places_of(_MEASURED_NUMBER) & self._heads.keys()]
-        # The decimal marks of numbers that have one notation whatever their digits are, and the notations of the others.
+        # The decimal marks of numbers with one notation whatever their digits are, and the notations of the others.
         self._certain = {ways[0].mark for ways in measured if len(ways) == 1 and not ways[0].least}
         self._uncertain = [ways for ways in measured if len(ways) > 1 or (ways and ways[0].least)]
         is_measured = "u" in kinds or "nd" in kinds
