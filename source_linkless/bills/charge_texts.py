@@ -285,7 +285,6 @@ class _Pair:
         self.mark = _only(self.marks)
         self.scale = 10**shift / abs(many.divisor * each.divisor)
         """Quantity × price is about the product of their wholes and that of the period × `scale`."""
-        self.is_always_possible = (many.least, each.least, period, bundle) == (0, 0, -1, _ONE)
 
     def is_possible(self, wholes: _Wholes) -> bool:
         quantity, price, bundle = wholes[self.quantity], wholes[self.price], wholes[self.bundle.place]
@@ -485,7 +484,7 @@ def _read(name: str, amount: float | None, bill_mark: str = "") -> _Found:
     fitting = []
     for pair in shape.pairs:
         total = wholes[pair.quantity] * wholes[pair.price] * wholes[pair.period] * pair.scale
-        if -slack <= total - expected <= slack and (pair.is_always_possible or pair.is_possible(wholes)):
+        if -slack <= total - expected <= slack and pair.is_possible(wholes):
             fitting.append(pair)
     if fitting:
         return _decided(fitting, shape, wholes, bill_mark)
