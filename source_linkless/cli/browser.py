@@ -139,7 +139,9 @@ class _Page:
                 if length.isdecimal() and int(length) <= _MOST_BYTES:
                     status = HTTPStatus.NO_CONTENT
                     with suppress(ValueError, RecursionError):
-                        self._heard.put_nowait(json.loads(await reader.readexactly(int(length))) or {})
+                        message = json.loads(await reader.readexactly(int(length)))
+                        if isinstance(message, dict):
+                            self._heard.put_nowait(message)
                 else:
                     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         sent = {"content-type": kind, "content-security-policy": policy, **_HEADERS}
