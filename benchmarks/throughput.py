@@ -40,7 +40,7 @@ from benchmarks.jobs import (
 
 SIZE = Size()
 MOST_INSTRUCTIONS = 0.85
-"""On 29 November 2026 it was 0.835."""
+"""The largest allowed ratio: instructions of ours for a record / those of the floor with the same rows."""
 LEAST_CPU = {CLASSIC: 4.0, MANIFEST: 30.0, SINGER: 7.0, DLT: 3.5}
 """The smallest allowed ratio: CPU of the peer for a record / CPU of ours."""
 DECIDING = frozenset({SAME, MANIFEST, *SAME_ROWS.values()} - {SAME_ROWS[MANIFEST]})

@@ -320,7 +320,7 @@ def test_a_state_of_an_unknown_form_is_refused(unknown: Any) -> None:
     )
 
 
-@pytest.mark.no_cover  # 24,000 bills run the same lines as a few
+@pytest.mark.no_cover  # thousands of bills run the same lines as a few
 def test_the_state_takes_at_most_140_bytes_for_an_account() -> None:
     """Measured on 40 accounts with 120 bills each, with numbers of 12 digits."""
     dates = [f"{2016 + month // 12}-{month % 12 + 1:02}-11" for month in range(120)]
