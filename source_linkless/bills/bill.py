@@ -162,14 +162,14 @@ class _Reading:
                 texts = self._lines(columns.CHARGE, items, charges)
             else:
                 texts = self._lines(columns.PAYMENT, items, payments)
-            ordered = [b"{%b}" % b"},{".join(sorted(texts))] if texts else []
+            ordered = b"{%b}" % b"},{".join(sorted(texts)) if texts else b""
             if len(texts) < len(items):
                 other[name] = odd = [one for one in items if type(one) is not dict]
                 make_plain(odd, MOST_LEVELS - 1)
                 for one in odd:
                     self._findings.misfit(f"statements[].{column}", one)
-                ordered += sorted(map(canonical, odd))
-            unordered[name] = orjson.Fragment(b"[%b]" % b",".join(ordered))
+                ordered = b",".join(filter(None, [ordered, *sorted(map(canonical, odd))]))
+            unordered[name] = orjson.Fragment(b"[%b]" % ordered)
         hashed = self._fields
         if enclosed := [one for name, value in self._inside for one in _enclosed_in(value, name, {})]:
             hashed = {name: _without_order(value) for name, value in hashed.items()}
