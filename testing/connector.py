@@ -219,6 +219,13 @@ def login_at(simulator: Simulator, username: str, **options: Any) -> dict[str, A
     return {**keys, **quick, "connection": login, **options}
 
 
+def linked_at(simulator: Simulator, username: str, **options: Any) -> dict[str, Any]:
+    """Return a configuration with the token of a login that was linked before: a read submits nothing."""
+    token = simulator.backend.link(username)
+    connection = {"method": "access_token", "access_token": token, "key": username.replace("+", "-")}
+    return login_at(simulator, username, **{"connection": connection, **options})
+
+
 def fleet_at(simulator: Simulator, *entries: Mapping[str, Any], **options: Any) -> dict[str, Any]:
     """Return a configuration with a pasted list; an entry needs a `key` or a `username` only."""
     base = {"source_id": simulator.source_id, "password": "pass_good"}
