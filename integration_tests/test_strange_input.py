@@ -233,13 +233,12 @@ def test_lines_are_found_at_any_depth_with_what_encloses_them(
     simulator: Simulator, tmp_path: Path, bill: dict[str, Any], lines: list[dict[str, Any]]
 ) -> None:
     """Equal lines of two meters are two rows, told apart by part_of; with personal_data hash that is not sent."""
-    run = read(simulator, tmp_path, document({"statement_id": "s1", **bill}))
-    rows = run.rows("charges")
+    body = document({"statement_id": "s1", **bill})
+    rows = read(simulator, tmp_path, body).rows("charges")
     assert [row["part_of"] for row in rows] == lines
     assert len({row["charge_key"] for row in rows}) == 2
     assert not any("~" in row["charge_key"] for row in rows)
-    private = {"personal_data": "hash", "pseudonym_key": "k" * 32}
-    hashed = read(simulator, tmp_path, document({"statement_id": "s1", **bill}), **private)
+    hashed = read(simulator, tmp_path, body, personal_data="hash", pseudonym_key="k" * 32)
     assert [row.get("part_of") for row in hashed.rows("charges")] == [None, None]
 
 

@@ -169,13 +169,11 @@ class Columns:
         for name, sent in fields.items():
             if sent is None:
                 continue
-            column, reader = name, readers.get(name)
-            if reader is None:
-                column = self._documented.get(_letters(name), "")
-                if not column or fields.get(column) is not None:
-                    other[name] = sent
-                    continue
-                reader = readers[column]
+            column = name if name in readers else self._documented.get(_letters(name))
+            if column is None or (column != name and fields.get(column) is not None):
+                other[name] = sent
+                continue
+            reader = readers[column]
             if reader is text and type(sent) is str:  # as most are: a call for each would cost as much as all the rest
                 values[column] = sent
                 continue

@@ -46,7 +46,7 @@ class LinklessEntrypoint(AirbyteEntrypoint):
     """The CDK's entry point with our validation, our masking, and records that bypass its serialiser."""
 
     def __init__(self) -> None:
-        self._lines = Lines(watch=self._watch_memory)
+        self._lines = Lines(watch=self.watch_memory)
         super().__init__(SourceLinkless(output=self._lines))
         self._memory_monitor = MemoryMonitor(check_interval=_MESSAGES_A_CHECK // _MESSAGES_A_CALL)
 
@@ -100,11 +100,11 @@ class LinklessEntrypoint(AirbyteEntrypoint):
             for message in self.source.read(self.logger, config, catalog, state):
                 self._lines.flush()
                 yield message
-                self._watch_memory(1)
+                self.watch_memory(1)
         finally:
             self._lines.flush()
 
-    def _watch_memory(self, messages: int) -> None:
+    def watch_memory(self, messages: int) -> None:
         """Count messages for the CDK's memory guard, which raises before the container runs out of memory."""
         for _ in range(0, messages, _MESSAGES_A_CALL):
             self._memory_monitor.check_memory_usage()

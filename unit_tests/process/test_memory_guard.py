@@ -25,6 +25,6 @@ def entrypoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LinklessEntry
 def test_a_full_container_ends_the_sync_at_record_5000(entrypoint: LinklessEntrypoint) -> None:
     """Reading the files of the container for each record would cost more than the record."""
     for _ in range(9):
-        entrypoint._watch_memory(BLOCK)
+        entrypoint.watch_memory(BLOCK)
     with pytest.raises(AirbyteTracedException, match="exceeded critical threshold"):
-        entrypoint._watch_memory(BLOCK)
+        entrypoint.watch_memory(BLOCK)
