@@ -44,7 +44,7 @@ MISTAKES = {
     "null": (b"null", "must hold a JSON object, in braces, but it holds null."),
     "latin-1": (b'{"a":\n "Andr\xe9"}', "is not written in UTF-8 (line 2, byte 7): save it as UTF-8."),
     "utf-16": ('{"a": 1}'.encode("utf-16"), "is not written in UTF-8 (line 1, byte 1): save it as UTF-8."),
-    "too deep": (b'{"a":' * 2_000, "is not valid JSON: it is nested too deeply."),
+    "too deep": (b'{"a":' * 100_000, "is not valid JSON: it is nested too deeply."),
     "not a number": (b'{"a": NaN}', f"is not valid JSON: {NUMBER}"),
     "too large": (b'{"a": 1e999}', f"is not valid JSON: {NUMBER}"),
     "too many digits": (b'{"a": ' + b"9" * 5_000 + b"}", f"is not valid JSON: {NUMBER}"),
