@@ -39,7 +39,8 @@ from source_linkless.sync import Lines, line_of, say
 
 _MESSAGES_A_CHECK = 5_000  # as in the CDK
 _MESSAGES_A_CALL = 10
-"""The CDK calls its memory guard for each message, to count them; that would be 3 % of what a sync computes."""
+"""The CDK calls its memory guard for each message, to count them; that would be 3 % of what a sync computes. Where
+memory is short, the guard looks at every hundredth call, so once in 1,000 messages here."""
 
 
 class LinklessEntrypoint(AirbyteEntrypoint):
