@@ -334,7 +334,8 @@ ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
 READ = ("read", "--config", "config", "--catalog", "catalog")
 
 
-@pytest.mark.parametrize(("is_latin_1", "encoding"), [(True, "utf-8-sig"), (False, "utf-8")])
+# The next test has the other two pairs of a locale and an encoding.
+@pytest.mark.parametrize(("is_latin_1", "encoding"), [(True, "utf-8"), (False, "utf-8-sig")])
 def test_files_are_read_as_utf_8_in_every_locale(
     simulator: Simulator, tmp_path: Path, latin_1: dict[str, str], encoding: str, *, is_latin_1: bool
 ) -> None:

@@ -223,7 +223,7 @@ def linked_at(simulator: Simulator, username: str, **options: Any) -> dict[str, 
     """Return a configuration with the token of a login that was linked before: a read submits nothing."""
     token = simulator.backend.link(username)
     connection = {"method": "access_token", "access_token": token, "key": username.replace("+", "-")}
-    return login_at(simulator, username, **{"connection": connection, **options})
+    return login_at(simulator, username, connection=connection, **options)
 
 
 def fleet_at(simulator: Simulator, *entries: Mapping[str, Any], **options: Any) -> dict[str, Any]:
